@@ -1,0 +1,106 @@
+"""One child registry for each of MMEngine's, all in the scope ``mmgan_lite``.
+
+MMEngine imports this module by its name the first time a config says ``mmgan_lite.X`` (or the
+default scope is ours), and then the modules in ``locations``: that is why a config needs no
+``custom_imports``. All of MMEngine's registries have a child here, also those that we register
+nothing in yet, because a look-up under our scope would warn about each one that is missing.
+"""
+
+import difflib
+import functools
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from mmengine import registry as mmengine_registry
+from mmengine.registry import Registry as MMEngineRegistry
+
+SCOPE = 'mmgan_lite'
+
+
+class Registry(MMEngineRegistry):
+    """MMEngine's registry; the classes registered here explain a misspelt argument."""
+
+    def _register_module(self, module: Any, module_name: Any = None, force: bool = False) -> None:
+        super()._register_module(module, module_name, force)
+        if inspect.isclass(module):
+            _explain_unknown_arguments(module)
+
+
+def _explain_unknown_arguments(cls: type) -> None:
+    """Wrap ``cls.__init__`` so that an unknown keyword is answered with the nearest known one."""
+    init = cls.__init__  # type: ignore[misc]
+    parameters = list(inspect.signature(init).parameters.values())[1:]
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return
+    known = [p.name for p in parameters]
+
+    @functools.wraps(init)
+    def checked_init(self: Any, *args: Any, **kwargs: Any) -> None:
+        for name in kwargs:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                remedy = f'Did you mean {near[0]!r}?' if near else 'Remove it.'
+                raise TypeError(
+                    f'{cls.__name__} has no argument {name!r} (got {name}={kwargs[name]!r}). '
+                    f'{remedy} Its arguments are: {", ".join(known)}.'
+                )
+        init(self, *args, **kwargs)
+
+    cls.__init__ = checked_init  # type: ignore[misc]
+
+
+def build_part(registry: MMEngineRegistry, cfg: Any, argument: str) -> Any:
+    """Build the part of a part: ``cfg`` is a config, or the object itself, which passes through.
+
+    An unprefixed ``type`` means one of ours even while another project's default scope is
+    active; a prefixed one (``'mmpretrain.ResNet'``) is left to MMEngine.
+
+    Args:
+        registry: Where to look the type up.
+        cfg: A dict with ``type``, or an object that is already built.
+        argument: The name under which the user gave ``cfg``, for the error.
+
+    Raises:
+        ValueError: If ``cfg`` is a dict without ``type``.
+    """
+    if not isinstance(cfg, Mapping):
+        return cfg
+    if 'type' not in cfg:
+        raise ValueError(f"{argument} must name its class, got {dict(cfg)}. Add type='...'.")
+    if isinstance(cfg['type'], str) and '.' not in cfg['type']:
+        cfg = {'_scope_': SCOPE, **cfg}
+    return registry.build(cfg)
+
+
+def _child(name: str, parent: MMEngineRegistry, *locations: str) -> Registry:
+    return Registry(name, parent=parent, scope=SCOPE, locations=list(locations))
+
+
+_ENGINE = 'mmgan_lite.engine'
+
+RUNNERS = _child('runner', mmengine_registry.RUNNERS)
+RUNNER_CONSTRUCTORS = _child('runner constructor', mmengine_registry.RUNNER_CONSTRUCTORS)
+LOOPS = _child('loop', mmengine_registry.LOOPS)
+HOOKS = _child('hook', mmengine_registry.HOOKS, _ENGINE)
+STRATEGIES = _child('strategy', mmengine_registry.STRATEGIES)
+DATASETS = _child('dataset', mmengine_registry.DATASETS, 'mmgan_lite.datasets')
+DATA_SAMPLERS = _child('data sampler', mmengine_registry.DATA_SAMPLERS)
+TRANSFORMS = _child('transform', mmengine_registry.TRANSFORMS, 'mmgan_lite.datasets')
+MODELS = _child('model', mmengine_registry.MODELS, 'mmgan_lite.models')
+MODEL_WRAPPERS = _child('model wrapper', mmengine_registry.MODEL_WRAPPERS)
+WEIGHT_INITIALIZERS = _child('weight initializer', mmengine_registry.WEIGHT_INITIALIZERS)
+OPTIMIZERS = _child('optimizer', mmengine_registry.OPTIMIZERS)
+OPTIM_WRAPPERS = _child('optim wrapper', mmengine_registry.OPTIM_WRAPPERS)
+OPTIM_WRAPPER_CONSTRUCTORS = _child(
+    'optim wrapper constructor', mmengine_registry.OPTIM_WRAPPER_CONSTRUCTORS, _ENGINE
+)
+PARAM_SCHEDULERS = _child('parameter scheduler', mmengine_registry.PARAM_SCHEDULERS)
+METRICS = _child('metric', mmengine_registry.METRICS)
+EVALUATOR = _child('evaluator', mmengine_registry.EVALUATOR)
+TASK_UTILS = _child('task util', mmengine_registry.TASK_UTILS)
+VISUALIZERS = _child('visualizer', mmengine_registry.VISUALIZERS)
+VISBACKENDS = _child('vis backend', mmengine_registry.VISBACKENDS)
+LOG_PROCESSORS = _child('log processor', mmengine_registry.LOG_PROCESSORS)
+INFERENCERS = _child('inferencer', mmengine_registry.INFERENCERS)
+FUNCTIONS = _child('function', mmengine_registry.FUNCTIONS, 'mmgan_lite.datasets')
