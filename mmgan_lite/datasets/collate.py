@@ -1,0 +1,97 @@
+"""From what a dataset returns for a list of indices to the batch that a model takes.
+
+A PyTorch loader fetches items and then collates them. Where all images lie in one tensor this
+detour through N small dicts costs more than the rest of a small GAN's iteration, so the dataset
+hands over an ``ImageBatch``, which is already collated and only looks like a list of items.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, overload
+
+import torch
+from mmengine.dataset import default_collate
+
+from mmgan_lite.registry import FUNCTIONS
+
+
+# No generated __eq__: comparing tensors gives tensors, which have no truth value.
+@dataclass(frozen=True, eq=False)
+class ImageBatch(Sequence):
+    """A batch of images that can be read as the sequence of its items.
+
+    Any collate function that takes a list of dicts also takes this; ``image_collate`` takes the
+    tensors as they are.
+
+    Args:
+        inputs: Images, uint8 of shape ``(N, C, H, W)``.
+        labels: Class indices, int64 of shape ``(N,)``; None where there are none.
+
+    Example:
+        >>> batch = ImageBatch(torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.tensor([7, 3]))
+        >>> len(batch), batch[1]['labels'], batch[1]['inputs'].shape
+        (2, 3, torch.Size([1, 8, 8]))
+    """
+
+    inputs: torch.Tensor
+    labels: torch.Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> 'ImageBatch': ...
+
+    def __getitem__(self, index: int | slice) -> 'dict[str, Any] | ImageBatch':
+        if isinstance(index, slice):
+            return ImageBatch(
+                self.inputs[index], None if self.labels is None else self.labels[index]
+            )
+        item: dict[str, Any] = {'inputs': self.inputs[index]}
+        if self.labels is not None:
+            item['labels'] = int(self.labels[index])
+        return item
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return (self[index] for index in range(len(self)))
+
+
+@FUNCTIONS.register_module()
+def image_collate(batch: Sequence) -> dict[str, Any]:
+    """Make one batch of an ``ImageBatch`` or of a list of items.
+
+    Args:
+        batch: An ``ImageBatch``, or dicts with ``inputs``, uint8 of shape ``(C, H, W)``, and
+            optionally ``labels`` (int) or ``data_samples`` (data elements of an MM project).
+
+    Returns:
+        ``inputs``, uint8 of shape ``(N, C, H, W)``, and what else the items have: ``labels``,
+        int64 of shape ``(N,)``, ``data_samples`` as a list.
+
+    Raises:
+        ValueError: If the images differ in shape.
+
+    Example:
+        >>> item = dict(inputs=torch.zeros(1, 8, 8, dtype=torch.uint8), labels=3)
+        >>> batch = image_collate([item, item])
+        >>> batch['inputs'].shape, batch['labels']
+        (torch.Size([2, 1, 8, 8]), tensor([3, 3]))
+    """
+    if isinstance(batch, ImageBatch):
+        collated = {'inputs': batch.inputs}
+        if batch.labels is not None:
+            collated['labels'] = batch.labels
+        return collated
+    first_shape = tuple(batch[0]['inputs'].shape)
+    for item in batch:
+        shape = tuple(item['inputs'].shape)
+        if shape != first_shape:
+            raise ValueError(
+                f'The images of a batch must have one shape, got {first_shape} and {shape}. '
+                "Resize them in the dataset's pipeline, e.g. with dict(type='Resize', "
+                'scale=(width, height)).'
+            )
+    return default_collate(batch)

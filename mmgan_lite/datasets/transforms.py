@@ -1,0 +1,98 @@
+"""The step that ends an image pipeline here, and how the steps before it are found.
+
+The other steps are those of ``mmcv.transforms``. mmcv is optional: it is imported when a dataset
+has a pipeline, because only that import registers the transforms under their names.
+"""
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from mmgan_lite.registry import TRANSFORMS, build_part
+
+
+@TRANSFORMS.register_module()
+class PackImage:
+    """End of a pipeline: from mmcv's names to the item that a GAN's dataset promises.
+
+    Example:
+        >>> item = PackImage()(dict(img=np.zeros((8, 6, 3), dtype=np.uint8), gt_label=3))
+        >>> item['inputs'].shape, item['labels']
+        (torch.Size([3, 8, 6]), 3)
+    """
+
+    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Pack ``img`` and, where there is one, ``gt_label``; the rest is dropped.
+
+        Args:
+            results: Holds ``img``, a uint8 array in 0..255 of shape ``(H, W, C)``, or ``(H, W)``
+                as ``mmcv.Resize`` leaves a grey image; optionally ``gt_label``, an int.
+
+        Returns:
+            ``inputs``, a uint8 tensor of shape ``(C, H, W)``, and ``labels``, an int, if labelled.
+
+        Raises:
+            ValueError: If ``img`` is not such an array.
+        """
+        image = results['img']
+        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim not in (2, 3):
+            raise ValueError(
+                'img must be a uint8 array of shape (H, W) or (H, W, C) where PackImage gets it, '
+                f'got {_describe(image)}. Leave Normalize and ImageToTensor out of the pipeline: '
+                "the model's data preprocessor scales the images."
+            )
+        if image.ndim == 2:
+            image = image[:, :, None]
+        item: dict[str, Any] = {
+            'inputs': torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+        }
+        if 'gt_label' in results:
+            item['labels'] = int(results['gt_label'])
+        return item
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}()'
+
+
+def build_transforms(pipeline: Sequence[Mapping | Callable]) -> list[Callable]:
+    """Build the steps of a pipeline, mmcv's among them if mmcv is installed.
+
+    Args:
+        pipeline: Configs of transforms, or callables, which pass through.
+
+    Raises:
+        ValueError: If a step is unknown and mmcv, which may have it, is not installed; or if it
+            names no ``type``.
+    """
+    mmcv_installed = bool(pipeline) and _import_mmcv_transforms()
+    transforms = []
+    for position, step in enumerate(pipeline):
+        name = step.get('type') if isinstance(step, Mapping) else None
+        if not mmcv_installed and isinstance(name, str) and TRANSFORMS.get(name) is None:
+            raise ValueError(
+                f'pipeline[{position}] must name a known transform, got {name!r}, and mmcv, which '
+                "has most of them, is not installed. Run: pip install 'mmgan-lite[mmcv]'"
+            )
+        transforms.append(build_part(TRANSFORMS, step, f'pipeline[{position}]'))
+    return transforms
+
+
+def _import_mmcv_transforms() -> bool:
+    """Register mmcv's transforms; False if there is no mmcv."""
+    try:
+        importlib.import_module('mmcv.transforms')
+    except ModuleNotFoundError as error:
+        # An mmcv that is there but misses something of its own must say so itself.
+        if error.name not in ('mmcv', 'mmcv.transforms'):
+            raise
+        return False
+    return True
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f'{value.dtype} of shape {value.shape}'
+    return type(value).__name__

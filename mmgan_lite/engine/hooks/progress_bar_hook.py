@@ -1,0 +1,127 @@
+"""A progress bar for people who watch the training in a terminal."""
+
+import contextlib
+import logging
+import sys
+import time
+import weakref
+from typing import Any
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from mmgan_lite.registry import HOOKS
+
+_REFRESH_SECONDS = 0.25
+
+
+@HOOKS.register_module()
+class ProgressBarHook(Hook):
+    """Shows iterations done, speed and time left under the log lines of an interactive terminal.
+
+    Where standard output is not a terminal (a file, a pipe, a notebook), and on every process but
+    the main one, it does nothing at all: the usual log lines are there. Counts iterations in
+    iteration- and epoch-based training alike; a resumed run starts where it was.
+
+    Example:
+        >>> default_hooks = dict(progress_bar=dict(type='ProgressBarHook'))
+    """
+
+    # The bar starts after what the other hooks log before training, and counts after them.
+    priority = 'VERY_LOW'
+
+    def __init__(self) -> None:
+        self._progress: Progress | None = None
+
+    def before_train(self, runner: Runner) -> None:
+        """Start the bar at the current iteration."""
+        self._stop()  # the bar of an earlier training that was interrupted
+        console = _interactive_console()
+        if console is None or not is_main_process():
+            return
+        # Drawn by the training thread, not by one of rich's own: a thread that held a lock while
+        # the data loader forks its workers would leave it locked in them for ever.
+        self._progress = Progress(
+            TextColumn('{task.description}'),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            _SpeedColumn(),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            auto_refresh=False,
+            expand=True,
+            redirect_stderr=sys.stderr.isatty(),
+        )
+        self._task = self._progress.add_task(
+            'Training', total=runner.max_iters, completed=runner.iter
+        )
+        self._next_refresh = 0.0
+        # No hook is called when training ends in an exception; then the bar is put away when the
+        # Runner is collected, or at the interpreter's exit.
+        close = _show(self._progress, runner.logger).close
+        self._finalizer = weakref.finalize(runner, close)
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
+        """Move the bar, at most four times a second."""
+        if self._progress is not None and time.monotonic() >= self._next_refresh:
+            self._next_refresh = time.monotonic() + _REFRESH_SECONDS
+            self._progress.update(self._task, completed=runner.iter + 1, refresh=True)
+
+    def after_train(self, runner: Runner) -> None:
+        """Leave the finished bar on the screen and give the terminal back."""
+        if self._progress is not None:
+            self._progress.update(self._task, completed=runner.iter)
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._progress is not None:
+            self._finalizer()
+            self._progress = None
+
+
+class _SpeedColumn(ProgressColumn):
+    """Iterations a second over the last half minute."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text('-- it/s' if speed is None else f'{speed:.2f} it/s')
+
+
+def _interactive_console() -> Console | None:
+    """The terminal, or None where standard output is none that can redraw a line."""
+    # Asked of the stream: rich alone would also take FORCE_COLOR in a CI job for a terminal.
+    console = Console() if sys.stdout.isatty() else None
+    return console if console is not None and console.is_interactive else None
+
+
+def _show(progress: Progress, logger: logging.Logger) -> contextlib.ExitStack:
+    """Start the bar and let the log lines pass above it; closing what it returns undoes both."""
+    old_stdout, old_stderr = sys.stdout, sys.stderr
+    stack = contextlib.ExitStack()
+    stack.enter_context(progress)
+    # rich hides the cursor; shown, a training that is killed outright cannot lose it.
+    progress.console.show_cursor(True)
+    # rich has put streams of its own in the place of these two, but a handler keeps the one that
+    # it was made with, and would write right into the bar.
+    for handler in logger.handlers:
+        if isinstance(handler, logging.StreamHandler):
+            for old, new in ((old_stdout, sys.stdout), (old_stderr, sys.stderr)):
+                if handler.stream is old:
+                    handler.setStream(new)
+                    stack.callback(handler.setStream, old)
+                    break
+    return stack

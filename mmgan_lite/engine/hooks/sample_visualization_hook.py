@@ -1,0 +1,309 @@
+"""Pictures of what the generator draws, from the first iteration to the last."""
+
+import contextlib
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import IterBasedTrainLoop, Runner
+from torch import Tensor
+
+from mmgan_lite.registry import HOOKS
+
+_GIF_MAX_FRAMES = 100
+_GIF_FRAME_MS = 100
+_GIF_LAST_FRAME_MS = 2000
+
+# Dataset items looked at for each real image that is wanted, before a class counts as too rare.
+_SEARCH_FACTOR = 20
+
+
+@HOOKS.register_module()
+class SampleVisualizationHook(Hook):
+    """Draws the same latents through the generator again and again while it trains.
+
+    Writes to ``<work_dir>/samples/``, and the grids also to the Runner's visualizer:
+
+    - ``samples_iter-00001000.png``: a grid of samples before training starts, at every interval
+      and after the last iteration. Square for an unconditional model. One row a class for a
+      conditional one, with the same latents in every row: a column shows what the label changes
+      and nothing else.
+    - ``real.png``: as many images of the training dataset, chosen by ``seed`` and laid out in the
+      same way. A class that is too rare to be found quickly leaves black cells.
+    - ``training.gif``: the grids one after the other, at most 100 of them evenly picked. A
+      resumed run takes up those it finds from before.
+
+    Latents and labels depend on ``seed`` only, so all the grids of a run, resumed or not, show
+    the same ones. Training does not notice the hook: every random stream is put back afterwards.
+    Only the main process draws, and it calls the bare model, so ``model.sample`` must not wait
+    for other processes.
+
+    The model must offer ``sample(num, labels, latents)``, which returns images ``(N, C, H, W)``,
+    float in [-1, 1], C = 1 or 3, from the generator in eval mode (or its moving average);
+    ``sample_latents(num, generator)``; and ``num_classes``, None for an unconditional model. The
+    dataset's items hold ``inputs``, a uint8 tensor ``(C, H, W)``, and with labels ``labels`` or
+    ``data_samples.gt_label``.
+
+    Args:
+        interval: Iterations from one grid to the next, or epochs with ``by_epoch=True``; >= 1.
+        by_epoch: Whether ``interval`` counts epochs. Counting iterations works in iteration- and
+            epoch-based training, counting epochs in the latter only.
+        num_samples: Images in a grid, >= 1. With labels, the most there may be: every class gets
+            ``num_samples // num_classes`` of them; where that is 0, the first ``num_samples``
+            classes get one each.
+        seed: Seed of the latents, of the generator's own noise and of the choice of real images.
+
+    Raises:
+        ValueError: If ``interval`` or ``num_samples`` < 1; when training starts, if the model,
+            its images, the dataset's images or the training loop do not fit the above.
+
+    Example:
+        >>> custom_hooks = [dict(type='SampleVisualizationHook', interval=1000, num_samples=64)]
+    """
+
+    # After the log line of the iteration, so that drawing is no part of the time it reports.
+    priority = 'LOW'
+
+    def __init__(
+        self,
+        interval: int = 1000,
+        by_epoch: bool = False,
+        num_samples: int = 64,
+        seed: int = 0,
+    ) -> None:
+        for name, value in (('interval', interval), ('num_samples', num_samples)):
+            if value < 1:
+                raise ValueError(
+                    f'{name} must be at least 1, got {value}. '
+                    'To draw nothing, remove SampleVisualizationHook from custom_hooks.'
+                )
+        self.interval = interval
+        self.by_epoch = by_epoch
+        self.num_samples = num_samples
+        self.seed = seed
+
+    def before_train(self, runner: Runner) -> None:
+        """Fix the latents, draw the real images and, in a fresh run, the untrained generator's."""
+        self._check(runner)
+        if not is_main_process():
+            return
+        self._folder = Path(runner.work_dir) / 'samples'
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._set_inputs(_bare_model(runner))
+        self._draw_real(runner)
+        # Only a resumed run goes on from pictures on disk: beside a fresh one they are another
+        # run's, and ones of later iterations will be drawn again.
+        self._iterations = [i for i in self._iterations_on_disk() if i <= runner.iter]
+        if runner.iter == 0:
+            self._iterations = []
+            self._draw_samples(runner, iteration=0)
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
+        """Draw a grid every ``interval`` iterations."""
+        if not self.by_epoch and self.every_n_train_iters(runner, self.interval):
+            # The loop counts the iteration only after its hooks.
+            self._draw_samples(runner, iteration=runner.iter + 1)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Draw a grid every ``interval`` epochs."""
+        if self.by_epoch and self.every_n_epochs(runner, self.interval):
+            self._draw_samples(runner, iteration=runner.iter)
+
+    def after_train(self, runner: Runner) -> None:
+        """Draw the last grid, if it is not there yet, and write the animation."""
+        if not is_main_process():
+            return
+        if runner.iter not in self._iterations:
+            self._draw_samples(runner, iteration=runner.iter)
+        self._write_gif()
+
+    def _check(self, runner: Runner) -> None:
+        model = _bare_model(runner)
+        missing = [n for n in ('sample', 'sample_latents', 'num_classes') if not hasattr(model, n)]
+        if missing:
+            raise ValueError(
+                'SampleVisualizationHook needs a model with sample, sample_latents and '
+                f'num_classes, but {type(model).__name__} has no {", ".join(missing)}. '
+                'Use a GAN, or remove the hook from custom_hooks.'
+            )
+        if self.by_epoch and isinstance(runner.train_loop, IterBasedTrainLoop):
+            raise ValueError(
+                'by_epoch=True needs epoch-based training, but train_cfg counts iterations. '
+                'Give SampleVisualizationHook by_epoch=False and an interval in iterations.'
+            )
+
+    def _set_inputs(self, model: Any) -> None:
+        """Fix the latents ``(N, Z)`` and the labels ``(N,)`` int64 (or None) of every grid."""
+        num_classes = model.num_classes
+        # A stream of its own: neither reads nor moves the ones that training draws from.
+        generator = torch.Generator().manual_seed(self.seed)
+        if num_classes is None:
+            self._columns = int(np.ceil(np.sqrt(self.num_samples)))
+            self._latents = model.sample_latents(self.num_samples, generator=generator)
+            self._labels = None
+            return
+        self._columns = max(1, self.num_samples // num_classes)
+        rows = min(num_classes, self.num_samples)
+        latents = model.sample_latents(self._columns, generator=generator)
+        self._latents = latents.repeat(rows, 1)
+        self._labels = torch.arange(rows, device=latents.device).repeat_interleave(self._columns)
+
+    @torch.no_grad()
+    def _draw_samples(self, runner: Runner, iteration: int) -> None:
+        if not is_main_process():
+            return
+        with _isolated_random_state(self.seed, self._latents.device):
+            images = _bare_model(runner).sample(
+                len(self._latents), labels=self._labels, latents=self._latents
+            )
+        # A diverged generator is drawn black (NaN) or clipped (inf), not left to crash the run
+        # whose pictures would show when it happened.
+        images = torch.nan_to_num(images.float(), nan=-1.0).clamp(-1, 1)
+        images = ((images + 1) * 127.5).round().to(torch.uint8).cpu()
+        grid = _make_grid(
+            images, self._columns, source=f'{type(_bare_model(runner)).__name__}.sample'
+        )
+        _save_png(grid, self._path(iteration))
+        runner.visualizer.add_image('samples', grid, step=iteration)
+        self._iterations.append(iteration)
+
+    def _draw_real(self, runner: Runner) -> None:
+        dataset = runner.train_dataloader.dataset
+        # A pipeline may draw random numbers, for its flips and crops.
+        with _isolated_random_state(self.seed, torch.device('cpu')):
+            order = torch.randperm(len(dataset)).tolist()
+            if self._labels is None or _label(dataset[order[0]]) is None:
+                num = len(self._latents)
+                images = torch.stack([_image(dataset[index]) for index in order[:num]])
+            else:
+                rows = len(self._latents) // self._columns
+                images = _images_by_class(dataset, order, rows, self._columns)
+        grid = _make_grid(images, self._columns, source='The training dataset')
+        _save_png(grid, self._folder / 'real.png')
+        runner.visualizer.add_image('real', grid, step=runner.iter)
+
+    def _path(self, iteration: int) -> Path:
+        return self._folder / f'samples_iter-{iteration:08d}.png'
+
+    def _iterations_on_disk(self) -> list[int]:
+        return sorted(int(p.stem.split('-')[1]) for p in self._folder.glob('samples_iter-*.png'))
+
+    def _write_gif(self) -> None:
+        from PIL import Image
+
+        num_frames = min(len(self._iterations), _GIF_MAX_FRAMES)
+        picked = np.linspace(0, len(self._iterations) - 1, num_frames).round().astype(int)
+        frames = []
+        for index in picked:
+            with Image.open(self._path(self._iterations[index])) as image:
+                frames.append(image.copy())
+        # A resumed run may have been given another num_samples; an animation has one size.
+        frames = [frame for frame in frames if frame.size == frames[-1].size]
+        durations = [_GIF_FRAME_MS] * (len(frames) - 1) + [_GIF_LAST_FRAME_MS]
+        with _atomic_path(self._folder / 'training.gif') as path:
+            frames[0].save(
+                path,
+                format='GIF',
+                save_all=True,
+                append_images=frames[1:],
+                duration=durations,
+                loop=0,  # for ever
+            )
+
+
+def _bare_model(runner: Runner) -> Any:
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model
+
+
+@contextlib.contextmanager
+def _isolated_random_state(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed every global random stream, and put all of them back at the end."""
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    cuda_devices = [device] if device.type == 'cuda' else []
+    try:
+        with torch.random.fork_rng(devices=cuda_devices):
+            random.seed(seed)
+            np.random.seed(seed)
+            # Not torch.manual_seed: it would reseed GPUs whose state is not put back.
+            torch.default_generator.manual_seed(seed)
+            for cuda_device in cuda_devices:
+                with torch.cuda.device(cuda_device):
+                    torch.cuda.manual_seed(seed)
+            yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
+
+
+def _image(item: dict) -> Tensor:
+    image = item['inputs']
+    if image.dtype != torch.uint8:
+        raise ValueError(
+            f'inputs of the training dataset must be uint8 to be drawn, got {image.dtype}. '
+            'Leave the conversion to float to the data preprocessor.'
+        )
+    return image
+
+
+def _label(item: dict) -> int | None:
+    """The class of a dataset item, ours or another MM project's; None without one."""
+    if 'labels' in item:
+        return int(item['labels'])
+    label = getattr(item.get('data_samples'), 'gt_label', None)
+    return None if label is None else int(label)
+
+
+def _images_by_class(dataset: Any, order: list[int], rows: int, columns: int) -> Tensor:
+    """The first ``columns`` images of each class, as ``(rows * columns, C, H, W)`` uint8."""
+    found: list[list[Tensor]] = [[] for _ in range(rows)]
+    num_missing = rows * columns
+    for index in order[: _SEARCH_FACTOR * rows * columns]:
+        item = dataset[index]
+        label = _label(item)
+        if label is not None and 0 <= label < rows and len(found[label]) < columns:
+            found[label].append(_image(item))
+            num_missing -= 1
+        if num_missing == 0:
+            break
+    black = torch.zeros_like(_image(item))
+    cells = [row + [black] * (columns - len(row)) for row in found]
+    return torch.stack([image for row in cells for image in row])
+
+
+def _make_grid(images: Tensor, columns: int, source: str) -> np.ndarray:
+    """``(N, 1 or 3, H, W)`` uint8 to one RGB picture ``(H', W', 3)`` uint8, row by row."""
+    from torchvision.utils import make_grid
+
+    if images.ndim != 4 or images.shape[1] not in (1, 3):
+        raise ValueError(
+            f'{source} must give images (N, C, H, W) with C = 1 or 3 to be drawn, got '
+            f'{tuple(images.shape)}. Remove SampleVisualizationHook from custom_hooks.'
+        )
+    return make_grid(images, nrow=columns).permute(1, 2, 0).contiguous().numpy()
+
+
+def _save_png(picture: np.ndarray, path: Path) -> None:
+    from PIL import Image
+
+    with _atomic_path(path) as temporary:
+        Image.fromarray(picture).save(temporary, format='PNG')
+
+
+@contextlib.contextmanager
+def _atomic_path(path: Path) -> Iterator[Path]:
+    """A path to write to; the file is at ``path`` once it is whole, and never in part."""
+    temporary = path.with_name(f'.{path.name}.tmp')
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,8 @@
+"""Optimisers for two players."""
+
+from mmgan_lite.engine.optimizers.multi_optim_wrapper import (
+    GANOptimWrapperDict,
+    MultiOptimWrapperConstructor,
+)
+
+__all__ = ['GANOptimWrapperDict', 'MultiOptimWrapperConstructor']

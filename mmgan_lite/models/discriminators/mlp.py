@@ -1,0 +1,74 @@
+"""Fully connected discriminator.
+
+The network of MMEngine's GAN tutorial. Differs: raw logits, no sigmoid; any image shape; labels.
+"""
+
+import math
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from mmgan_lite.models.layers import (
+    append_label_embedding,
+    check_hidden_dims,
+    check_image_shape,
+    check_num_classes,
+)
+from mmgan_lite.registry import MODELS
+
+
+@MODELS.register_module()
+class MLPDiscriminator(nn.Module):
+    """Linear layers with LeakyReLU 0.2 between them, one logit at the end.
+
+    Args:
+        image_shape: Channels, height and width of an image in pixels, at least 1 each.
+        hidden_dims: Width of each hidden layer, at least one layer.
+        num_classes: Number of labels, at least 2; None for a discriminator without labels. A
+            learned vector of as many numbers is appended to the pixels.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> import torch
+        >>> discriminator = MLPDiscriminator(image_shape=(1, 28, 28))
+        >>> discriminator(torch.zeros(4, 1, 28, 28)).shape
+        torch.Size([4])
+    """
+
+    def __init__(
+        self,
+        image_shape: Sequence[int] = (1, 28, 28),
+        hidden_dims: Sequence[int] = (512, 256),
+        num_classes: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.image_shape = check_image_shape(image_shape)
+        self.num_classes = check_num_classes(num_classes)
+        widths = check_hidden_dims(hidden_dims)
+
+        self.label_embedding = nn.Embedding(num_classes, num_classes) if num_classes else None
+        layers: list[nn.Module] = []
+        in_features = math.prod(self.image_shape) + (num_classes or 0)
+        for width in widths:
+            layers += [nn.Linear(in_features, width), nn.LeakyReLU(0.2, inplace=True)]
+            in_features = width
+        layers.append(nn.Linear(in_features, 1))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Logits of images.
+
+        Args:
+            images: Float ``(N, *image_shape)`` in [-1, 1].
+            labels: int64 ``(N,)`` in [0, ``num_classes``); None without labels.
+
+        Returns:
+            Float ``(N,)``, unbounded; larger means more real.
+
+        Raises:
+            ValueError: If labels are missing, or given to a discriminator without classes.
+        """
+        features = append_label_embedding(images.flatten(1), labels, self.label_embedding)
+        return self.layers(features).squeeze(1)

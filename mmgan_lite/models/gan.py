@@ -1,0 +1,351 @@
+"""The GAN: two networks, an objective, and the only training step in the package.
+
+Goodfellow et al. 2014, Generative Adversarial Networks, arXiv:1406.2661.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from mmengine.model import BaseModel
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.structures import BaseDataElement
+from torch import Tensor, nn
+
+from mmgan_lite.models.layers import check_positive
+from mmgan_lite.models.modes import evaluating, frozen, frozen_statistics
+from mmgan_lite.registry import MODELS, build_part
+
+
+@MODELS.register_module()
+class GAN(BaseModel):
+    """A generator and a discriminator that train against each other.
+
+    One iteration takes one batch: a step of the discriminator on it, and after every
+    ``discriminator_steps`` of them ``generator_steps`` steps of the generator. Each part is a config
+    or a built object; an unprefixed ``type`` means a part of mmgan_lite under any default scope.
+    Conditional networks train the fakes on the labels of the batch.
+
+    Args:
+        generator: ``forward(latents, labels=None)`` gives images in [-1, 1]; tells ``latent_dim``,
+            ``image_shape`` and ``num_classes`` (None without labels).
+        discriminator: ``forward(images, labels=None)`` gives ``(N,)`` logits. Where it tells
+            ``image_shape`` or ``num_classes``, they must be the generator's.
+        loss: An :class:`~mmgan_lite.models.AdversarialLoss`.
+        ema: Average of the generator's weights, which samples are drawn from;
+            None for no average. Built with ``model=generator``.
+        discriminator_steps: Steps of the discriminator before the generator's turn, at least 1.
+        generator_steps: Steps of the generator in its turn, at least 1, on new latents each.
+        data_preprocessor: From the data loader's batch to images in [-1, 1].
+        init_cfg: MMEngine's initialisation of weights; None leaves it to the networks.
+
+    Raises:
+        ValueError: If a part does not tell what it must, or two parts do not fit together.
+
+    Example:
+        >>> gan = GAN(
+        ...     generator=dict(type='MLPGenerator', latent_dim=8, image_shape=(1, 4, 4)),
+        ...     discriminator=dict(type='MLPDiscriminator', image_shape=(1, 4, 4)),
+        ...     loss=dict(type='NonSaturatingGANLoss'))
+        >>> gan.sample(3).shape
+        torch.Size([3, 1, 4, 4])
+    """
+
+    def __init__(
+        self,
+        generator: Mapping | nn.Module,
+        discriminator: Mapping | nn.Module,
+        loss: Mapping | nn.Module,
+        ema: Mapping | None = None,
+        discriminator_steps: int = 1,
+        generator_steps: int = 1,
+        data_preprocessor: Mapping | nn.Module | None = None,
+        init_cfg: Mapping | Sequence[Mapping] | None = None,
+    ) -> None:
+        data_preprocessor = data_preprocessor or dict(type='ImageBatchPreprocessor')
+        super().__init__(build_part(MODELS, data_preprocessor, 'data_preprocessor'), init_cfg)
+        self.discriminator_steps = check_positive('discriminator_steps', discriminator_steps)
+        self.generator_steps = check_positive('generator_steps', generator_steps)
+        self.generator = build_part(MODELS, generator, 'generator')
+        self.discriminator = build_part(MODELS, discriminator, 'discriminator')
+        self.loss = build_part(MODELS, loss, 'loss')
+        # Kept here because a wrapper for several processes hides what a network tells.
+        self.latent_dim, self.image_shape, self.num_classes = _told_by(self.generator)
+        _check_match(self.generator, self.discriminator)
+        self.generator_ema = (
+            None if ema is None else build_part(MODELS, {**ema, 'model': self.generator}, 'ema')
+        )
+
+    def train_step(self, data: Any, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
+        """One iteration: the discriminator's step, and the generator's when it is due.
+
+        Args:
+            data: A batch of the data loader.
+            optim_wrapper: One optim wrapper each under 'discriminator' and 'generator'.
+
+        Returns:
+            Detached scalars for the log: ``loss_disc``, mean ``real_logits`` and ``fake_logits``,
+            and ``loss_gen`` when the generator trained.
+
+        Raises:
+            ValueError: If the batch or the optim wrapper does not fit the model.
+        """
+        if not isinstance(optim_wrapper, OptimWrapperDict):
+            raise ValueError(
+                'optim_wrapper must hold one wrapper each for the generator and the discriminator, '
+                f'got a single {type(optim_wrapper).__name__}. Set optim_wrapper=dict('
+                "constructor='MultiOptimWrapperConstructor', generator=dict(...), "
+                'discriminator=dict(...)).'
+            )
+        real_images, labels = self.prepare_batch(data)
+        disc_wrapper, gen_wrapper = optim_wrapper['discriminator'], optim_wrapper['generator']
+        log = self._train_discriminator(real_images, labels, disc_wrapper)
+        # The wrapper counts the discriminator's steps, one an iteration, and MMEngine sets its
+        # count on resume: the turn of the generator goes on where it was.
+        if disc_wrapper.inner_count % self.discriminator_steps == 0:
+            for _ in range(self.generator_steps):
+                log |= self._train_generator(real_images, labels, gen_wrapper)
+        return log
+
+    def step_counts(self, iterations: int) -> dict[str, int]:
+        """How many steps each network has made after so many iterations of training."""
+        turns = iterations // self.discriminator_steps
+        return dict(discriminator=iterations, generator=turns * self.generator_steps)
+
+    def forward(
+        self, inputs: Tensor, labels: Tensor | None = None, mode: str = 'tensor'
+    ) -> Tensor | list[BaseDataElement] | dict[str, Tensor]:
+        """What MMEngine's loops ask of a model, with one fake drawn for each real image.
+
+        Args:
+            inputs: Real images, float ``(N, C, H, W)`` in [-1, 1].
+            labels: int64 ``(N,)``; the fakes of a conditional model are drawn with them.
+            mode: 'tensor' gives fakes, float ``(N, C, H, W)`` in [-1, 1]; 'predict' gives a list of
+                N data elements with ``fake_image``, uint8 ``(C, H, W)``, and ``gt_label`` where
+                conditional; 'loss' gives ``loss_disc`` and ``loss_gen`` on this batch.
+
+        Raises:
+            ValueError: If ``mode`` is none of these.
+        """
+        labels = self._check_batch(inputs, labels)
+        if mode == 'loss':
+            return self._losses(inputs, labels)
+        if mode not in ('tensor', 'predict'):
+            raise ValueError(
+                f"mode must be 'tensor', 'predict' or 'loss', got {mode!r}. "
+                "Pass mode='tensor' for images in [-1, 1]."
+            )
+        fakes = self.sample(len(inputs), labels=labels)
+        if mode == 'tensor':
+            return fakes
+        images = self.data_preprocessor.to_uint8(fakes)
+        if labels is None:
+            return [BaseDataElement(fake_image=image) for image in images]
+        return [
+            BaseDataElement(fake_image=image, gt_label=label)
+            for image, label in zip(images, labels, strict=True)
+        ]
+
+    @torch.no_grad()
+    def sample(
+        self,
+        num: int,
+        labels: Tensor | Sequence[int] | None = None,
+        latents: Tensor | None = None,
+        generator: torch.Generator | None = None,
+        use_ema: bool = True,
+    ) -> Tensor:
+        """Draw images from the generator in eval mode; its mode is put back afterwards.
+
+        Args:
+            num: How many, at least 1; all in one pass of the network.
+            labels: ``num`` ints in [0, ``num_classes``); None draws them evenly at random. Only for
+                a conditional model.
+            latents: Float ``(num, latent_dim)``; None draws them.
+            generator: Random numbers for what is drawn here; None for torch's global ones.
+            use_ema: Whether to draw from the average of the weights, where there is one.
+
+        Returns:
+            Float ``(num, C, H, W)`` in [-1, 1], on the model's device.
+
+        Raises:
+            ValueError: If an argument is out of its range, or does not fit the others.
+        """
+        check_positive('num', num)
+        if latents is None:
+            latents = self.sample_latents(num, generator)
+        elif tuple(latents.shape) != (num, self.latent_dim):
+            raise ValueError(
+                f'latents must be of shape (num, latent_dim) = {(num, self.latent_dim)}, '
+                f'got {tuple(latents.shape)}. Draw them with sample_latents(num).'
+            )
+        labels = self._sample_labels(num, labels, generator)
+        network = self.generator
+        if use_ema and self.generator_ema is not None:
+            network = self.generator_ema
+        with evaluating(network):
+            return network(latents.to(self.device), labels)
+
+    def sample_latents(self, num: int, generator: torch.Generator | None = None) -> Tensor:
+        """Standard normal latents, float32 ``(num, latent_dim)``, on the model's device.
+
+        With a ``generator`` they are drawn on its device, so that one on the CPU gives the same
+        latents to a model on any device.
+        """
+        device = self.device if generator is None else generator.device
+        latents = torch.randn(num, self.latent_dim, generator=generator, device=device)
+        return latents.to(self.device)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.data_preprocessor.device
+
+    def prepare_batch(self, data: Any) -> tuple[Tensor, Tensor | None]:
+        """A batch of the data loader as images and labels that fit the networks.
+
+        Returns:
+            Images, float ``(N, C, H, W)`` in [-1, 1], and labels, int64 ``(N,)``, or None for an
+            unconditional model.
+
+        Raises:
+            ValueError: If the images are of another shape, or labels are missing.
+        """
+        batch = self.data_preprocessor(data, True)
+        return batch['inputs'], self._check_batch(batch['inputs'], batch.get('labels'))
+
+    def _train_discriminator(
+        self, real_images: Tensor, labels: Tensor | None, optim_wrapper: OptimWrapper
+    ) -> dict[str, Tensor]:
+        with optim_wrapper.optim_context(self.discriminator):
+            with torch.no_grad(), frozen_statistics(self.generator):
+                fake_images = self.generator(self.sample_latents(len(real_images)), labels)
+            real_logits = self._logits(real_images, labels)
+            fake_logits = self._logits(fake_images, labels)
+            loss = self.loss.discriminator(real_logits, fake_logits)
+        optim_wrapper.update_params(loss)
+        return dict(
+            loss_disc=loss.detach(),
+            real_logits=real_logits.detach().mean(),
+            fake_logits=fake_logits.detach().mean(),
+        )
+
+    def _train_generator(
+        self, real_images: Tensor, labels: Tensor | None, optim_wrapper: OptimWrapper
+    ) -> dict[str, Tensor]:
+        with frozen(self.discriminator):
+            with optim_wrapper.optim_context(self.generator):
+                fake_images = self.generator(self.sample_latents(len(real_images)), labels)
+                loss = self._generator_loss(real_images, fake_images, labels)
+            optim_wrapper.update_params(loss)
+        # Between two updates of accumulated gradients there is nothing new to average.
+        if self.generator_ema is not None and optim_wrapper.should_update():
+            self.generator_ema.update_parameters(self.generator)
+        return dict(loss_gen=loss.detach())
+
+    def _generator_loss(
+        self, real_images: Tensor, fake_images: Tensor, labels: Tensor | None
+    ) -> Tensor:
+        fake_logits = self._logits(fake_images, labels)
+        if not self.loss.needs_real_logits:
+            return self.loss.generator(fake_logits)
+        with torch.no_grad():
+            real_logits = self._logits(real_images, labels)
+        return self.loss.generator(fake_logits, real_logits)
+
+    @torch.no_grad()
+    def _losses(self, real_images: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+        with frozen_statistics(self.generator), frozen_statistics(self.discriminator):
+            fake_images = self.generator(self.sample_latents(len(real_images)), labels)
+            real_logits = self._logits(real_images, labels)
+            fake_logits = self._logits(fake_images, labels)
+            return dict(
+                loss_disc=self.loss.discriminator(real_logits, fake_logits),
+                loss_gen=self._generator_loss(real_images, fake_images, labels),
+            )
+
+    def _logits(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        """The discriminator's logits in float32, whatever autocast computed them in."""
+        logits = self.discriminator(images, labels)
+        if logits.shape != (len(images),):
+            # (N, 1) would broadcast to (N, N) in an objective that subtracts logits.
+            raise ValueError(
+                f'discriminator must return logits of shape (N,) = ({len(images)},), got '
+                f'{tuple(logits.shape)} from {type(self.discriminator).__name__}. '
+                'End its forward with .squeeze(1).'
+            )
+        return logits.float()
+
+    def _check_batch(self, images: Tensor, labels: Tensor | None) -> Tensor | None:
+        if tuple(images.shape[1:]) != self.image_shape:
+            raise ValueError(
+                f'image_shape of the networks must be that of the data, got {self.image_shape} for '
+                f'images of {tuple(images.shape[1:])}. Build the networks with '
+                f'image_shape={tuple(images.shape[1:])}, or resize the images in the dataset.'
+            )
+        if self.num_classes is None:
+            return None
+        if labels is None:
+            raise ValueError(
+                f'num_classes={self.num_classes} needs data with labels, got a batch without. '
+                'Train on a dataset that has labels, or build the networks with num_classes=None.'
+            )
+        return labels
+
+    def _sample_labels(
+        self,
+        num: int,
+        labels: Tensor | Sequence[int] | None,
+        generator: torch.Generator | None,
+    ) -> Tensor | None:
+        if self.num_classes is None:
+            if labels is not None:
+                raise ValueError(
+                    'labels must be None for a model without classes (num_classes=None), '
+                    f'got {len(labels)} of them. Train a conditional model to choose classes.'
+                )
+            return None
+        if labels is None:
+            device = self.device if generator is None else generator.device
+            drawn = torch.randint(self.num_classes, (num,), generator=generator, device=device)
+            return drawn.to(self.device)
+        labels = torch.as_tensor(labels, dtype=torch.int64)
+        if tuple(labels.shape) != (num,):
+            raise ValueError(
+                f'labels must be one for each of num={num} images, got shape '
+                f'{tuple(labels.shape)}. Pass {num} ints.'
+            )
+        if bool(((labels < 0) | (labels >= self.num_classes)).any()):
+            raise ValueError(
+                f'labels must lie in [0, {self.num_classes}), got {labels.min().item()} to '
+                f'{labels.max().item()}. The model was built with num_classes={self.num_classes}.'
+            )
+        return labels.to(self.device)
+
+
+def _told_by(generator: nn.Module) -> tuple[int, tuple[int, ...], int | None]:
+    """``latent_dim``, ``image_shape`` and ``num_classes`` of the generator."""
+    for name in ('latent_dim', 'image_shape', 'num_classes'):
+        if not hasattr(generator, name):
+            raise ValueError(
+                f'generator must tell its {name}, but {type(generator).__name__} has no such '
+                f'attribute. Set self.{name} in its __init__.'
+            )
+    return generator.latent_dim, tuple(generator.image_shape), generator.num_classes
+
+
+def _check_match(generator: nn.Module, discriminator: nn.Module) -> None:
+    """Raise if the discriminator tells that it was built for other images or labels."""
+    for name in ('image_shape', 'num_classes'):
+        if not hasattr(discriminator, name):
+            continue
+        ours, theirs = (
+            tuple(value) if isinstance(value, Sequence) else value
+            for value in (getattr(generator, name), getattr(discriminator, name))
+        )
+        if ours != theirs:
+            raise ValueError(
+                f'{name} of generator and discriminator must be the same, got '
+                f'{name}={ours!r} of {type(generator).__name__} and {name}={theirs!r} of '
+                f'{type(discriminator).__name__}. Set both to {name}={ours!r}.'
+            )

@@ -1,0 +1,60 @@
+"""Checks of the arguments that every network has, so that all answer a mistake alike."""
+
+from collections.abc import Sequence
+
+
+def check_positive(name: str, value: int) -> int:
+    """Return ``value`` if it is an int of at least 1.
+
+    Raises:
+        ValueError: If it is anything else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(
+            f'{name} must be an int of at least 1, got {value!r}. Pass {name}=1 or more.'
+        )
+    return value
+
+
+def check_image_shape(image_shape: Sequence[int]) -> tuple[int, int, int]:
+    """Return ``image_shape`` as a tuple of channels, height and width, in pixels.
+
+    Raises:
+        ValueError: If it is not three positive ints.
+    """
+    shape = tuple(image_shape) if isinstance(image_shape, Sequence) else (image_shape,)
+    if len(shape) != 3 or not all(type(size) is int and size >= 1 for size in shape):
+        raise ValueError(
+            f'image_shape must be three positive ints (channels, height, width), got {image_shape!r}. '
+            'Pass image_shape=(1, 28, 28) for grey 28x28 images.'
+        )
+    return shape
+
+
+def check_num_classes(num_classes: int | None) -> int | None:
+    """Return ``num_classes``, None for an unconditional network.
+
+    Raises:
+        ValueError: If it is neither None nor an int of at least 2.
+    """
+    if num_classes is not None and (type(num_classes) is not int or num_classes < 2):
+        raise ValueError(
+            f'num_classes must be an int of at least 2, got {num_classes!r}. '
+            'Pass num_classes=None for a network without labels.'
+        )
+    return num_classes
+
+
+def check_hidden_dims(hidden_dims: Sequence[int]) -> tuple[int, ...]:
+    """Return the widths of the hidden layers as a tuple.
+
+    Raises:
+        ValueError: If there is none, or one is not an int of at least 1.
+    """
+    widths = tuple(hidden_dims) if isinstance(hidden_dims, Sequence) else ()
+    if not widths or not all(type(width) is int and width >= 1 for width in widths):
+        raise ValueError(
+            f'hidden_dims must be one or more positive ints, got {hidden_dims!r}. '
+            'Pass hidden_dims=(512, 256) for two hidden layers.'
+        )
+    return widths

@@ -1,0 +1,84 @@
+"""What many tests need: a small GAN, the real MNIST where it is, a scope of their own."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.registry import DefaultScope
+
+from mmgan_lite.models import GAN
+
+REPO = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def fresh_state():
+    """Same random numbers for each test, and no default scope left by the one before."""
+    torch.manual_seed(0)
+    instances = DefaultScope._instance_dict.copy()
+    yield
+    DefaultScope._instance_dict = instances
+
+
+@pytest.fixture
+def repo() -> Path:
+    return REPO
+
+
+@pytest.fixture
+def mnist_root() -> str:
+    root = REPO.parent / 'shared' / 'data'
+    if not (root / 'MNIST' / 'raw' / 'train-images-idx3-ubyte').is_file():
+        pytest.skip('the real MNIST is not in ../shared/data')
+    return str(root)
+
+
+@pytest.fixture
+def make_gan():
+    """A GAN on 1x4x4 images; keyword arguments replace its parts."""
+
+    def make(num_classes=None, **parts):
+        networks = dict(
+            generator=dict(
+                type='MLPGenerator',
+                latent_dim=6,
+                image_shape=(1, 4, 4),
+                hidden_dims=(8, 8),
+                num_classes=num_classes,
+            ),
+            discriminator=dict(
+                type='MLPDiscriminator',
+                image_shape=(1, 4, 4),
+                hidden_dims=(8,),
+                num_classes=num_classes,
+            ),
+            loss=dict(type='NonSaturatingGANLoss'),
+        )
+        return GAN(**{**networks, **parts})
+
+    return make
+
+
+@pytest.fixture
+def make_batch():
+    """uint8 images (and labels) as the data loader gives them."""
+
+    def make(num=4, shape=(1, 4, 4), labels=None):
+        batch = dict(inputs=torch.randint(0, 256, (num, *shape), dtype=torch.uint8))
+        return batch if labels is None else {**batch, 'labels': torch.tensor(labels)}
+
+    return make
+
+
+@pytest.fixture
+def make_optim_wrapper():
+    """Plain SGD for each network of a GAN; keyword arguments replace entries."""
+    from mmgan_lite.engine.optimizers import MultiOptimWrapperConstructor
+
+    def make(gan, lr=0.1, **networks):
+        cfg = {
+            name: dict(optimizer=dict(type='SGD', lr=lr)) for name in ('generator', 'discriminator')
+        }
+        return MultiOptimWrapperConstructor({**cfg, **networks})(gan)
+
+    return make

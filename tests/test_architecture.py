@@ -1,0 +1,72 @@
+"""Who may import whom, read from the imports themselves."""
+
+import ast
+
+import pytest
+
+# What each part of the package may import of it, besides itself and the registry.
+ALLOWED = {
+    'datasets': set(),
+    'models.losses': set(),
+    'models.layers': set(),
+    'models.generators': {'models.layers'},
+    'models.discriminators': {'models.layers'},
+    'engine.hooks': set(),
+    'engine.optimizers': set(),
+}
+
+
+def imported_modules(path):
+    """Absolute names of what a file imports."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f'{path}: write imports in full'
+            yield node.module
+
+
+def part_of(module):
+    name = module.removeprefix('mmgan_lite.')
+    return (
+        '.'.join(name.split('.')[:2])
+        if name.startswith(('models.', 'engine.'))
+        else name.split('.')[0]
+    )
+
+
+@pytest.mark.parametrize('part', ALLOWED)
+def test_leaves_import_only_what_they_may(repo, part):
+    folder = repo / 'mmgan_lite' / part.replace('.', '/')
+    files = sorted(folder.rglob('*.py'))
+    assert files
+    allowed = ALLOWED[part] | {part, 'registry'}
+    for path in files:
+        for module in imported_modules(path):
+            if module.startswith('mmgan_lite.'):
+                assert part_of(module) in allowed, f'{path.relative_to(repo)} imports {module}'
+
+
+def test_models_know_neither_data_nor_engine(repo):
+    for path in sorted((repo / 'mmgan_lite' / 'models').rglob('*.py')):
+        for module in imported_modules(path):
+            assert not module.startswith(
+                ('mmgan_lite.datasets', 'mmgan_lite.engine', 'mmgan_lite.apis')
+            ), f'{path.relative_to(repo)} imports {module}'
+
+
+def test_package_knows_no_tools(repo):
+    for path in sorted((repo / 'mmgan_lite').rglob('*.py')):
+        assert not any(m.split('.')[0] in ('tools', 'tests') for m in imported_modules(path)), path
+
+
+def test_tests_mirror_the_package(repo):
+    """A module without a test file of its name is a module nobody looks after."""
+    tests = {path.name for path in (repo / 'tests').rglob('test_*.py')}
+    modules = [
+        path
+        for path in (repo / 'mmgan_lite').rglob('*.py')
+        if path.name not in ('__init__.py', 'version.py') and '.mim' not in path.parts
+    ]
+    assert modules
+    assert [str(m.relative_to(repo)) for m in modules if f'test_{m.name}' not in tests] == []

@@ -1,0 +1,42 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+TOOL = Path(__file__).parents[2] / 'tools' / 'browse_dataset.py'
+
+CONFIG = """
+train_dataloader = dict(
+    dataset=dict(type='DigitsDataset', image_size=8),
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    batch_size=4,
+    collate_fn=dict(type='mmgan_lite.image_collate'))
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / 'digits.py'
+    path.write_text(CONFIG)
+    return path
+
+
+def test_draws_more_than_one_batch(config, tmp_path):
+    out = tmp_path / 'new' / 'grid.png'
+    options = ['--num', '9', '--out', str(out), '--cfg-options', 'train_dataloader.batch_size=5']
+    done = subprocess.run(
+        [sys.executable, str(TOOL), str(config), *options],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f'9 images of shape (1, 8, 8): {out}' in done.stdout
+    assert 'labels: 0 1 2 3 4 5 6 7 8' in done.stdout
+    # 3 x 3 images of 8 pixels with a frame of 2 around each: 3 * (8 + 2) + 2
+    picture = np.asarray(Image.open(out))
+    assert picture.shape == (32, 32, 3)
+    assert picture.max() == 255

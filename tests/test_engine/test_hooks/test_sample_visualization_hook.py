@@ -1,0 +1,315 @@
+import random
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from mmengine.model import BaseModel
+from PIL import Image
+
+from mmgan_lite.engine.hooks import sample_visualization_hook
+from mmgan_lite.registry import HOOKS
+
+PADDING = 2  # of torchvision's make_grid
+
+
+def _hook(**arguments):
+    return {'type': 'SampleVisualizationHook', **arguments}
+
+
+def _cells(path, rows, columns, height=4, width=6):
+    """The cells' pixels as ``(rows, columns, height, width, 3)``, found by hand."""
+    picture = np.asarray(Image.open(path))
+    assert picture.shape == (
+        PADDING + rows * (height + PADDING),
+        PADDING + columns * (width + PADDING),
+        3,
+    )
+    tops = [PADDING + row * (height + PADDING) for row in range(rows)]
+    lefts = [PADDING + column * (width + PADDING) for column in range(columns)]
+    return np.array(
+        [[picture[t : t + height, left : left + width] for left in lefts] for t in tops]
+    )
+
+
+def _random_states():
+    numpy_state = np.random.get_state()
+    return (
+        torch.get_rng_state().tolist(),
+        (numpy_state[1].tolist(), numpy_state[2]),
+        random.getstate(),
+    )
+
+
+@pytest.mark.parametrize('channels', [1, 3])
+def test_grids_hold_the_generators_pixels(make_runner, fake_gan, tmp_path, channels):
+    make_runner(fake_gan(channels=channels), [_hook(interval=2, num_samples=3)]).train()
+
+    folder = tmp_path / 'samples'
+    assert sorted(path.name for path in folder.iterdir()) == [
+        'real.png',
+        'samples_iter-00000000.png',
+        'samples_iter-00000002.png',
+        'samples_iter-00000004.png',
+        'training.gif',
+    ]
+    # level -1, -0.5, 0 -> (level + 1) * 127.5 = 0, 63.75, 127.5 -> round half to even: 0, 64, 128
+    for iteration, value in ((0, 0), (2, 64), (4, 128)):
+        cells = _cells(folder / f'samples_iter-{iteration:08d}.png', rows=2, columns=2)
+        assert (cells.reshape(4, -1)[:3] == value).all()
+        assert (cells.reshape(4, -1)[3] == 0).all()  # three samples in a square of four
+
+
+def test_every_grid_shows_the_same_latents_and_noise_without_gradient(make_runner, fake_gan):
+    model = fake_gan()
+    make_runner(model, [_hook(interval=1, num_samples=5, seed=3)]).train()
+
+    expected = torch.randn(5, 2, generator=torch.Generator().manual_seed(3))
+    assert len(model.sample_calls) == 5
+    for call in model.sample_calls:
+        torch.testing.assert_close(call['latents'], expected, rtol=0, atol=0)
+        assert call['labels'] is None
+        assert call['noise'] == model.sample_calls[0]['noise']
+        assert not call['grad']
+
+
+def test_conditional_grid_has_a_row_a_class_with_the_same_latents(make_runner, fake_gan, tmp_path):
+    model = fake_gan(num_classes=3)
+    make_runner(model, [_hook(num_samples=7)]).train()  # 7 // 3 = 2 a class
+
+    call = model.sample_calls[0]
+    assert call['labels'].dtype == torch.int64
+    assert call['labels'].tolist() == [0, 0, 1, 1, 2, 2]
+    latents = call['latents'].reshape(3, 2, 2)
+    assert torch.equal(latents[0], latents[1])
+    assert torch.equal(latents[0], latents[2])
+    assert not torch.equal(latents[0, 0], latents[0, 1])
+    _cells(tmp_path / 'samples' / 'samples_iter-00000000.png', rows=3, columns=2)
+
+
+def test_more_classes_than_samples_draws_the_first_classes(make_runner, fake_gan):
+    model = fake_gan(num_classes=10)
+    make_runner(model, [_hook(num_samples=3)]).train()
+    assert model.sample_calls[0]['labels'].tolist() == [0, 1, 2]
+
+
+def test_real_images_are_laid_out_by_class(make_runner, fake_gan, tmp_path):
+    make_runner(fake_gan(num_classes=3), [_hook(num_samples=6)]).train()
+    cells = _cells(tmp_path / 'samples' / 'real.png', rows=3, columns=2)
+    for label in range(3):
+        assert (cells[label] == 40 * label + 1).all()
+
+
+def test_labels_of_data_samples_are_understood(make_runner, fake_gan, fake_dataset, tmp_path):
+    class OtherProjectsDataset(fake_dataset):
+        def __getitem__(self, index):
+            item = super().__getitem__(index)
+            gt_label = torch.tensor([item.pop('labels')])
+            return {**item, 'data_samples': SimpleNamespace(gt_label=gt_label)}
+
+    runner = make_runner(
+        fake_gan(num_classes=3),
+        [_hook(num_samples=3)],
+        dataset=OtherProjectsDataset(),
+    )
+    runner.train_loop.dataloader.collate_fn = list
+    runner.train()
+    cells = _cells(tmp_path / 'samples' / 'real.png', rows=3, columns=1)
+    assert cells[:, 0, 0, 0, 0].tolist() == [1, 41, 81]
+
+
+def test_class_without_images_leaves_black_cells(make_runner, fake_gan, fake_dataset, tmp_path):
+    model, dataset = fake_gan(num_classes=3), fake_dataset(num_classes=2)
+    make_runner(model, [_hook(num_samples=3)], dataset=dataset).train()
+    cells = _cells(tmp_path / 'samples' / 'real.png', rows=3, columns=1)
+    assert cells[:, 0, 0, 0, 0].tolist() == [1, 41, 0]
+
+
+def test_real_images_without_classes_are_as_many_as_the_samples(make_runner, fake_gan, tmp_path):
+    make_runner(fake_gan(), [_hook(num_samples=4)]).train()
+    cells = _cells(tmp_path / 'samples' / 'real.png', rows=2, columns=2)
+    assert set(cells.flatten().tolist()) <= {1, 41, 81}
+
+
+def test_training_does_not_notice_the_hook(make_runner, fake_gan, tmp_path):
+    make_runner(fake_gan(num_classes=3), work_dir=tmp_path / 'without').train()
+    without = _random_states()
+    make_runner(
+        fake_gan(num_classes=3), [_hook(interval=1, num_samples=6)], work_dir=tmp_path / 'with'
+    ).train()
+    assert _random_states() == without
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+def test_random_stream_of_the_gpu_is_put_back():
+    before = torch.cuda.get_rng_state()
+    device = torch.device('cuda', torch.cuda.current_device())
+    with sample_visualization_hook._isolated_random_state(0, device):
+        first = torch.rand(3, device=device)
+    assert torch.equal(torch.cuda.get_rng_state(), before)
+    with sample_visualization_hook._isolated_random_state(0, device):
+        assert torch.equal(torch.rand(3, device=device), first)
+
+
+def test_epoch_based_training_draws_by_epoch(make_runner, fake_gan, tmp_path):
+    train_cfg = {'by_epoch': True, 'max_epochs': 3}  # of 3 iterations
+    make_runner(fake_gan(), [_hook(interval=2, by_epoch=True)], train_cfg=train_cfg).train()
+    names = sorted(path.stem for path in (tmp_path / 'samples').glob('samples*'))
+    assert [name.split('-')[1] for name in names] == ['00000000', '00000006', '00000009']
+
+
+def test_epoch_based_training_draws_by_iteration(make_runner, fake_gan, tmp_path):
+    train_cfg = {'by_epoch': True, 'max_epochs': 2}
+    make_runner(fake_gan(), [_hook(interval=4)], train_cfg=train_cfg).train()
+    names = sorted(path.stem for path in (tmp_path / 'samples').glob('samples*'))
+    assert [name.split('-')[1] for name in names] == ['00000000', '00000004', '00000006']
+
+
+def test_animation_shows_every_grid_and_holds_the_last(make_runner, fake_gan, tmp_path):
+    make_runner(fake_gan(), [_hook(interval=2)]).train()
+    with Image.open(tmp_path / 'samples' / 'training.gif') as gif:
+        assert gif.n_frames == 3
+        assert gif.info['loop'] == 0
+        shown = []
+        for frame in range(3):
+            gif.seek(frame)
+            pixel = gif.convert('RGB').getpixel((PADDING, PADDING))
+            shown.append((pixel, gif.info['duration']))
+    assert shown == [((0,) * 3, 100), ((64,) * 3, 100), ((128,) * 3, 2000)]
+
+
+def test_long_animation_is_thinned_to_100_frames(make_runner, fake_gan, tmp_path):
+    model = fake_gan(step=2 / 128)
+    make_runner(model, [_hook(interval=1, num_samples=1)], max_iters=120).train()
+    with Image.open(tmp_path / 'samples' / 'training.gif') as gif:
+        assert gif.n_frames == 100
+        assert gif.convert('RGB').getpixel((0, 0)) == (0,) * 3
+        gif.seek(99)  # level -1 + 120 / 64 = 0.875 -> 239.06
+        assert gif.convert('RGB').getpixel((0, 0)) == (239,) * 3
+
+
+def test_resumed_run_animates_the_grids_from_before(make_runner, fake_gan, tmp_path):
+    default_hooks = {
+        'checkpoint': {'type': 'CheckpointHook', 'by_epoch': False, 'interval': 2},
+        'safe_checkpoint': {'type': 'SafeCheckpointHook'},
+    }
+    first_model, model = fake_gan(), fake_gan()
+    hooks = [_hook(interval=2)]
+    make_runner(first_model, hooks, max_iters=2, default_hooks=default_hooks).train()
+    make_runner(model, hooks, max_iters=4, default_hooks=default_hooks, resume=True).train()
+
+    assert len(model.sample_calls) == 1  # iteration 4; those of 0 and 2 are on disk
+    assert torch.equal(model.sample_calls[0]['latents'], first_model.sample_calls[0]['latents'])
+    with Image.open(tmp_path / 'samples' / 'training.gif') as gif:
+        assert gif.n_frames == 3
+
+
+def test_fresh_run_leaves_the_grids_of_an_older_one_out(make_runner, fake_gan, tmp_path):
+    make_runner(fake_gan(), [_hook(interval=1)]).train()
+    make_runner(fake_gan(), [_hook(interval=2)]).train()
+    with Image.open(tmp_path / 'samples' / 'training.gif') as gif:
+        assert gif.n_frames == 3
+
+
+@pytest.mark.parametrize(('level', 'value'), [('nan', 0), ('-inf', 0), ('inf', 255)])
+def test_diverged_generator_does_not_stop_the_run(make_runner, fake_gan, tmp_path, level, value):
+    make_runner(fake_gan(fixed_level=float(level)), [_hook(num_samples=1)]).train()
+    with Image.open(tmp_path / 'samples' / 'samples_iter-00000004.png') as picture:
+        assert np.unique(np.asarray(picture)).tolist() == [value]
+    assert (tmp_path / 'samples' / 'training.gif').exists()
+
+
+def test_grids_reach_tensorboard(make_runner, fake_gan, tmp_path):
+    event_accumulator = pytest.importorskip(
+        'tensorboard.backend.event_processing.event_accumulator'
+    )
+    visualizer = {'type': 'Visualizer', 'vis_backends': [{'type': 'TensorboardVisBackend'}]}
+    make_runner(fake_gan(), [_hook(interval=2, num_samples=6)], visualizer=visualizer).train()
+
+    (event_file,) = tmp_path.rglob('events.out.tfevents.*')
+    events = event_accumulator.EventAccumulator(str(event_file)).Reload()
+    assert [event.step for event in events.Images('samples')] == [0, 2, 4]
+    image = events.Images('samples')[0]  # 2 rows of 3 columns
+    assert (image.height, image.width) == (2 + 2 * (4 + 2), 2 + 3 * (6 + 2))
+    assert [event.step for event in events.Images('real')] == [0]
+
+
+def test_only_the_main_process_draws(make_runner, fake_gan, tmp_path, monkeypatch):
+    monkeypatch.setattr(sample_visualization_hook, 'is_main_process', lambda: False)
+    model = fake_gan()
+    make_runner(model, [_hook(interval=1)]).train()
+    assert model.sample_calls == []
+    assert not (tmp_path / 'samples').exists()
+
+
+def test_interrupted_write_leaves_the_old_picture(tmp_path):
+    path = tmp_path / 'grid.png'
+    path.write_text('old')
+
+    def interrupted_write():
+        with sample_visualization_hook._atomic_path(path) as temporary:
+            temporary.write_text('half a pic')
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_write()
+    assert path.read_text() == 'old'
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize('argument', ['interval', 'num_samples'])
+def test_counts_below_one_are_refused(argument):
+    message = (
+        f'{argument} must be at least 1, got 0. '
+        'To draw nothing, remove SampleVisualizationHook from custom_hooks.'
+    )
+    with pytest.raises(ValueError, match=message):
+        HOOKS.build(_hook(**{argument: 0}))
+
+
+def test_model_that_cannot_sample_is_refused(make_runner):
+    class Classifier(BaseModel):
+        image_shape = (1, 4, 6)
+
+        def forward(self):
+            raise NotImplementedError
+
+    model = Classifier()
+    model.weight = torch.nn.Parameter(torch.zeros(1))
+    message = (
+        'SampleVisualizationHook needs a model with sample, sample_latents and num_classes, '
+        'but Classifier has no sample, sample_latents, num_classes. '
+        'Use a GAN, or remove the hook from custom_hooks.'
+    )
+    with pytest.raises(ValueError, match=message):
+        make_runner(model, [_hook()]).train()
+
+
+def test_epochs_in_iteration_based_training_are_refused(make_runner, fake_gan):
+    message = 'by_epoch=True needs epoch-based training, but train_cfg counts iterations.'
+    with pytest.raises(ValueError, match=message):
+        make_runner(fake_gan(), [_hook(interval=1, by_epoch=True)]).train()
+
+
+def test_images_of_two_channels_are_refused(make_runner, fake_gan, fake_dataset):
+    model, dataset = fake_gan(channels=2), fake_dataset(channels=1)
+    message = r'FakeGAN.sample must give images \(N, C, H, W\) with C = 1 or 3 to be drawn, got '
+    with pytest.raises(ValueError, match=message):
+        make_runner(model, [_hook()], dataset=dataset).train()
+
+
+def test_real_images_that_are_not_uint8_are_refused(make_runner, fake_gan, fake_dataset):
+    class FloatDataset(fake_dataset):
+        def __getitem__(self, index):
+            item = super().__getitem__(index)
+            return {**item, 'inputs': item['inputs'].float()}
+
+    message = 'inputs of the training dataset must be uint8 to be drawn, got torch.float32. '
+    with pytest.raises(ValueError, match=message):
+        make_runner(fake_gan(), [_hook()], dataset=FloatDataset()).train()
+
+
+def test_wrapped_model_is_unwrapped(fake_gan):
+    model = fake_gan()
+    runner = SimpleNamespace(model=torch.nn.DataParallel(model))
+    assert sample_visualization_hook._bare_model(runner) is model

@@ -1,0 +1,147 @@
+"""One optimiser a network."""
+
+import pytest
+import torch
+from mmengine.logging import MessageHub
+from mmengine.optim import build_optim_wrapper
+from torch import nn
+
+from mmgan_lite.engine.optimizers import GANOptimWrapperDict, MultiOptimWrapperConstructor
+
+SGD = dict(optimizer=dict(type='SGD', lr=0.1))
+
+
+def build(model, **networks):
+    return build_optim_wrapper(
+        model, dict(constructor='mmgan_lite.MultiOptimWrapperConstructor', **networks)
+    )
+
+
+def test_each_network_has_its_optimizer(make_gan):
+    gan = make_gan()
+    adam = dict(optimizer=dict(type='Adam', lr=2e-4, betas=(0.5, 0.9), fused=True))
+    wrappers = build(gan, generator=adam, discriminator=SGD)
+    assert isinstance(wrappers, GANOptimWrapperDict)
+    assert isinstance(wrappers['generator'].optimizer, torch.optim.Adam)
+    assert wrappers['generator'].optimizer.param_groups[0]['betas'] == (0.5, 0.9)
+    assert wrappers['discriminator'].get_lr() == {'lr': [0.1]}
+    owned = {id(p) for p in wrappers['generator'].optimizer.param_groups[0]['params']}
+    assert owned == {id(p) for p in gan.generator.parameters()}
+
+
+def test_paramwise_cfg_of_one_network(make_gan):
+    cfg = dict(**SGD, paramwise_cfg=dict(bias_lr_mult=2.0))
+    wrappers = build(make_gan(), generator=cfg, discriminator=SGD)
+    assert {group['lr'] for group in wrappers['generator'].param_groups} == {0.1, 0.2}
+
+
+def test_clipping_is_logged_by_network(make_gan, make_batch):
+    hub = MessageHub.get_instance('test_clipping')
+    clipped = dict(**SGD, clip_grad=dict(max_norm=1e-3))
+    gan = make_gan()
+    wrappers = build(gan, generator=clipped, discriminator=clipped)
+    before = [p.detach().clone() for p in gan.discriminator.parameters()]
+    gan.train_step(make_batch(), wrappers)
+    assert {'train/grad_norm_generator', 'train/grad_norm_discriminator'} <= set(hub.log_scalars)
+    moved = sum(
+        (p - q).square().sum() for p, q in zip(gan.discriminator.parameters(), before, strict=True)
+    )
+    # One step of SGD at lr 0.1 along a gradient of norm 1e-3.
+    torch.testing.assert_close(moved.sqrt().item(), 1e-4, rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize(('iterations', 'steps'), [(40, 14), (39, 13), (41, 14)])
+def test_accumulation_loses_no_remainder(make_gan, make_batch, iterations, steps):
+    gan = make_gan()
+    accumulating = dict(**SGD, accumulative_counts=3)
+    wrappers = build(gan, generator=accumulating, discriminator=accumulating)
+    wrappers.initialize_count_status(gan, 0, iterations)
+    made = dict(generator=0, discriminator=0)
+    for name, wrapper in wrappers.items():
+
+        def count(optimizer, args, kwargs, name=name):
+            made[name] += 1
+
+        wrapper.optimizer.register_step_post_hook(count)
+    for _ in range(iterations):
+        gan.train_step(make_batch(), wrappers)
+    assert made == dict(generator=steps, discriminator=steps)
+
+
+def test_counts_follow_the_cadence_of_each_network(make_gan):
+    gan = make_gan(discriminator_steps=5, generator_steps=2)
+    wrappers = build(gan, generator=SGD, discriminator=SGD)
+    wrappers.initialize_count_status(gan, 12, 40)
+    assert wrappers['discriminator'].inner_count == 12
+    assert wrappers['generator'].inner_count == 4  # two turns of two steps
+    assert wrappers['generator']._max_counts == 16
+
+
+def test_state_survives_save_and_load(make_gan, make_batch, tmp_path):
+    adam = dict(optimizer=dict(type='Adam', lr=1e-3))
+    gan = make_gan()
+    wrappers = build(gan, generator=adam, discriminator=adam)
+    gan.train_step(make_batch(), wrappers)
+    torch.save(wrappers.state_dict(), tmp_path / 'optimizers.pth')
+    restored = build(gan, generator=adam, discriminator=adam)
+    restored.load_state_dict(torch.load(tmp_path / 'optimizers.pth'))
+    for name in ('generator', 'discriminator'):
+        old, new = (w[name].optimizer.state_dict()['state'] for w in (wrappers, restored))
+        assert old.keys() == new.keys()
+        torch.testing.assert_close(old[0]['exp_avg'], new[0]['exp_avg'], rtol=0, atol=0)
+
+
+class TestErrors:
+    def test_missing_network(self, make_gan):
+        message = (
+            r"optim_wrapper has no entry for 'discriminator' \(found: 'generator'\)\. "
+            r"Add discriminator=dict\(optimizer=dict\(type='Adam', lr=2e-4\)\)\."
+        )
+        with pytest.raises(ValueError, match=message):
+            build(make_gan(), generator=SGD)
+
+    def test_unknown_network(self, make_gan):
+        message = r"entry for 'critic', but the networks of GAN that train are 'generator', 'discriminator'"
+        with pytest.raises(ValueError, match=message):
+            build(make_gan(), generator=SGD, discriminator=SGD, critic=SGD)
+
+    def test_average_of_the_weights_is_no_network_that_trains(self, make_gan):
+        gan = make_gan(ema=dict(type='ExponentialMovingAverage'))
+        assert len(build(gan, generator=SGD, discriminator=SGD)) == 2
+        with pytest.raises(ValueError, match=r"entry for 'generator_ema'"):
+            build(gan, generator=SGD, discriminator=SGD, generator_ema=SGD)
+
+    def test_single_wrapper(self, make_gan):
+        with pytest.raises(
+            ValueError, match=r"one entry for each network, got a single wrapper with 'optimizer'"
+        ):
+            build(make_gan(), **SGD)
+
+    def test_entry_without_optimizer(self, make_gan):
+        with pytest.raises(
+            ValueError, match=r"optim_wrapper\['generator'\] must be a dict with 'optimizer'"
+        ):
+            build(make_gan(), generator=dict(lr=0.1), discriminator=SGD)
+
+    def test_paramwise_cfg_beside_the_networks(self, make_gan):
+        with pytest.raises(ValueError, match=r'paramwise_cfg must stand in the entry of a network'):
+            build(
+                make_gan(), generator=SGD, discriminator=SGD, paramwise_cfg=dict(bias_lr_mult=2.0)
+            )
+
+    def test_parameter_in_two_optimizers(self, make_gan):
+        gan = make_gan()
+        gan.generator.layers[0] = gan.discriminator.layers[0]
+        message = r"but '\S+layers.0.weight' is in 'generator' and 'discriminator'"
+        with pytest.raises(ValueError, match=message):
+            build(gan, generator=SGD, discriminator=SGD)
+
+    def test_parameter_in_no_optimizer(self, make_gan):
+        gan = make_gan()
+        gan.scale = nn.Parameter(torch.ones(1))
+        with pytest.raises(ValueError, match=r"exactly one optimizer, but 'scale' is in none"):
+            build(gan, generator=SGD, discriminator=SGD)
+
+    def test_misspelt_argument(self):
+        with pytest.raises(TypeError, match=r"has no argument 'optim_wrapper_config'"):
+            MultiOptimWrapperConstructor(optim_wrapper_config={})

@@ -1,0 +1,388 @@
+"""The training step, sampling, and what MMEngine's loops ask of the model."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from mmengine.optim import OptimWrapper
+from torch import nn
+
+from mmgan_lite.models import GAN, AdversarialLoss
+from mmgan_lite.registry import MODELS
+
+
+class LinearGenerator(nn.Module):
+    """G(z) = w * z, on images of one pixel: small enough to do by hand."""
+
+    latent_dim, image_shape, num_classes = 1, (1, 1, 1), None
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(0.5))
+
+    def forward(self, latents, labels=None):
+        return (self.weight * latents).reshape(-1, 1, 1, 1)
+
+
+class LinearDiscriminator(nn.Module):
+    """D(x) = v * x."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(2.0))
+
+    def forward(self, images, labels=None):
+        return self.weight * images.flatten()
+
+
+class WassersteinLoss(AdversarialLoss):
+    """D(G(z)) - D(x), and -D(G(z)): the gradients are means of pixels."""
+
+    def discriminator(self, real_logits, fake_logits):
+        return fake_logits.mean() - real_logits.mean()
+
+    def generator(self, fake_logits, real_logits=None):
+        return -fake_logits.mean()
+
+
+class RelativisticLoss(AdversarialLoss):
+    """Compares with the real images in the generator's step too."""
+
+    needs_real_logits = True
+
+    def discriminator(self, real_logits, fake_logits):
+        return F.softplus(fake_logits - real_logits).mean()
+
+    def generator(self, fake_logits, real_logits=None):
+        return F.softplus(real_logits - fake_logits).mean()
+
+
+def linear_gan(**kwargs):
+    return GAN(LinearGenerator(), LinearDiscriminator(), WassersteinLoss(), **kwargs)
+
+
+def fix_latents(gan, *values):
+    """Let the GAN draw these latents, one number for the whole batch, in turn."""
+    draws = iter(values)
+    gan.sample_latents = lambda num, generator=None: torch.full((num, 1), next(draws))
+
+
+def changed(before, after):
+    return {name.split('.')[0] for name in before if not torch.equal(before[name], after[name])}
+
+
+def state(gan):
+    return copy.deepcopy(gan.state_dict())
+
+
+def test_one_iteration_by_hand(make_optim_wrapper):
+    gan = linear_gan()
+    fix_latents(gan, 1.0, 3.0)
+    # One real pixel of 1 (255). D: fake 0.5 * 1 = 0.5; loss 2 * 0.5 - 2 * 1 = -1; gradient -0.5,
+    # so v = 2 + 0.1 * 0.5 = 2.05. G: fake 0.5 * 3; loss -2.05 * 1.5; gradient -2.05 * 3, so
+    # w = 0.5 + 0.1 * 6.15 = 1.115.
+    data = dict(inputs=torch.full((1, 1, 1, 1), 255, dtype=torch.uint8))
+    log = gan.train_step(data, make_optim_wrapper(gan, lr=0.1))
+    torch.testing.assert_close(gan.discriminator.weight.item(), 2.05)
+    torch.testing.assert_close(gan.generator.weight.item(), 1.115)
+    expected = dict(loss_disc=-1.0, real_logits=2.0, fake_logits=1.0, loss_gen=-3.075)
+    assert log.keys() == expected.keys()
+    for name, value in expected.items():
+        assert not log[name].requires_grad
+        torch.testing.assert_close(log[name].item(), value)
+
+
+def test_gradients_of_one_step_do_not_leak_into_the_other(make_gan, make_batch, make_optim_wrapper):
+    gan = make_gan()
+    optim_wrapper = make_optim_wrapper(gan)
+    gan.train_step(make_batch(), optim_wrapper)
+    assert all(parameter.grad is None for parameter in gan.parameters())
+    assert all(parameter.requires_grad for parameter in gan.parameters())
+
+
+def test_discriminator_step_leaves_the_generator_and_its_statistics_alone(
+    make_gan, make_batch, make_optim_wrapper
+):
+    gan = make_gan(discriminator_steps=2)
+    before = state(gan)
+    log = gan.train_step(make_batch(), make_optim_wrapper(gan))
+    assert changed(before, state(gan)) == {'discriminator'}
+    assert 'loss_gen' not in log
+
+
+def test_cadence_of_the_two_networks(make_gan, make_batch, make_optim_wrapper):
+    gan = make_gan(discriminator_steps=3, generator_steps=2)
+    optim_wrapper = make_optim_wrapper(gan)
+    trained = ['loss_gen' in gan.train_step(make_batch(), optim_wrapper) for _ in range(7)]
+    assert trained == [False, False, True, False, False, True, False]
+    assert optim_wrapper['discriminator'].inner_count == 7
+    assert optim_wrapper['generator'].inner_count == 4
+    assert gan.step_counts(7) == dict(discriminator=7, generator=4)
+    # Batch norm saw one batch in each step of the generator and none besides.
+    norm = next(m for m in gan.generator.modules() if isinstance(m, nn.BatchNorm1d))
+    assert norm.num_batches_tracked == 4
+
+
+def test_cadence_goes_on_after_resume(make_gan, make_batch, make_optim_wrapper):
+    gan = make_gan(discriminator_steps=3)
+    optim_wrapper = make_optim_wrapper(gan)
+    optim_wrapper.initialize_count_status(gan, cur_iter=4, max_iters=9)
+    trained = ['loss_gen' in gan.train_step(make_batch(), optim_wrapper) for _ in range(3)]
+    assert trained == [False, True, False]
+
+
+def test_ema_follows_the_generator_only(make_gan, make_batch, make_optim_wrapper):
+    gan = make_gan(ema=dict(type='ExponentialMovingAverage', momentum=0.5), discriminator_steps=2)
+    optim_wrapper = make_optim_wrapper(gan)
+    for _ in range(4):
+        gan.train_step(make_batch(), optim_wrapper)
+    assert gan.generator_ema.steps == 2
+    prefixes = {name.split('.')[0] for name in gan.state_dict()}
+    assert prefixes == {'generator', 'discriminator', 'generator_ema'}
+
+
+def test_ema_waits_for_accumulated_gradients(make_gan, make_batch, make_optim_wrapper):
+    gan = make_gan(ema=dict(type='ExponentialMovingAverage'))
+    optim_wrapper = make_optim_wrapper(
+        gan, generator=dict(optimizer=dict(type='SGD', lr=0.1), accumulative_counts=3)
+    )
+    for _ in range(7):
+        gan.train_step(make_batch(), optim_wrapper)
+    assert gan.generator_ema.steps == 2
+
+
+def test_conditional_training_uses_the_labels_of_the_batch(
+    make_gan, make_batch, make_optim_wrapper
+):
+    gan = make_gan(num_classes=3)
+    before = state(gan)
+    gan.train_step(make_batch(4, labels=[0, 2, 2, 0]), make_optim_wrapper(gan))
+    moved = (
+        gan.generator.label_embedding.weight != before['generator.label_embedding.weight']
+    ).any(1)
+    assert moved.tolist() == [True, False, True]
+
+
+def test_relativistic_generator_gets_real_logits(make_gan, make_batch, make_optim_wrapper):
+    gan = make_gan(loss=RelativisticLoss())
+    before = state(gan)
+    log = gan.train_step(make_batch(), make_optim_wrapper(gan))
+    assert changed(before, state(gan)) == {'generator', 'discriminator'}
+    assert log['loss_gen'].isfinite()
+
+
+def test_training_step_asks_the_device_for_no_number(make_gan, make_batch, make_optim_wrapper):
+    """On the meta device there are no numbers: whoever asks for one fails."""
+    gan = make_gan(num_classes=3, ema=dict(type='ExponentialMovingAverage')).to('meta')
+    log = gan.train_step(make_batch(4, labels=[0, 1, 2, 0]), make_optim_wrapper(gan))
+    assert all(value.is_meta for value in log.values())
+
+
+def test_loop_lowers_the_loss_of_a_toy_problem(make_optim_wrapper):
+    """Pixels of 0.8 are learned from noise of any sign: the mean of the fakes moves there."""
+    torch.manual_seed(0)
+    gan = GAN(
+        generator=dict(
+            type='MLPGenerator', latent_dim=4, image_shape=(1, 1, 1), hidden_dims=(16, 16)
+        ),
+        discriminator=dict(type='MLPDiscriminator', image_shape=(1, 1, 1), hidden_dims=(16,)),
+        loss=dict(type='NonSaturatingGANLoss'),
+    )
+    adam = dict(optimizer=dict(type='Adam', lr=3e-3, betas=(0.5, 0.99)))
+    optim_wrapper = make_optim_wrapper(gan, generator=adam, discriminator=adam)
+    pixels = torch.randint(220, 240, (32, 1, 1, 1), dtype=torch.uint8)  # 0.73 to 0.87
+    assert gan.sample(256).mean().abs() < 0.5
+    for _ in range(300):
+        gan.train_step(dict(inputs=pixels), optim_wrapper)
+    assert 0.5 < gan.sample(256).mean() < 1.0
+
+
+class TestSample:
+    def test_shape_range_and_mode(self, make_gan):
+        gan = make_gan()
+        gan.generator.layers[3].eval()
+        images = gan.sample(5)
+        assert images.shape == (5, 1, 4, 4)
+        assert images.abs().max() <= 1
+        assert not images.requires_grad
+        assert gan.generator.training
+        assert not gan.generator.layers[3].training
+
+    def test_seeded_generator_gives_the_same_images_and_spares_the_global_stream(self, make_gan):
+        gan = make_gan(num_classes=3)
+        stream = torch.get_rng_state()
+        first = gan.sample(5, generator=torch.Generator().manual_seed(3))
+        second = gan.sample(5, generator=torch.Generator().manual_seed(3))
+        assert torch.equal(first, second)
+        assert torch.equal(stream, torch.get_rng_state())
+        assert not torch.equal(first, gan.sample(5, generator=torch.Generator().manual_seed(4)))
+
+    def test_draws_from_the_average_unless_told_otherwise(self, make_gan):
+        gan = make_gan(ema=dict(type='ExponentialMovingAverage'))
+        gan.generator.layers[-2].bias.data.fill_(50.0)  # tanh is 1 everywhere
+        latents = gan.sample_latents(4)
+        assert gan.sample(4, latents=latents).max() < 1
+        assert gan.sample(4, latents=latents, use_ema=False).min() == 1
+
+    def test_labels_choose_the_class(self, make_gan):
+        gan = make_gan(num_classes=3)
+        latents = gan.sample_latents(1).expand(3, -1)
+        images = gan.sample(3, labels=[0, 1, 1], latents=latents)
+        assert not torch.equal(images[0], images[1])
+        assert torch.equal(images[1], images[2])
+
+    def test_random_labels_cover_all_classes(self, make_gan):
+        gan = make_gan(num_classes=3)
+        labels = gan._sample_labels(200, None, None)
+        assert labels.unique().tolist() == [0, 1, 2]
+
+    def test_bad_arguments(self, make_gan):
+        gan, conditional = make_gan(), make_gan(num_classes=3)
+        with pytest.raises(ValueError, match=r'num must be an int of at least 1, got 0'):
+            gan.sample(0)
+        with pytest.raises(ValueError, match=r'labels must be None for a model without classes'):
+            gan.sample(2, labels=[0, 1])
+        with pytest.raises(ValueError, match=r'labels must lie in \[0, 3\), got 0 to 3'):
+            conditional.sample(2, labels=[0, 3])
+        with pytest.raises(ValueError, match=r'labels must lie in \[0, 3\), got -1 to 0'):
+            conditional.sample(2, labels=torch.tensor([0, -1]))
+        with pytest.raises(
+            ValueError, match=r'labels must be one for each of num=3 images, got shape \(2,\)'
+        ):
+            conditional.sample(3, labels=[0, 1])
+        with pytest.raises(
+            ValueError, match=r'latents must be of shape .* = \(2, 6\), got \(2, 5\)'
+        ):
+            gan.sample(2, latents=torch.zeros(2, 5))
+
+
+class TestForward:
+    def test_tensor_and_predict(self, make_gan, make_batch):
+        gan = make_gan(num_classes=3)
+        data = make_batch(2, labels=[2, 0])
+        for step in (gan.val_step, gan.test_step):
+            samples = step(data)
+            assert [sample.gt_label.item() for sample in samples] == [2, 0]
+            assert samples[0].fake_image.shape == (1, 4, 4)
+            assert samples[0].fake_image.dtype == torch.uint8
+        images = gan(**gan.data_preprocessor(data), mode='tensor')
+        assert images.shape == (2, 1, 4, 4)
+
+    def test_predict_without_labels(self, make_gan, make_batch):
+        samples = make_gan().val_step(make_batch(3))
+        assert len(samples) == 3
+        assert 'gt_label' not in samples[0]
+
+    def test_loss_mode_matches_the_objective_and_trains_nothing(self):
+        gan = linear_gan()
+        fix_latents(gan, 1.0)
+        losses = gan(torch.ones(2, 1, 1, 1), mode='loss')
+        assert {name: value.item() for name, value in losses.items()} == dict(
+            loss_disc=2 * 0.5 - 2 * 1.0, loss_gen=-2 * 0.5
+        )
+
+    def test_unknown_mode(self, make_gan):
+        with pytest.raises(
+            ValueError, match=r"mode must be 'tensor', 'predict' or 'loss', got 'x'"
+        ):
+            make_gan()(torch.zeros(1, 1, 4, 4), mode='x')
+
+
+class TestErrors:
+    def test_shapes_of_the_networks(self, make_gan):
+        other = dict(type='MLPDiscriminator', image_shape=(3, 4, 4))
+        message = (
+            r'image_shape of generator and discriminator must be the same, got '
+            r'image_shape=\(1, 4, 4\) of MLPGenerator and image_shape=\(3, 4, 4\) of MLPDiscriminator'
+        )
+        with pytest.raises(ValueError, match=message):
+            make_gan(discriminator=other)
+
+    def test_classes_of_the_networks(self, make_gan):
+        other = dict(type='MLPDiscriminator', image_shape=(1, 4, 4), num_classes=3)
+        with pytest.raises(
+            ValueError, match=r'num_classes .* must be the same, got num_classes=None'
+        ):
+            make_gan(discriminator=other)
+
+    def test_generator_that_tells_nothing(self, make_gan):
+        with pytest.raises(
+            ValueError, match=r'generator must tell its latent_dim, but Linear has no'
+        ):
+            make_gan(generator=nn.Linear(1, 1))
+
+    @pytest.mark.parametrize('argument', ['discriminator_steps', 'generator_steps'])
+    def test_steps(self, make_gan, argument):
+        with pytest.raises(ValueError, match=rf'{argument} must be an int of at least 1, got 0'):
+            make_gan(**{argument: 0})
+
+    def test_shape_of_the_data(self, make_gan, make_batch, make_optim_wrapper):
+        gan = make_gan()
+        with pytest.raises(ValueError, match=r'got \(1, 4, 4\) for images of \(3, 5, 5\)'):
+            gan.train_step(make_batch(shape=(3, 5, 5)), make_optim_wrapper(gan))
+
+    def test_missing_labels(self, make_gan, make_batch, make_optim_wrapper):
+        gan = make_gan(num_classes=3)
+        with pytest.raises(ValueError, match=r'num_classes=3 needs data with labels'):
+            gan.train_step(make_batch(), make_optim_wrapper(gan))
+
+    def test_labels_that_nobody_uses_are_left_out(self, make_gan, make_batch, make_optim_wrapper):
+        gan = make_gan()
+        assert gan.train_step(make_batch(2, labels=[0, 1]), make_optim_wrapper(gan))
+
+    def test_logits_of_another_shape(self, make_gan, make_batch, make_optim_wrapper):
+        class Column(LinearDiscriminator):
+            def forward(self, images, labels=None):
+                return images.flatten(1).mean(1, keepdim=True) * self.weight
+
+        gan = make_gan(discriminator=Column())
+        with pytest.raises(
+            ValueError, match=r'logits of shape \(N,\) = \(4,\), got \(4, 1\) from Column'
+        ):
+            gan.train_step(make_batch(), make_optim_wrapper(gan))
+
+    def test_single_optim_wrapper(self, make_gan, make_batch):
+        gan = make_gan()
+        single = OptimWrapper(torch.optim.SGD(gan.parameters(), lr=0.1))
+        with pytest.raises(
+            ValueError, match=r'got a single OptimWrapper.*MultiOptimWrapperConstructor'
+        ):
+            gan.train_step(make_batch(), single)
+
+    def test_misspelt_argument(self, make_gan):
+        with pytest.raises(
+            TypeError, match=r"GAN has no argument 'discriminator_step'.*'discriminator_steps'"
+        ):
+            make_gan(discriminator_step=2)
+
+
+def test_state_survives_save_and_load(make_gan, make_batch, make_optim_wrapper, tmp_path):
+    parts = dict(num_classes=3, ema=dict(type='ExponentialMovingAverage'))
+    gan = make_gan(**parts)
+    gan.train_step(make_batch(2, labels=[0, 1]), make_optim_wrapper(gan))
+    torch.save(gan.state_dict(), tmp_path / 'gan.pth')
+    restored = make_gan(**parts)
+    restored.load_state_dict(torch.load(tmp_path / 'gan.pth'))
+    latents = gan.sample_latents(3)
+    arguments = dict(num=3, labels=[0, 1, 2], latents=latents)
+    assert torch.equal(restored.sample(**arguments), gan.sample(**arguments))
+
+
+def test_init_cfg_initialises_both_networks(make_gan):
+    gan = make_gan(init_cfg=dict(type='Constant', layer='Linear', val=0.5, bias=0.25))
+    gan.init_weights()
+    assert gan.generator.layers[0].weight.unique().tolist() == [0.5]
+    assert gan.discriminator.layers[0].bias.unique().tolist() == [0.25]
+
+
+def test_builds_from_config_by_name():
+    gan = MODELS.build(
+        dict(
+            type='GAN',
+            generator=dict(type='MLPGenerator'),
+            discriminator=dict(type='MLPDiscriminator'),
+            loss=dict(type='NonSaturatingGANLoss'),
+        )
+    )
+    assert gan.sample(2).shape == (2, 1, 28, 28)

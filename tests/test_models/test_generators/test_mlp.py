@@ -1,0 +1,64 @@
+"""The fully connected generator."""
+
+import pytest
+import torch
+from torch import nn
+
+from mmgan_lite.models import MLPGenerator
+
+
+@pytest.mark.parametrize('shape', [(1, 28, 28), (3, 8, 12), (1, 1, 1)])
+@pytest.mark.parametrize('num_classes', [None, 10])
+def test_shape_and_range(shape, num_classes):
+    generator = MLPGenerator(latent_dim=5, image_shape=shape, num_classes=num_classes)
+    labels = None if num_classes is None else torch.arange(4)
+    images = generator(100 * torch.randn(4, 5), labels)
+    assert images.shape == (4, *shape)
+    assert images.dtype == torch.float32
+    assert images.abs().max() <= 1
+
+
+def test_parameter_count_of_the_tutorial():
+    # 100-128-256-512-1024-784 with biases, and weight and bias of batch norm on 256, 512, 1024.
+    widths = [100, 128, 256, 512, 1024, 784]
+    linear = sum(i * o + o for i, o in zip(widths, widths[1:], strict=False))
+    expected = linear + 2 * (256 + 512 + 1024)
+    assert sum(p.numel() for p in MLPGenerator().parameters()) == expected == 1_510_032
+
+
+def test_batch_norm_has_an_eps_not_a_momentum_of_0_8():
+    norms = [m for m in MLPGenerator().modules() if isinstance(m, nn.BatchNorm1d)]
+    assert [(n.num_features, n.eps, n.momentum) for n in norms] == [
+        (256, 1e-5, 0.1),
+        (512, 1e-5, 0.1),
+        (1024, 1e-5, 0.1),
+    ]
+
+
+def test_every_parameter_gets_a_gradient():
+    generator = MLPGenerator(4, (1, 4, 4), (8, 8), num_classes=3)
+    generator(torch.randn(6, 4), torch.tensor([0, 1, 2, 0, 1, 2])).square().sum().backward()
+    assert [n for n, p in generator.named_parameters() if not p.grad.abs().sum() > 0] == []
+
+
+def test_label_changes_the_image():
+    generator = MLPGenerator(4, (1, 4, 4), (8, 8), num_classes=3).eval()
+    latents = torch.randn(1, 4).expand(3, -1)
+    images = generator(latents, torch.arange(3))
+    assert (images[0] - images[1]).abs().max() > 1e-4
+    assert (images[1] - images[2]).abs().max() > 1e-4
+
+
+def test_eval_output_does_not_depend_on_batch_mates():
+    generator = MLPGenerator(4, (1, 4, 4), (8, 8)).eval()
+    latents = torch.randn(5, 4)
+    torch.testing.assert_close(generator(latents)[:1], generator(latents[:1]))
+
+
+def test_bad_arguments_are_named():
+    with pytest.raises(ValueError, match=r'latent_dim must be an int of at least 1, got 0'):
+        MLPGenerator(latent_dim=0)
+    with pytest.raises(
+        ValueError, match=r'hidden_dims must be one or more positive ints, got \(\)'
+    ):
+        MLPGenerator(hidden_dims=())

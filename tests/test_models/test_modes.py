@@ -1,0 +1,51 @@
+"""Running a network without a trace."""
+
+import pytest
+import torch
+from torch import nn
+
+from mmgan_lite.models.modes import evaluating, frozen, frozen_statistics
+
+
+def network():
+    return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout())
+
+
+def test_evaluating_puts_each_mode_back():
+    net = network()
+    net[1].eval()  # a user's frozen norm
+    with evaluating(net):
+        assert [m.training for m in net.modules()] == [False] * 4
+    assert [m.training for m in net.modules()] == [True, True, False, True]
+
+
+def test_evaluating_puts_modes_back_after_an_error():
+    net = network()
+    with pytest.raises(RuntimeError), evaluating(net):
+        raise RuntimeError
+    assert net.training
+
+
+def test_frozen_statistics_normalises_by_the_batch_and_moves_nothing():
+    net = nn.Sequential(nn.BatchNorm1d(2))
+    inputs = torch.tensor([[1.0, 10.0], [3.0, 30.0]])
+    with frozen_statistics(net):
+        out = net(inputs)
+    # Mean 2 and deviation 1; mean 20 and deviation 10.
+    torch.testing.assert_close(out, torch.tensor([[-1.0, -1.0], [1.0, 1.0]]), atol=1e-4, rtol=0)
+    assert net[0].running_mean.tolist() == [0, 0]
+    assert net[0].running_var.tolist() == [1, 1]
+    assert net[0].num_batches_tracked == 0
+    net(inputs)
+    assert net[0].num_batches_tracked == 1
+
+
+def test_frozen_lets_gradients_through_but_not_in():
+    net = network()
+    net[0].bias.requires_grad_(False)  # a user's frozen parameter stays frozen
+    inputs = torch.randn(4, 3, requires_grad=True)
+    with frozen(net):
+        net(inputs).square().sum().backward()
+    assert inputs.grad.abs().sum() > 0
+    assert all(parameter.grad is None for parameter in net.parameters())
+    assert [p.requires_grad for p in net.parameters()] == [True, False, True, True]

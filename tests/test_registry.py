@@ -1,0 +1,123 @@
+"""Parts are found by name, from anywhere, and built in our scope."""
+
+import subprocess
+import sys
+
+import mmengine.registry
+import pytest
+from torch import nn
+
+import mmgan_lite.registry
+from mmgan_lite.registry import MODELS, SCOPE, Registry, build_part
+
+GAN = """dict(
+    type='mmgan_lite.GAN',
+    generator=dict(type='MLPGenerator', latent_dim=4, image_shape=(1, 4, 4), hidden_dims=(8,)),
+    discriminator=dict(type='MLPDiscriminator', image_shape=(1, 4, 4), hidden_dims=(8,)),
+    loss=dict(type='NonSaturatingGANLoss'),
+    ema=dict(type='ExponentialMovingAverage'))"""
+
+
+def run(code, folder):
+    return subprocess.run(
+        [sys.executable, '-c', code], cwd=folder, capture_output=True, text=True, check=True
+    )
+
+
+def mmengine_registries():
+    return {
+        name: value
+        for name, value in vars(mmengine.registry).items()
+        if isinstance(value, mmengine.registry.Registry)
+    }
+
+
+def test_each_registry_of_mmengine_has_a_child():
+    names = mmengine_registries()
+    assert len(names) >= 23
+    for name, parent in names.items():
+        child = getattr(mmgan_lite.registry, name)
+        assert child.parent is parent, name
+        assert child.scope == SCOPE, name
+
+
+def test_gan_builds_in_a_fresh_process_with_nothing_imported(tmp_path, monkeypatch, repo):
+    monkeypatch.setenv('PYTHONPATH', str(repo))
+    code = f'from mmengine.registry import MODELS; print(type(MODELS.build({GAN}).generator))'
+    assert 'mmgan_lite.models.generators.mlp.MLPGenerator' in run(code, tmp_path).stdout
+
+
+def test_inner_types_are_ours_under_another_default_scope(tmp_path, monkeypatch, repo):
+    # A project that has a generator of the same name.
+    package = tmp_path / 'othergan'
+    package.mkdir()
+    (package / '__init__.py').write_text('')
+    (package / 'registry.py').write_text(
+        'import mmengine.registry as r\n'
+        "MODELS = r.Registry('model', parent=r.MODELS, scope='othergan')\n"
+        'class MLPGenerator: pass\n'
+        'MODELS.register_module(module=MLPGenerator)\n'
+    )
+    monkeypatch.setenv('PYTHONPATH', f'{repo}:{tmp_path}')
+    code = (
+        'from mmengine.registry import MODELS, init_default_scope\n'
+        "init_default_scope('othergan')\n"
+        "print(MODELS.get('othergan.MLPGenerator').__module__)\n"
+        f'print(type(MODELS.build({GAN}).generator).__module__)'
+    )
+    assert run(code, tmp_path).stdout.split() == [
+        'othergan.registry',
+        'mmgan_lite.models.generators.mlp',
+    ]
+
+
+def test_build_part_leaves_a_prefixed_type_to_mmengine():
+    built = build_part(MODELS, dict(type='mmengine.BaseDataPreprocessor'), 'data_preprocessor')
+    assert type(built).__module__.startswith('mmengine.')
+
+
+def test_build_part_passes_an_object_through():
+    module = nn.Identity()
+    assert build_part(MODELS, module, 'generator') is module
+
+
+def test_build_part_asks_for_a_type():
+    with pytest.raises(ValueError, match=r'generator must name its class.*Add type='):
+        build_part(MODELS, dict(latent_dim=4), 'generator')
+
+
+def test_misspelt_argument_is_answered_with_the_nearest():
+    message = (
+        r"MLPGenerator has no argument 'latent_dims' \(got latent_dims=4\)\. "
+        r"Did you mean 'latent_dim'\? Its arguments are: latent_dim, image_shape"
+    )
+    with pytest.raises(TypeError, match=message):
+        MODELS.build(dict(type='MLPGenerator', latent_dims=4))
+
+
+def test_unlike_argument_is_answered_with_the_list():
+    with pytest.raises(TypeError, match=r"no argument 'xyz' \(got xyz=1\)\. Remove it"):
+        MODELS.build(dict(type='MLPDiscriminator', xyz=1))
+
+
+def test_every_registered_class_explains_a_misspelt_argument():
+    registries = [r for r in vars(mmgan_lite.registry).values() if isinstance(r, Registry)]
+    classes = set()
+    for registry in registries:
+        registry.import_from_location()
+        classes |= {c for c in registry.module_dict.values() if isinstance(c, type)}
+    assert len(classes) >= 10
+    for cls in classes:
+        with pytest.raises(TypeError, match="has no argument 'no_such_argument'"):
+            cls(no_such_argument=1)
+
+
+def test_positional_arguments_still_work():
+    registry = Registry('toy', scope='toy')
+
+    @registry.register_module()
+    class Toy:
+        def __init__(self, size, scale=2):
+            self.area = size * scale
+
+    assert Toy(3, scale=4).area == 12
