@@ -30,10 +30,13 @@ class Registry(MMEngineRegistry):
 def _explain_unknown_arguments(cls: type) -> None:
     """Wrap ``cls.__init__`` so that an unknown keyword is answered with the nearest known one."""
     init = cls.__init__  # type: ignore[misc]
-    parameters = list(inspect.signature(init).parameters.values())[1:]
-    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+    # object.__init__ claims to take anything, and then refuses it.
+    parameters = (
+        [] if init is object.__init__ else list(inspect.signature(init).parameters.values())
+    )
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return
-    known = [p.name for p in parameters]
+    known = [parameter.name for parameter in parameters[1:]]
 
     @functools.wraps(init)
     def checked_init(self: Any, *args: Any, **kwargs: Any) -> None:
@@ -43,7 +46,7 @@ def _explain_unknown_arguments(cls: type) -> None:
                 remedy = f'Did you mean {near[0]!r}?' if near else 'Remove it.'
                 raise TypeError(
                     f'{cls.__name__} has no argument {name!r} (got {name}={kwargs[name]!r}). '
-                    f'{remedy} Its arguments are: {", ".join(known)}.'
+                    f'{remedy} Its arguments are: {", ".join(known) or "none"}.'
                 )
         init(self, *args, **kwargs)
 

@@ -1,9 +1,13 @@
 """What many tests need: a small GAN, the real MNIST where it is, a scope of their own."""
 
+import struct
+import uuid
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from mmgan_lite.models import GAN
@@ -82,3 +86,37 @@ def make_optim_wrapper():
         return MultiOptimWrapperConstructor({**cfg, **networks})(gan)
 
     return make
+
+
+@pytest.fixture(scope='session')
+def tiny_mnist_root(tmp_path_factory) -> str:
+    """A folder that MNISTDataset reads: 20 random images of each split, classes in turn."""
+    root = tmp_path_factory.mktemp('data')
+    raw = root / 'MNIST' / 'raw'
+    raw.mkdir(parents=True)
+    stream = np.random.default_rng(0)
+    for split in ('train', 't10k'):
+        images = stream.integers(0, 256, (20, 28, 28), dtype=np.uint8)
+        labels = np.arange(20, dtype=np.uint8) % 10
+        header = struct.pack('>4I', 0x803, *images.shape)
+        (raw / f'{split}-images-idx3-ubyte').write_bytes(header + images.tobytes())
+        header = struct.pack('>2I', 0x801, len(labels))
+        (raw / f'{split}-labels-idx1-ubyte').write_bytes(header + labels.tobytes())
+    return str(root)
+
+
+@pytest.fixture
+def shrunk_config(tmp_path, tiny_mnist_root):
+    """A config of the repo, cut down to two iterations on little data."""
+
+    def load(path, iterations=2) -> Config:
+        cfg = Config.fromfile(path)
+        cfg.work_dir = str(tmp_path / 'work')
+        cfg.experiment_name = f'{Path(path).stem}_{uuid.uuid4().hex}'
+        cfg.train_cfg.max_iters = iterations
+        cfg.train_dataloader.batch_size = 8
+        if 'data_root' in cfg.train_dataloader.dataset:
+            cfg.train_dataloader.dataset.data_root = tiny_mnist_root
+        return cfg
+
+    return load

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmengine.config import Config
-from torchvision.utils import make_grid, save_image
+from PIL import Image
+from torchvision.utils import make_grid
 
 from mmgan_lite.apis import draw_images, load_gan
 
@@ -55,10 +56,16 @@ def write_png(images: torch.Tensor, labels: list[int] | None, out: Path) -> None
     """Write numbered images and ``grid.png``; with chosen classes each column is one of them."""
     digits = max(5, len(str(len(images) - 1)))
     for index, image in enumerate(images):
-        save_image(image.float() / 255, out / f'{index:0{digits}d}.png')
-    shown = images[:GRID_IMAGES].float() / 255
+        save_png(image, out / f'{index:0{digits}d}.png')
+    shown = images[:GRID_IMAGES]
     columns = len(labels) if labels else math.ceil(math.sqrt(len(shown)))
-    save_image(make_grid(shown, nrow=columns, padding=2), out / 'grid.png')
+    save_png(make_grid(shown, nrow=columns), out / 'grid.png')
+
+
+def save_png(image: torch.Tensor, path: Path) -> None:
+    """Write a uint8 image (C, H, W), grey where it has one channel."""
+    pixels = image.permute(1, 2, 0).numpy()
+    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(path)
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ def check_param_scheduler(cfg: Mapping) -> None:
         if name not in schedulers:
             raise ValueError(
                 f'param_scheduler has no entry for {name!r} (found: {found}). '
-                f"Add {name}=[dict(type='ConstantLR', factor=1)], or pass one list for all networks."
+                f'Add {name}=[] for a constant rate, or pass one list for all networks.'
             )
     for name in schedulers:
         if name not in networks:

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from mmgan_lite.models import GAN
 from mmgan_lite.registry import MODELS, build_part
 
 # A fixed size makes an image depend on its seed and index alone: linear algebra libraries round
@@ -13,7 +14,7 @@ from mmgan_lite.registry import MODELS, build_part
 _CHUNK = 64
 
 
-def load_gan(config: Mapping, checkpoint: str | Path, device: str = 'cpu') -> nn.Module:
+def load_gan(config: Mapping, checkpoint: str | Path, device: str = 'cpu') -> GAN:
     """Build the model of a config and load its weights; no dataset is needed.
 
     Args:
@@ -61,8 +62,8 @@ def _read_checkpoint(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # a damaged file makes torch.load raise nearly anything
         raise ValueError(
             f'checkpoint {str(path)!r} is damaged, or holds objects that could run code '
-            f'({type(error).__name__}: {str(error).splitlines()[0]}). Train with SafeCheckpointHook, '
-            'which writes plain tensors and numbers.'
+            f'({type(error).__name__}: {str(error).partition(chr(10))[0]}). '
+            'Train with SafeCheckpointHook, which writes plain tensors and numbers.'
         ) from error
     if not isinstance(state, dict) or not isinstance(state.get('state_dict'), Mapping):
         raise ValueError(
@@ -72,7 +73,7 @@ def _read_checkpoint(path: Path) -> dict[str, Tensor]:
 
 
 def draw_images(
-    model: nn.Module,
+    model: GAN,
     num: int,
     seed: int = 0,
     labels: Sequence[int] | None = None,
@@ -81,7 +82,7 @@ def draw_images(
     """Draw uint8 images; image i of a seed is the same whatever ``num`` is.
 
     Args:
-        model: A :class:`~mmgan_lite.models.GAN`.
+        model: A trained GAN.
         num: How many, at least 1.
         seed: Of the latents, and of the labels where they are drawn.
         labels: Classes, taken in turn until there are ``num``; None draws them at random where the
@@ -120,7 +121,7 @@ def draw_images(
     return torch.cat(chunks), None if chosen is None else torch.tensor(chosen)
 
 
-def _draw_inputs(model: nn.Module, num: int, seed: int) -> tuple[Tensor, list[int] | None]:
+def _draw_inputs(model: GAN, num: int, seed: int) -> tuple[Tensor, list[int] | None]:
     """Latents and random labels, one image at a time, so that more of them change none before."""
     generator = torch.Generator().manual_seed(seed)
     latents, labels = [], []

@@ -1,5 +1,18 @@
-"""What drives a training beside the model: hooks and optimizers."""
+"""What drives a training beside the model: hooks and optimisers."""
 
-from . import hooks, optimizers
+from mmgan_lite.engine.hooks import (
+    ProgressBarHook,
+    SafeCheckpointHook,
+    SampleVisualizationHook,
+    SetupCheckHook,
+)
+from mmgan_lite.engine.optimizers import GANOptimWrapperDict, MultiOptimWrapperConstructor
 
-__all__ = ['hooks', 'optimizers']
+__all__ = [
+    'GANOptimWrapperDict',
+    'MultiOptimWrapperConstructor',
+    'ProgressBarHook',
+    'SafeCheckpointHook',
+    'SampleVisualizationHook',
+    'SetupCheckHook',
+]

@@ -22,8 +22,8 @@ class GAN(BaseModel):
     """A generator and a discriminator that train against each other.
 
     One iteration takes one batch: a step of the discriminator on it, and after every
-    ``discriminator_steps`` of them ``generator_steps`` steps of the generator. Each part is a config
-    or a built object; an unprefixed ``type`` means a part of mmgan_lite under any default scope.
+    ``discriminator_steps`` of them ``generator_steps`` steps of the generator. Each part is a
+    config or a built object; an unprefixed ``type`` means one of ours under any default scope.
     Conditional networks train the fakes on the labels of the batch.
 
     Args:
@@ -323,7 +323,7 @@ class GAN(BaseModel):
         return labels.to(self.device)
 
 
-def _told_by(generator: nn.Module) -> tuple[int, tuple[int, ...], int | None]:
+def _told_by(generator: Any) -> tuple[int, tuple[int, ...], int | None]:
     """``latent_dim``, ``image_shape`` and ``num_classes`` of the generator."""
     for name in ('latent_dim', 'image_shape', 'num_classes'):
         if not hasattr(generator, name):

@@ -294,7 +294,7 @@ class TestErrors:
         other = dict(type='MLPDiscriminator', image_shape=(3, 4, 4))
         message = (
             r'image_shape of generator and discriminator must be the same, got '
-            r'image_shape=\(1, 4, 4\) of MLPGenerator and image_shape=\(3, 4, 4\) of MLPDiscriminator'
+            r'image_shape=\(1, 4, 4\) of MLPGenerator and image_shape=\(3, 4, 4\) of MLPDisc'
         )
         with pytest.raises(ValueError, match=message):
             make_gan(discriminator=other)

@@ -65,7 +65,7 @@ class SampleVisualizationHook(Hook):
             its images, the dataset's images or the training loop do not fit the above.
 
     Example:
-        >>> custom_hooks = [dict(type='SampleVisualizationHook', interval=1000, num_samples=64)]
+        >>> default_hooks = dict(samples=dict(type='SampleVisualizationHook', interval=1000))
     """
 
     # After the log line of the iteration, so that drawing is no part of the time it reports.
@@ -82,7 +82,7 @@ class SampleVisualizationHook(Hook):
             if value < 1:
                 raise ValueError(
                     f'{name} must be at least 1, got {value}. '
-                    'To draw nothing, remove SampleVisualizationHook from custom_hooks.'
+                    'To draw nothing, remove SampleVisualizationHook from the config.'
                 )
         self.interval = interval
         self.by_epoch = by_epoch
@@ -133,7 +133,7 @@ class SampleVisualizationHook(Hook):
             raise ValueError(
                 'SampleVisualizationHook needs a model with sample, sample_latents and '
                 f'num_classes, but {type(model).__name__} has no {", ".join(missing)}. '
-                'Use a GAN, or remove the hook from custom_hooks.'
+                'Use a GAN, or remove the hook from the config.'
             )
         if self.by_epoch and isinstance(runner.train_loop, IterBasedTrainLoop):
             raise ValueError(
@@ -286,7 +286,7 @@ def _make_grid(images: Tensor, columns: int, source: str) -> np.ndarray:
     if images.ndim != 4 or images.shape[1] not in (1, 3):
         raise ValueError(
             f'{source} must give images (N, C, H, W) with C = 1 or 3 to be drawn, got '
-            f'{tuple(images.shape)}. Remove SampleVisualizationHook from custom_hooks.'
+            f'{tuple(images.shape)}. Remove SampleVisualizationHook from the config.'
         )
     return make_grid(images, nrow=columns).permute(1, 2, 0).contiguous().numpy()
 

@@ -1,5 +1,7 @@
 """Mistakes that only data and model together show, found before the first iteration."""
 
+from typing import Any
+
 from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -53,9 +55,11 @@ def _check_last_batch(loader: DataLoader, model: nn.Module) -> None:
     # Only norms over (N, C) features: over pixels even one image has more than one value.
     if not any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):
         return
-    count, batch_size = len(loader.sampler), loader.batch_size
+    sampler: Any = loader.sampler
+    count, batch_size = len(sampler), loader.batch_size
     if count % batch_size == 1 or batch_size == 1:
         raise ValueError(
-            f'train_dataloader must not end in a batch of 1 under batch norm, got {count} images in '
-            f'batches of {batch_size}. Set drop_last=True, or another batch_size.'
+            'train_dataloader must not end in a batch of 1 under batch norm, '
+            f'got {count} images in batches of {batch_size}. '
+            'Set drop_last=True, or another batch_size.'
         )

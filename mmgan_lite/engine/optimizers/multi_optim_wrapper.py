@@ -30,12 +30,12 @@ class GANOptimWrapperDict(OptimWrapperDict):
             cur_iter: Iterations made before.
             max_iters: Iterations in all.
         """
-        model = model.module if is_model_wrapper(model) else model
+        bare = _bare(model)
         for name, wrapper in self.items():
             current, final = cur_iter, max_iters
-            if hasattr(model, 'step_counts'):
-                current, final = (model.step_counts(count)[name] for count in (cur_iter, max_iters))
-            wrapper.initialize_count_status(getattr(model, name), current, final)
+            if hasattr(bare, 'step_counts'):
+                current, final = (bare.step_counts(count)[name] for count in (cur_iter, max_iters))
+            wrapper.initialize_count_status(getattr(bare, name), current, final)
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -51,7 +51,7 @@ class MultiOptimWrapperConstructor:
         paramwise_cfg: Must be None; MMEngine's interface. It belongs into the entry of a network.
 
     Raises:
-        ValueError: If a network is missing or unknown, or a parameter is in no or in two optimisers.
+        ValueError: If a network is missing or unknown, or a parameter is in no or two optimisers.
 
     Example:
         A config names it, and Runner calls it::
@@ -59,7 +59,8 @@ class MultiOptimWrapperConstructor:
             optim_wrapper = dict(
                 constructor='MultiOptimWrapperConstructor',
                 generator=dict(optimizer=dict(type='Adam', lr=2e-4)),
-                discriminator=dict(optimizer=dict(type='Adam', lr=2e-4), clip_grad=dict(max_norm=1)),
+                discriminator=dict(
+                    optimizer=dict(type='Adam', lr=2e-4), clip_grad=dict(max_norm=1)),
             )
     """
 
@@ -79,7 +80,7 @@ class MultiOptimWrapperConstructor:
 
     def __call__(self, model: nn.Module) -> GANOptimWrapperDict:
         """Build the wrappers for the children of ``model``, which may be wrapped for DDP."""
-        model = model.module if is_model_wrapper(model) else model
+        model = _bare(model)
         self._check_networks(model)
         wrappers = {
             name: _build_wrapper(name, getattr(model, name), cfg)
@@ -94,7 +95,8 @@ class MultiOptimWrapperConstructor:
         for name in trained:
             if name not in self.optim_wrapper_cfg:
                 raise ValueError(
-                    f'optim_wrapper has no entry for {name!r} (found: {found}). Add {name}={_EXAMPLE}.'
+                    f'optim_wrapper has no entry for {name!r} (found: {found}). '
+                    f'Add {name}={_EXAMPLE}.'
                 )
         for name, cfg in self.optim_wrapper_cfg.items():
             if name not in trained:
@@ -108,6 +110,10 @@ class MultiOptimWrapperConstructor:
                     f"optim_wrapper[{name!r}] must be a dict with 'optimizer', got {cfg!r}. "
                     f'Write {name}={_EXAMPLE}.'
                 )
+
+
+def _bare(model: Any) -> Any:
+    return model.module if is_model_wrapper(model) else model
 
 
 def _build_wrapper(name: str, network: nn.Module, cfg: Any) -> OptimWrapper:

@@ -25,8 +25,8 @@ def check_image_shape(image_shape: Sequence[int]) -> tuple[int, int, int]:
     shape = tuple(image_shape) if isinstance(image_shape, Sequence) else (image_shape,)
     if len(shape) != 3 or not all(type(size) is int and size >= 1 for size in shape):
         raise ValueError(
-            f'image_shape must be three positive ints (channels, height, width), got {image_shape!r}. '
-            'Pass image_shape=(1, 28, 28) for grey 28x28 images.'
+            'image_shape must be three positive ints (channels, height, width), '
+            f'got {image_shape!r}. Pass image_shape=(1, 28, 28) for grey 28x28 images.'
         )
     return shape
 

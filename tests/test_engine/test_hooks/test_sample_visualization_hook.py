@@ -261,7 +261,7 @@ def test_interrupted_write_leaves_the_old_picture(tmp_path):
 def test_counts_below_one_are_refused(argument):
     message = (
         f'{argument} must be at least 1, got 0. '
-        'To draw nothing, remove SampleVisualizationHook from custom_hooks.'
+        'To draw nothing, remove SampleVisualizationHook from the config.'
     )
     with pytest.raises(ValueError, match=message):
         HOOKS.build(_hook(**{argument: 0}))
@@ -279,7 +279,7 @@ def test_model_that_cannot_sample_is_refused(make_runner):
     message = (
         'SampleVisualizationHook needs a model with sample, sample_latents and num_classes, '
         'but Classifier has no sample, sample_latents, num_classes. '
-        'Use a GAN, or remove the hook from custom_hooks.'
+        'Use a GAN, or remove the hook from the config.'
     )
     with pytest.raises(ValueError, match=message):
         make_runner(model, [_hook()]).train()

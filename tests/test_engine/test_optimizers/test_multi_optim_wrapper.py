@@ -101,7 +101,7 @@ class TestErrors:
             build(make_gan(), generator=SGD)
 
     def test_unknown_network(self, make_gan):
-        message = r"entry for 'critic', but the networks of GAN that train are 'generator', 'discriminator'"
+        message = r"entry for 'critic', but the networks of GAN that train are 'generator', 'disc"
         with pytest.raises(ValueError, match=message):
             build(make_gan(), generator=SGD, discriminator=SGD, critic=SGD)
 

@@ -1,0 +1,82 @@
+"""Every config of the repo is complete, has no dead key, and trains."""
+
+import inspect
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
+PATHS = sorted(
+    path for path in CONFIGS.rglob('*.py') if '_base_' not in path.relative_to(CONFIGS).parts
+)
+# What Runner reads from the whole config besides its own arguments.
+READ_BY_RUNNER = {
+    'model_wrapper_cfg',
+    'sync_bn',
+    'find_unused_parameters',
+    'compile',
+    'activation_checkpointing',
+    'efficient_conv_bn_eval',
+}
+
+
+def name(path):
+    return path.stem
+
+
+def test_there_are_configs():
+    assert {path.stem for path in PATHS} >= {
+        'gan_mlp_mnist-28x28',
+        'gan_mlp_mnist-28x28_conditional',
+        'gan_mlp_digits-28x28',
+        'gan_mlp_digits-28x28_conditional',
+    }
+
+
+def test_basenames_are_unique():
+    counts = Counter(path.name for path in PATHS)
+    assert [file for file, count in counts.items() if count > 1] == []
+
+
+@pytest.mark.parametrize('path', PATHS, ids=name)
+def test_name_tells_algorithm_networks_and_data(path):
+    pattern = rf'{path.parent.name}_[a-z0-9]+_[a-z0-9-]+-\d+x\d+(_[a-z0-9-]+)*'
+    assert re.fullmatch(pattern, path.stem)
+
+
+@pytest.mark.parametrize('path', PATHS, ids=name)
+def test_top_level_keys_are_read_by_someone(path):
+    known = set(inspect.signature(Runner.__init__).parameters) | READ_BY_RUNNER
+    assert set(Config.fromfile(path)) - known == set()
+
+
+@pytest.mark.parametrize('path', PATHS, ids=name)
+def test_work_dir_is_named_after_the_config(path):
+    assert Config.fromfile(path).work_dir == f'work_dirs/{path.stem}'
+
+
+@pytest.mark.parametrize('path', PATHS, ids=name)
+def test_trains_and_is_rebuilt_from_its_dump(path, shrunk_config):
+    cfg = shrunk_config(path)
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert runner.iter == 2
+    work_dir = Path(cfg.work_dir)
+    assert (work_dir / 'iter_2.pth').is_file()
+    assert sorted(file.name for file in (work_dir / 'samples').iterdir()) == [
+        'real.png',
+        'samples_iter-00000000.png',
+        'samples_iter-00000002.png',
+        'training.gif',
+    ]
+
+    dump = Config.fromfile(work_dir / path.name)
+    dump.experiment_name += '_again'
+    again = Runner.from_cfg(dump)
+    assert repr(again.model) == repr(runner.model)
+    again.train()
+    assert again.iter == 2
