@@ -1,7 +1,10 @@
 import gzip
 import hashlib
+import os
 import pickle
 import struct
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -195,6 +198,26 @@ def test_racing_loads_download_once(mirror, tmp_path):
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(load, ['train', 'test'] * 2)) == [3, 2, 3, 2]
+    assert len(mirror.requests) == 2 * requests_of_one
+
+
+def test_racing_processes_download_once(mirror, tmp_path):
+    MNISTDataset(str(tmp_path / 'alone'))
+    requests_of_one = len(mirror.requests)
+    mnist = pytest.importorskip('torchvision.datasets').MNIST
+    code = (
+        'from torchvision.datasets import MNIST\n'
+        'from mmgan_lite.datasets import MNISTDataset\n'
+        f'MNIST.mirrors, MNIST.resources = {mnist.mirrors!r}, {mnist.resources!r}\n'
+        f'print(len(MNISTDataset({str(tmp_path / "raced")!r})))'
+    )
+    environment = {**os.environ, 'PYTHONPATH': str(Path(__file__).resolve().parents[2])}
+    processes = [
+        subprocess.Popen([sys.executable, '-c', code], env=environment, stdout=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    # The last line: torchvision shows the progress of the download before it.
+    assert [p.communicate()[0].split()[-1] for p in processes] == [b'3', b'3']
     assert len(mirror.requests) == 2 * requests_of_one
 
 
