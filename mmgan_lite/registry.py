@@ -19,12 +19,21 @@ SCOPE = 'mmgan_lite'
 
 
 class Registry(MMEngineRegistry):
-    """MMEngine's registry; the classes registered here explain a misspelt argument."""
+    """MMEngine's registry; the classes that are decorated with it explain a misspelt argument."""
 
-    def _register_module(self, module: Any, module_name: Any = None, force: bool = False) -> None:
-        super()._register_module(module, module_name, force)
-        if inspect.isclass(module):
-            _explain_unknown_arguments(module)
+    def register_module(self, name: Any = None, force: bool = False, module: Any = None) -> Any:
+        """As in MMEngine: ``@X.register_module()``, or ``X.register_module(module=Y)``."""
+        register = super().register_module(name, force, module)
+        if module is not None:
+            # A class that is handed over was made elsewhere, for others too: it stays as it is.
+            return register
+
+        def decorate(decorated: Any) -> Any:
+            if inspect.isclass(decorated):
+                _explain_unknown_arguments(decorated)
+            return register(decorated)
+
+        return decorate
 
 
 def _explain_unknown_arguments(cls: type) -> None:
@@ -65,8 +74,12 @@ def build_part(registry: MMEngineRegistry, cfg: Any, argument: str) -> Any:
         argument: The name under which the user gave ``cfg``, for the error.
 
     Raises:
-        ValueError: If ``cfg`` is a dict without ``type``.
+        ValueError: If ``cfg`` is None, or a dict without ``type``.
     """
+    if cfg is None:
+        raise ValueError(
+            f"{argument} must be a config or an object, got None. Add {argument}=dict(type='...')."
+        )
     if not isinstance(cfg, Mapping):
         return cfg
     if 'type' not in cfg:

@@ -1,5 +1,10 @@
 """What many tests need: a small GAN, the real MNIST where it is, a scope of their own."""
 
+import os
+
+# Before torch is loaded: on tiny networks several threads mostly wait for one another.
+os.environ['OMP_NUM_THREADS'] = '1'
+
 import struct
 import uuid
 from pathlib import Path
@@ -13,6 +18,8 @@ from mmengine.registry import DefaultScope
 from mmgan_lite.models import GAN
 
 REPO = Path(__file__).resolve().parents[1]
+# For the processes that tests start: they run the checkout, installed or not.
+os.environ['PYTHONPATH'] = os.pathsep.join([str(REPO), os.environ.get('PYTHONPATH', '')])
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
 _base_ = [
     '../_base_/models/gan_mlp_28x28.py',
     '../_base_/datasets/digits_28x28.py',
-    '../_base_/schedules/adam_4e-4_6k.py',
+    '../_base_/schedules/adam_6e-4_8k.py',
     '../_base_/default_runtime.py',
 ]
 work_dir = 'work_dirs/{{ fileBasenameNoExtension }}'

@@ -16,7 +16,9 @@ def check_param_scheduler(cfg: Mapping) -> None:
         ValueError: If the dict lacks a network, or has one that is not optimised.
     """
     schedulers, wrappers = cfg.get('param_scheduler'), cfg.get('optim_wrapper')
-    if not isinstance(schedulers, Mapping) or 'type' in schedulers or not wrappers:
+    if not isinstance(schedulers, Mapping) or 'type' in schedulers:
+        return
+    if not wrappers or 'optimizer' in wrappers:  # a single wrapper is refused by the model
         return
     networks = [name for name in wrappers if name != 'constructor']
     found = ', '.join(map(repr, schedulers)) or 'none'

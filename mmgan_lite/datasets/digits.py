@@ -62,11 +62,11 @@ class DigitsDataset(InMemoryImageDataset):
         lazy_init: bool = False,
         max_refetch: int = 1000,
     ) -> None:
-        size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
-        if len(size) != 2 or min(size) < _STORED_SIZE:
+        size = tuple(image_size) if isinstance(image_size, Sequence) else (image_size, image_size)
+        if len(size) != 2 or not all(type(side) is int and side >= _STORED_SIZE for side in size):
             raise ValueError(
                 'image_size must be an int >= 8 or a pair (height, width) of them, '
-                f'got {image_size}. Pass image_size=8 for the digits as they are stored.'
+                f'got {image_size!r}. Pass image_size=8 for the digits as they are stored.'
             )
         self.image_size = size
         super().__init__(

@@ -7,6 +7,7 @@ them; they are read here, because torchvision's reader does not notice a file th
 
 import math
 import os
+import shutil
 import struct
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -102,6 +103,9 @@ class _IDXDataset(InMemoryImageDataset):
             data_root.mkdir(parents=True, exist_ok=True)
             # One process of a machine downloads; the others wait here and then find the files.
             with FileLock(data_root / f'.{self.torchvision_name}.lock'):
+                # Left by a process that was killed; under the lock nobody else is writing there.
+                for leftover in data_root.glob(f'.download-{self.torchvision_name}-*'):
+                    shutil.rmtree(leftover)
                 if not (image_file.is_file() and label_file.is_file()):
                     _download(source, data_root, raw_folder)
         except (HTTPException, OSError, RuntimeError) as error:
@@ -114,7 +118,9 @@ class _IDXDataset(InMemoryImageDataset):
 
 def _download(source: Callable[..., Any], data_root: Path, raw_folder: Path) -> None:
     """Fetch both splits with torchvision; a file appears in ``raw_folder`` only when complete."""
-    with tempfile.TemporaryDirectory(prefix='.download-', dir=data_root) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix=f'.download-{raw_folder.parent.name}-', dir=data_root
+    ) as folder:
         downloaded = Path(source(root=folder, download=True).raw_folder)
         raw_folder.mkdir(parents=True, exist_ok=True)
         for name in (name for names in _FILES.values() for name in names):

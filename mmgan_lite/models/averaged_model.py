@@ -9,12 +9,12 @@ from mmgan_lite.registry import MODELS
 
 @MODELS.register_module()
 class ExponentialMovingAverage(mmengine.model.ExponentialMovingAverage):
-    """MMEngine's moving average, updated in one fused step that never waits for the device.
+    """MMEngine's moving average, updated without waiting for the device.
 
     ``average += momentum * (weights - average)`` for the parameters; buffers (the statistics of
     batch norm) are copied. The first update copies everything. Yazıcı et al. 2018, arXiv:1806.04498
     show what it does for a GAN. Differs from MMEngine's: no Python ``if`` on the step count, which
-    lies on the device, and a multi-tensor update in place of a loop over parameters.
+    lies on the device, and always in eval mode.
 
     Args:
         model: The network to average, usually the generator.
@@ -28,7 +28,7 @@ class ExponentialMovingAverage(mmengine.model.ExponentialMovingAverage):
     """
 
     def __init__(self, model: nn.Module, momentum: float = 1e-3) -> None:
-        if not 0 < momentum < 1:
+        if not isinstance(momentum, float) or not 0 < momentum < 1:
             raise ValueError(
                 f'momentum must lie in (0, 1), got {momentum!r}. '
                 'It is 1 - decay: pass momentum=0.001 for a decay of 0.999.'

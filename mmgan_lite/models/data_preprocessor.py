@@ -44,7 +44,8 @@ class ImageBatchPreprocessor(BaseDataPreprocessor):
             ``inputs``, float32 ``(N, C, H, W)`` in [-1, 1], and ``labels``, int64 ``(N,)``, if any.
 
         Raises:
-            ValueError: If there are no images, they differ in shape, or are not uint8.
+            ValueError: If there are no images, they differ in shape or are not uint8, or labels are
+                not ints.
         """
         images = _stack_images(data)
         # In place on the fresh float tensor: one allocation a batch.
@@ -94,4 +95,9 @@ def _labels(data: Mapping[str, Any]) -> Tensor | None:
     if labels is None:
         return None
     # gt_label is a tensor of shape (1,) in MMPretrain and a plain int elsewhere.
-    return torch.as_tensor(labels, dtype=torch.int64).reshape(-1)
+    labels = torch.as_tensor(labels).reshape(-1)
+    if labels.is_floating_point():
+        raise ValueError(
+            f'labels must be ints, got {labels.dtype}. Number the classes 0, 1, 2, ...'
+        )
+    return labels.to(torch.int64)

@@ -12,7 +12,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
-from mmgan_lite.models.layers import check_positive
+from mmgan_lite.arguments import check_positive
 from mmgan_lite.models.modes import evaluating, frozen, frozen_statistics
 from mmgan_lite.registry import MODELS, build_part
 
@@ -22,9 +22,9 @@ class GAN(BaseModel):
     """A generator and a discriminator that train against each other.
 
     One iteration takes one batch: a step of the discriminator on it, and after every
-    ``discriminator_steps`` of them ``generator_steps`` steps of the generator. Each part is a
-    config or a built object; an unprefixed ``type`` means one of ours under any default scope.
-    Conditional networks train the fakes on the labels of the batch.
+    ``discriminator_steps`` of them ``generator_steps`` steps of the generator. Each part but the
+    average is a config or a built object; an unprefixed ``type`` is one of ours under any default
+    scope. Conditional networks train the fakes on the labels of the batch.
 
     Args:
         generator: ``forward(latents, labels=None)`` gives images in [-1, 1]; tells ``latent_dim``,
@@ -32,11 +32,12 @@ class GAN(BaseModel):
         discriminator: ``forward(images, labels=None)`` gives ``(N,)`` logits. Where it tells
             ``image_shape`` or ``num_classes``, they must be the generator's.
         loss: An :class:`~mmgan_lite.models.AdversarialLoss`.
-        ema: Average of the generator's weights, which samples are drawn from;
-            None for no average. Built with ``model=generator``.
+        ema: Config of an average of the generator's weights, which samples are drawn from; None
+            for no average. Built with ``model=generator``.
         discriminator_steps: Steps of the discriminator before the generator's turn, at least 1.
         generator_steps: Steps of the generator in its turn, at least 1, on new latents each.
-        data_preprocessor: From the data loader's batch to images in [-1, 1].
+        data_preprocessor: From the data loader's batch to ``inputs`` in [-1, 1] and ``labels``, and
+            by ``to_uint8`` back; None for :class:`~mmgan_lite.models.ImageBatchPreprocessor`.
         init_cfg: MMEngine's initialisation of weights; None leaves it to the networks.
 
     Raises:
@@ -64,6 +65,17 @@ class GAN(BaseModel):
     ) -> None:
         data_preprocessor = data_preprocessor or dict(type='ImageBatchPreprocessor')
         super().__init__(build_part(MODELS, data_preprocessor, 'data_preprocessor'), init_cfg)
+        if not hasattr(self.data_preprocessor, 'to_uint8'):
+            raise ValueError(
+                'data_preprocessor must turn images back by to_uint8, but '
+                f'{type(self.data_preprocessor).__name__} cannot. Use, or derive it from, '
+                'ImageBatchPreprocessor.'
+            )
+        if ema is not None and not isinstance(ema, Mapping):
+            raise ValueError(
+                f'ema must be a config or None, got {type(ema).__name__}. '
+                "Pass ema=dict(type='ExponentialMovingAverage', momentum=1e-3)."
+            )
         self.discriminator_steps = check_positive('discriminator_steps', discriminator_steps)
         self.generator_steps = check_positive('generator_steps', generator_steps)
         self.generator = build_part(MODELS, generator, 'generator')
@@ -90,13 +102,7 @@ class GAN(BaseModel):
         Raises:
             ValueError: If the batch or the optim wrapper does not fit the model.
         """
-        if not isinstance(optim_wrapper, OptimWrapperDict):
-            raise ValueError(
-                'optim_wrapper must hold one wrapper each for the generator and the discriminator, '
-                f'got a single {type(optim_wrapper).__name__}. Set optim_wrapper=dict('
-                "constructor='MultiOptimWrapperConstructor', generator=dict(...), "
-                'discriminator=dict(...)).'
-            )
+        self.check_optim_wrapper(optim_wrapper)
         real_images, labels = self.prepare_batch(data)
         disc_wrapper, gen_wrapper = optim_wrapper['discriminator'], optim_wrapper['generator']
         log = self._train_discriminator(real_images, labels, disc_wrapper)
@@ -106,6 +112,20 @@ class GAN(BaseModel):
             for _ in range(self.generator_steps):
                 log |= self._train_generator(real_images, labels, gen_wrapper)
         return log
+
+    def check_optim_wrapper(self, optim_wrapper: OptimWrapper) -> None:
+        """Raise ``ValueError`` unless there is one optim wrapper for each of the two networks."""
+        if isinstance(optim_wrapper, OptimWrapperDict):
+            found = ', '.join(map(repr, optim_wrapper.keys()))
+            if 'generator' in optim_wrapper and 'discriminator' in optim_wrapper:
+                return
+        else:
+            found = f'a single {type(optim_wrapper).__name__}'
+        raise ValueError(
+            'optim_wrapper must hold one wrapper each for the generator and the discriminator, '
+            f"got {found}. Set optim_wrapper=dict(constructor='MultiOptimWrapperConstructor', "
+            'generator=dict(...), discriminator=dict(...)).'
+        )
 
     def step_counts(self, iterations: int) -> dict[str, int]:
         """How many steps each network has made after so many iterations of training."""
@@ -290,6 +310,11 @@ class GAN(BaseModel):
                 f'num_classes={self.num_classes} needs data with labels, got a batch without. '
                 'Train on a dataset that has labels, or build the networks with num_classes=None.'
             )
+        if len(labels) != len(images):
+            raise ValueError(
+                f'labels must be one an image, got {len(labels)} for {len(images)} images. '
+                'Mend the dataset, or its collate_fn.'
+            )
         return labels
 
     def _sample_labels(
@@ -309,7 +334,9 @@ class GAN(BaseModel):
             device = self.device if generator is None else generator.device
             drawn = torch.randint(self.num_classes, (num,), generator=generator, device=device)
             return drawn.to(self.device)
-        labels = torch.as_tensor(labels, dtype=torch.int64)
+        labels = torch.as_tensor(labels)
+        if labels.is_floating_point():
+            raise ValueError(f'labels must be ints, got {labels.dtype}. Pass class indices.')
         if tuple(labels.shape) != (num,):
             raise ValueError(
                 f'labels must be one for each of num={num} images, got shape '

@@ -1,11 +1,13 @@
 """The training step, sampling, and what MMEngine's loops ask of the model."""
 
+import contextlib
 import copy
+import math
 
 import pytest
 import torch
 import torch.nn.functional as F
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import nn
 
 from mmgan_lite.models import GAN, AdversarialLoss
@@ -164,12 +166,59 @@ def test_conditional_training_uses_the_labels_of_the_batch(
     assert moved.tolist() == [True, False, True]
 
 
-def test_relativistic_generator_gets_real_logits(make_gan, make_batch, make_optim_wrapper):
-    gan = make_gan(loss=RelativisticLoss())
-    before = state(gan)
-    log = gan.train_step(make_batch(), make_optim_wrapper(gan))
-    assert changed(before, state(gan)) == {'generator', 'discriminator'}
-    assert log['loss_gen'].isfinite()
+def test_relativistic_generator_gets_real_logits(make_optim_wrapper):
+    gan = GAN(LinearGenerator(), LinearDiscriminator(), RelativisticLoss())
+    fix_latents(gan, 0.0, 2.0)
+    data = dict(inputs=torch.full((1, 1, 1, 1), 255, dtype=torch.uint8))
+    log = gan.train_step(data, make_optim_wrapper(gan, lr=0.1))
+    # D: v = 2, real 2, fake 0; loss softplus(-2), whose gradient is -sigmoid(-2) * 1.
+    v = 2 + 0.1 / (1 + math.exp(2))
+    # G: fake 0.5 * 2 = 1, so both logits are v: softplus(0).
+    torch.testing.assert_close(gan.discriminator.weight.item(), v)
+    torch.testing.assert_close(log['loss_gen'].item(), math.log(2))
+    # Gradient in w: -sigmoid(0) * v * 2 = -v.
+    torch.testing.assert_close(gan.generator.weight.item(), 0.5 + 0.1 * v)
+
+
+def test_fakes_are_judged_with_the_labels_they_were_drawn_with(
+    make_gan, make_batch, make_optim_wrapper
+):
+    gan = make_gan(num_classes=3)
+    drawn, judged = [], []
+    gan.generator.register_forward_pre_hook(lambda module, inputs: drawn.append(inputs[1].tolist()))
+    gan.discriminator.register_forward_pre_hook(
+        lambda module, inputs: judged.append(inputs[1].tolist())
+    )
+    gan.train_step(make_batch(4, labels=[0, 2, 1, 0]), make_optim_wrapper(gan))
+    assert drawn == [[0, 2, 1, 0]] * 2
+    assert judged == [[0, 2, 1, 0]] * 3  # reals and fakes in D's step, fakes in G's
+
+
+class AutocastOptimWrapper(OptimWrapper):
+    """bfloat16 inside the context, as a wrapper for mixed precision does."""
+
+    @contextlib.contextmanager
+    def optim_context(self, model):
+        with super().optim_context(model), torch.autocast('cpu', torch.bfloat16):
+            yield
+
+
+def test_networks_run_in_the_context_of_their_wrapper_and_losses_in_float32(make_gan, make_batch):
+    gan = make_gan()
+    dtypes = dict(generator=[], discriminator=[])
+    for name, seen in dtypes.items():
+        getattr(gan, name).layers[0].register_forward_hook(
+            lambda module, inputs, output, seen=seen: seen.append(output.dtype)
+        )
+    wrappers = OptimWrapperDict(
+        **{
+            name: AutocastOptimWrapper(torch.optim.SGD(getattr(gan, name).parameters(), lr=0.1))
+            for name in dtypes
+        }
+    )
+    log = gan.train_step(make_batch(), wrappers)
+    assert dtypes == dict(generator=[torch.bfloat16] * 2, discriminator=[torch.bfloat16] * 3)
+    assert {value.dtype for value in log.values()} == {torch.float32}
 
 
 def test_training_step_asks_the_device_for_no_number(make_gan, make_batch, make_optim_wrapper):
@@ -282,6 +331,12 @@ class TestForward:
             loss_disc=2 * 0.5 - 2 * 1.0, loss_gen=-2 * 0.5
         )
 
+    def test_loss_mode_moves_no_statistics(self, make_gan):
+        gan = make_gan()
+        before = state(gan)
+        gan(torch.zeros(4, 1, 4, 4), mode='loss')
+        assert changed(before, state(gan)) == set()
+
     def test_unknown_mode(self, make_gan):
         with pytest.raises(
             ValueError, match=r"mode must be 'tensor', 'predict' or 'loss', got 'x'"
@@ -321,6 +376,25 @@ class TestErrors:
         gan = make_gan()
         with pytest.raises(ValueError, match=r'got \(1, 4, 4\) for images of \(3, 5, 5\)'):
             gan.train_step(make_batch(shape=(3, 5, 5)), make_optim_wrapper(gan))
+
+    def test_labels_that_are_no_ints_or_not_as_many_as_images(self, make_gan, make_batch):
+        gan = make_gan(num_classes=3)
+        with pytest.raises(ValueError, match=r'labels must be ints, got torch.float32'):
+            gan.prepare_batch(make_batch(2, labels=[0.9, 1.9]))
+        with pytest.raises(ValueError, match=r'labels must be one an image, got 1 for 2 images'):
+            gan.prepare_batch(make_batch(2, labels=[0]))
+        with pytest.raises(ValueError, match=r'labels must be ints, got torch.float32'):
+            gan.sample(2, labels=[0.9, 1.9])
+
+    def test_parts_of_a_wrong_kind(self, make_gan):
+        with pytest.raises(ValueError, match=r'loss must be a config or an object, got None'):
+            make_gan(loss=None)
+        with pytest.raises(ValueError, match=r'ema must be a config or None, got Identity'):
+            make_gan(ema=nn.Identity())
+        with pytest.raises(
+            ValueError, match=r'data_preprocessor must turn images back by to_uint8'
+        ):
+            make_gan(data_preprocessor=dict(type='mmengine.ImgDataPreprocessor'))
 
     def test_missing_labels(self, make_gan, make_batch, make_optim_wrapper):
         gan = make_gan(num_classes=3)

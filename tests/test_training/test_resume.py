@@ -66,7 +66,7 @@ def test_everything_goes_on(config):
     assert adam_steps == dict(discriminator={8}, generator={4})
     assert runner.model.generator_ema.steps == 4
     # StepLR halves after 2, 4 and 6 iterations, and has no step after the last.
-    assert wrappers['generator'].get_lr()['lr'] == pytest.approx([4e-4 * 0.5**3])
+    assert wrappers['generator'].get_lr()['lr'] == pytest.approx([6e-4 * 0.5**3])
     assert len(runner.message_hub.get_scalar('train/loss_disc').data[0]) == 8
 
 

@@ -9,6 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner
 
+from mmgan_lite.arguments import check_positive
 from mmgan_lite.registry import HOOKS
 
 # A dict with this key stands for an object that plain types cannot express.
@@ -43,7 +44,7 @@ class SafeCheckpointHook(Hook):
             ``history_length`` values only.
 
     Raises:
-        ValueError: If ``history_length`` < 1.
+        ValueError: If ``history_length`` is not an int of at least 1.
 
     Example:
         >>> default_hooks = dict(safe_checkpoint=dict(type='SafeCheckpointHook'))
@@ -53,12 +54,7 @@ class SafeCheckpointHook(Hook):
     priority = 'VERY_LOW'
 
     def __init__(self, history_length: int = 1000) -> None:
-        if history_length < 1:
-            raise ValueError(
-                f'history_length must be at least 1, got {history_length}. '
-                'Leave it out for the default, 1000.'
-            )
-        self.history_length = history_length
+        self.history_length = check_positive('history_length', history_length)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
@@ -69,8 +65,10 @@ class SafeCheckpointHook(Hook):
                 history.max_length = self.history_length
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Replace ``meta`` and ``message_hub`` by plain copies; the live hub is not touched."""
+        """Replace what is not plain by plain copies; the live objects are not touched."""
         checkpoint['meta'] = _plain_entries(runner, 'meta', checkpoint['meta'])
+        if 'param_schedulers' in checkpoint:
+            checkpoint['param_schedulers'] = _plain_schedulers(checkpoint['param_schedulers'])
         hub = checkpoint['message_hub']
         log_scalars = _plain_entries(runner, 'message_hub', hub['log_scalars'])
         runtime_info = _plain_entries(runner, 'message_hub', hub['runtime_info'])
@@ -89,6 +87,13 @@ class SafeCheckpointHook(Hook):
         for section in ('meta', 'message_hub'):
             if section in checkpoint:
                 checkpoint[section] = _from_plain(checkpoint[section])
+
+
+def _plain_schedulers(schedulers: Any) -> Any:
+    """States of schedulers, less the functions that some keep: a new scheduler has its own."""
+    if isinstance(schedulers, list):
+        return [{k: v for k, v in state.items() if not callable(v)} for state in schedulers]
+    return {network: _plain_schedulers(states) for network, states in schedulers.items()}
 
 
 def _plain_entries(runner: Runner, section: str, entries: Mapping) -> dict:

@@ -15,6 +15,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import IterBasedTrainLoop, Runner
 from torch import Tensor
 
+from mmgan_lite.arguments import check_positive
 from mmgan_lite.registry import HOOKS
 
 _GIF_MAX_FRAMES = 100
@@ -78,15 +79,9 @@ class SampleVisualizationHook(Hook):
         num_samples: int = 64,
         seed: int = 0,
     ) -> None:
-        for name, value in (('interval', interval), ('num_samples', num_samples)):
-            if value < 1:
-                raise ValueError(
-                    f'{name} must be at least 1, got {value}. '
-                    'To draw nothing, remove SampleVisualizationHook from the config.'
-                )
-        self.interval = interval
+        self.interval = check_positive('interval', interval)
         self.by_epoch = by_epoch
-        self.num_samples = num_samples
+        self.num_samples = check_positive('num_samples', num_samples)
         self.seed = seed
 
     def before_train(self, runner: Runner) -> None:
@@ -195,7 +190,8 @@ class SampleVisualizationHook(Hook):
         return self._folder / f'samples_iter-{iteration:08d}.png'
 
     def _iterations_on_disk(self) -> list[int]:
-        return sorted(int(p.stem.split('-')[1]) for p in self._folder.glob('samples_iter-*.png'))
+        names = self._folder.glob(f'samples_iter-{"[0-9]" * 8}.png')
+        return sorted(int(path.stem.split('-')[1]) for path in names)
 
     def _write_gif(self) -> None:
         from PIL import Image

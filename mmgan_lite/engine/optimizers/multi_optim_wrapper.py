@@ -34,7 +34,9 @@ class GANOptimWrapperDict(OptimWrapperDict):
         for name, wrapper in self.items():
             current, final = cur_iter, max_iters
             if hasattr(bare, 'step_counts'):
-                current, final = (bare.step_counts(count)[name] for count in (cur_iter, max_iters))
+                current, final = (
+                    bare.step_counts(count).get(name, count) for count in (cur_iter, max_iters)
+                )
             wrapper.initialize_count_status(getattr(bare, name), current, final)
 
 

@@ -8,12 +8,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from mmgan_lite.models.layers import (
-    append_label_embedding,
-    check_hidden_dims,
-    check_image_shape,
-    check_num_classes,
-)
+from mmgan_lite.arguments import check_hidden_dims, check_image_shape, check_num_classes
+from mmgan_lite.models.layers import append_label_embedding
 from mmgan_lite.registry import MODELS
 
 

@@ -37,6 +37,29 @@ def test_checkpoint_loads_with_plain_torch_load(make_runner, fake_gan, tmp_path)
     assert checkpoint['meta']['iter'] == 4
 
 
+@pytest.mark.parametrize(
+    'scheduler',
+    [
+        {'type': 'OneCycleLR', 'eta_max': 0.1, 'total_steps': 4},  # keeps a function in its state
+        {'type': 'CosineAnnealingLR', 'T_max': 4},
+        {'type': 'MultiStepLR', 'milestones': [1, 2]},
+        {'type': 'PolyLR'},
+        {'type': 'LinearMomentum'},
+    ],
+    ids=lambda scheduler: scheduler['type'],
+)
+def test_schedulers_resume_from_a_plain_file(make_runner, fake_gan, tmp_path, scheduler):
+    settings = {**_settings(), 'param_scheduler': {'by_epoch': False, **scheduler}}
+    whole = make_runner(fake_gan(), work_dir=tmp_path / 'whole', **settings)
+    whole.train()
+    torch.load(tmp_path / 'whole' / 'iter_2.pth', weights_only=True)
+    settings['load_from'] = str(tmp_path / 'whole' / 'iter_2.pth')
+    resumed = make_runner(fake_gan(), work_dir=tmp_path / 'rest', resume=True, **settings)
+    resumed.train()
+    assert resumed.optim_wrapper.get_lr() == whole.optim_wrapper.get_lr()
+    assert resumed.optim_wrapper.get_momentum() == whole.optim_wrapper.get_momentum()
+
+
 @pytest.mark.parametrize('by_epoch', [False, True])
 def test_resumed_run_ends_like_an_uninterrupted_one(make_runner, fake_gan, tmp_path, by_epoch):
     def train(folder, length, resume=False):
@@ -168,6 +191,6 @@ def test_history_is_bounded_live_and_in_the_file(make_runner, fake_gan, tmp_path
 
 
 def test_history_length_below_one_is_refused():
-    message = 'history_length must be at least 1, got 0. Leave it out for the default, 1000.'
+    message = 'history_length must be an int of at least 1, got 0.'
     with pytest.raises(ValueError, match=message):
         HOOKS.build({'type': 'SafeCheckpointHook', 'history_length': 0})

@@ -259,10 +259,7 @@ def test_interrupted_write_leaves_the_old_picture(tmp_path):
 
 @pytest.mark.parametrize('argument', ['interval', 'num_samples'])
 def test_counts_below_one_are_refused(argument):
-    message = (
-        f'{argument} must be at least 1, got 0. '
-        'To draw nothing, remove SampleVisualizationHook from the config.'
-    )
+    message = f'{argument} must be an int of at least 1, got 0. Pass {argument}=1 or more.'
     with pytest.raises(ValueError, match=message):
         HOOKS.build(_hook(**{argument: 0}))
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 
 from mmgan_lite.models import MLPDiscriminator
 
@@ -32,3 +33,13 @@ def test_label_changes_the_logit():
     discriminator = MLPDiscriminator((1, 4, 4), (8,), num_classes=3)
     logits = discriminator(torch.zeros(3, 1, 4, 4), torch.arange(3))
     assert len(set(logits.tolist())) == 3
+
+
+def test_matches_the_network_written_by_hand():
+    discriminator = MLPDiscriminator(image_shape=(1, 2, 2), hidden_dims=(5, 6))
+    by_hand = nn.Sequential(
+        nn.Linear(4, 5), nn.LeakyReLU(0.2), nn.Linear(5, 6), nn.LeakyReLU(0.2), nn.Linear(6, 1)
+    )
+    by_hand.load_state_dict(discriminator.layers.state_dict())
+    images = torch.randn(7, 1, 2, 2)
+    torch.testing.assert_close(discriminator(images), by_hand(images.flatten(1))[:, 0])

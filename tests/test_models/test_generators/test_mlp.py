@@ -62,3 +62,19 @@ def test_bad_arguments_are_named():
         ValueError, match=r'hidden_dims must be one or more positive ints, got \(\)'
     ):
         MLPGenerator(hidden_dims=())
+
+
+def test_matches_the_network_written_by_hand():
+    generator = MLPGenerator(latent_dim=3, image_shape=(1, 2, 2), hidden_dims=(5, 6))
+    by_hand = nn.Sequential(
+        nn.Linear(3, 5),
+        nn.LeakyReLU(0.2),
+        nn.Linear(5, 6),
+        nn.BatchNorm1d(6),
+        nn.LeakyReLU(0.2),
+        nn.Linear(6, 4),
+        nn.Tanh(),
+    )
+    by_hand.load_state_dict(generator.layers.state_dict())
+    latents = torch.randn(7, 3)
+    torch.testing.assert_close(generator(latents), by_hand(latents).reshape(7, 1, 2, 2))

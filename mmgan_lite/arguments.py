@@ -1,4 +1,4 @@
-"""Checks of the arguments that every network has, so that all answer a mistake alike."""
+"""Checks of arguments that many parts share, so that all answer a mistake alike."""
 
 from collections.abc import Sequence
 

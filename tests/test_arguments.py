@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmgan_lite.models.layers import (
+from mmgan_lite.arguments import (
     check_hidden_dims,
     check_image_shape,
     check_num_classes,

@@ -1,0 +1,10 @@
+train_cfg = dict(by_epoch=False, max_iters=8000)
+optim_wrapper = dict(
+    constructor='MultiOptimWrapperConstructor',
+    generator=dict(optimizer=dict(type='Adam', lr=6e-4, betas=(0.0, 0.99), fused=True)),
+    discriminator=dict(optimizer=dict(type='Adam', lr=6e-4, betas=(0.0, 0.99), fused=True)),
+)
+# Constant to half time, then linear to 2 %: both networks share it.
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1.0, end_factor=0.02, by_epoch=False, begin=4000, end=8000)
+]

@@ -1,0 +1,7 @@
+"""The conditional digits config on data of our own."""
+
+_base_ = '../../configs/gan/gan_mlp_digits-28x28_conditional.py'
+custom_imports = dict(imports=['discs_dataset'])
+work_dir = 'work_dirs/{{ fileBasenameNoExtension }}'
+train_dataloader = dict(dataset=dict(_delete_=True, type='DiscsDataset', image_size=28))
+model = dict(generator=dict(num_classes=2), discriminator=dict(num_classes=2))
