@@ -4,6 +4,25 @@ Importing this package is cheap: it loads neither torch nor torchvision. The par
 their names in a config (``type='mmgan_lite.GAN'``); nothing has to be imported for that.
 """
 
+from typing import Any
+
+from mmgan_lite.catalog import config_path, get_config, list_components, list_configs
 from mmgan_lite.version import __version__
 
-__all__ = ['__version__']
+__all__ = [
+    '__version__',
+    'config_path',
+    'get_config',
+    'get_model',
+    'list_components',
+    'list_configs',
+]
+
+
+def __getattr__(name: str) -> Any:
+    # get_model needs torch, so it is imported when somebody asks for it.
+    if name == 'get_model':
+        from mmgan_lite.apis import get_model
+
+        return get_model
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

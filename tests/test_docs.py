@@ -8,9 +8,26 @@ import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+import mmgan_lite.registry
+from mmgan_lite.registry import Registry
+
 REPO = Path(__file__).resolve().parents[1]
 EXAMPLES = sorted((REPO / 'docs' / 'examples').glob('gan_*.py'))
 PAGES = [*REPO.glob('*.md'), *REPO.glob('docs/*.md'), *REPO.glob('configs/**/*.md')]
+
+
+@pytest.fixture(autouse=True)
+def forgotten_afterwards():
+    """What an example registers, and the modules it is in, are gone after its test."""
+    registries = [r for r in vars(mmgan_lite.registry).values() if isinstance(r, Registry)]
+    names = [r.module_dict.copy() for r in registries]
+    modules = set(sys.modules)
+    yield
+    for registry, before in zip(registries, names, strict=True):
+        registry._module_dict = before
+    for name in set(sys.modules) - modules:
+        if not name.startswith(('torch', 'mm')):
+            del sys.modules[name]
 
 
 def test_there_are_examples():

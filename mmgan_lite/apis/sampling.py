@@ -1,75 +1,15 @@
-"""Load a trained GAN and draw from it."""
+"""Draw images from a trained GAN."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from mmgan_lite.models import GAN
-from mmgan_lite.registry import MODELS, build_part
 
 # A fixed size makes an image depend on its seed and index alone: linear algebra libraries round
 # differently in batches of different sizes.
 _CHUNK = 64
-
-
-def load_gan(config: Mapping, checkpoint: str | Path, device: str = 'cpu') -> GAN:
-    """Build the model of a config and load its weights; no dataset is needed.
-
-    Args:
-        config: The whole config, with ``model``.
-        checkpoint: A file that training wrote. It is read without running code from it.
-        device: Where the model goes, such as 'cpu' or 'cuda'.
-
-    Returns:
-        The model, in eval mode.
-
-    Raises:
-        ValueError: If the file is missing, no checkpoint, holds code, or is of another model.
-    """
-    state = _read_checkpoint(Path(checkpoint))
-    model = build_part(MODELS, config['model'], 'model')
-    _check_same_model(state, model.state_dict(), checkpoint)
-    model.load_state_dict(state)
-    return model.to(device).eval()
-
-
-def _check_same_model(found: Mapping, expected: Mapping, checkpoint: str | Path) -> None:
-    """Raise unless both have the same keys and shapes; the first that differ are named."""
-    differing = [
-        f'{name} ({_shape(found, name)} in the file, {_shape(expected, name)} in the model)'
-        for name in {**expected, **found}
-        if _shape(found, name) != _shape(expected, name)
-    ]
-    if differing:
-        raise ValueError(
-            f'checkpoint must be of the model in the config, but {str(checkpoint)!r} differs in '
-            f'{len(differing)} keys, such as {", ".join(differing[:3])}. '
-            'Pass the config that it was trained with.'
-        )
-
-
-def _shape(state: Mapping, name: str) -> str:
-    return str(tuple(state[name].shape)) if name in state else 'absent'
-
-
-def _read_checkpoint(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise ValueError(f'checkpoint must be a file, but {str(path)!r} is none. Check the path.')
-    try:
-        state = torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:  # a damaged file makes torch.load raise nearly anything
-        raise ValueError(
-            f'checkpoint {str(path)!r} is damaged, or holds objects that could run code '
-            f'({type(error).__name__}: {str(error).partition(chr(10))[0]}). '
-            'Train with SafeCheckpointHook, which writes plain tensors and numbers.'
-        ) from error
-    if not isinstance(state, dict) or not isinstance(state.get('state_dict'), Mapping):
-        raise ValueError(
-            f"checkpoint {str(path)!r} has no 'state_dict'. Pass a file that training wrote."
-        )
-    return dict(state['state_dict'])
 
 
 def draw_images(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from mmengine.model import BaseModel
+from mmengine.model import BaseModel, is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
@@ -87,6 +87,8 @@ class GAN(BaseModel):
         self.generator_ema = (
             None if ema is None else build_part(MODELS, {**ema, 'model': self.generator}, 'ema')
         )
+        self.register_state_dict_post_hook(_strip_wrappers)
+        self.register_load_state_dict_pre_hook(_add_wrappers)
 
     def train_step(self, data: Any, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """One iteration: the discriminator's step, and the generator's when it is due.
@@ -200,7 +202,7 @@ class GAN(BaseModel):
                 f'got {tuple(latents.shape)}. Draw them with sample_latents(num).'
             )
         labels = self._sample_labels(num, labels, generator)
-        network = self.generator
+        network = _bare(self.generator)
         if use_ema and self.generator_ema is not None:
             network = self.generator_ema
         with evaluating(network):
@@ -238,10 +240,11 @@ class GAN(BaseModel):
         self, real_images: Tensor, labels: Tensor | None, optim_wrapper: OptimWrapper
     ) -> dict[str, Tensor]:
         with optim_wrapper.optim_context(self.discriminator):
-            with torch.no_grad(), frozen_statistics(self.generator):
-                fake_images = self.generator(self.sample_latents(len(real_images)), labels)
-            real_logits = self._logits(real_images, labels)
-            fake_logits = self._logits(fake_images, labels)
+            generator = _bare(self.generator)
+            with torch.no_grad(), frozen_statistics(generator):
+                fake_images = generator(self.sample_latents(len(real_images)), labels)
+            real_logits = _logits(self.discriminator, real_images, labels)
+            fake_logits = _logits(self.discriminator, fake_images, labels)
             loss = self.loss.discriminator(real_logits, fake_logits)
         optim_wrapper.update_params(loss)
         return dict(
@@ -253,48 +256,38 @@ class GAN(BaseModel):
     def _train_generator(
         self, real_images: Tensor, labels: Tensor | None, optim_wrapper: OptimWrapper
     ) -> dict[str, Tensor]:
-        with frozen(self.discriminator):
+        with frozen(_bare(self.discriminator)):
             with optim_wrapper.optim_context(self.generator):
                 fake_images = self.generator(self.sample_latents(len(real_images)), labels)
                 loss = self._generator_loss(real_images, fake_images, labels)
             optim_wrapper.update_params(loss)
         # Between two updates of accumulated gradients there is nothing new to average.
         if self.generator_ema is not None and optim_wrapper.should_update():
-            self.generator_ema.update_parameters(self.generator)
+            self.generator_ema.update_parameters(_bare(self.generator))
         return dict(loss_gen=loss.detach())
 
     def _generator_loss(
         self, real_images: Tensor, fake_images: Tensor, labels: Tensor | None
     ) -> Tensor:
-        fake_logits = self._logits(fake_images, labels)
+        discriminator = _bare(self.discriminator)
+        fake_logits = _logits(discriminator, fake_images, labels)
         if not self.loss.needs_real_logits:
             return self.loss.generator(fake_logits)
         with torch.no_grad():
-            real_logits = self._logits(real_images, labels)
+            real_logits = _logits(discriminator, real_images, labels)
         return self.loss.generator(fake_logits, real_logits)
 
     @torch.no_grad()
     def _losses(self, real_images: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
-        with frozen_statistics(self.generator), frozen_statistics(self.discriminator):
-            fake_images = self.generator(self.sample_latents(len(real_images)), labels)
-            real_logits = self._logits(real_images, labels)
-            fake_logits = self._logits(fake_images, labels)
+        generator, discriminator = _bare(self.generator), _bare(self.discriminator)
+        with frozen_statistics(generator), frozen_statistics(discriminator):
+            fake_images = generator(self.sample_latents(len(real_images)), labels)
+            real_logits = _logits(discriminator, real_images, labels)
+            fake_logits = _logits(discriminator, fake_images, labels)
             return dict(
                 loss_disc=self.loss.discriminator(real_logits, fake_logits),
                 loss_gen=self._generator_loss(real_images, fake_images, labels),
             )
-
-    def _logits(self, images: Tensor, labels: Tensor | None) -> Tensor:
-        """The discriminator's logits in float32, whatever autocast computed them in."""
-        logits = self.discriminator(images, labels)
-        if logits.shape != (len(images),):
-            # (N, 1) would broadcast to (N, N) in an objective that subtracts logits.
-            raise ValueError(
-                f'discriminator must return logits of shape (N,) = ({len(images)},), got '
-                f'{tuple(logits.shape)} from {type(self.discriminator).__name__}. '
-                'End its forward with .squeeze(1).'
-            )
-        return logits.float()
 
     def _check_batch(self, images: Tensor, labels: Tensor | None) -> Tensor | None:
         if tuple(images.shape[1:]) != self.image_shape:
@@ -348,6 +341,45 @@ class GAN(BaseModel):
                 f'{labels.max().item()}. The model was built with num_classes={self.num_classes}.'
             )
         return labels.to(self.device)
+
+
+def _bare(network: nn.Module) -> Any:
+    """The network itself: the wrapper of several processes belongs to the step that trains it."""
+    return network.module if is_model_wrapper(network) else network
+
+
+def _strip_wrappers(gan: nn.Module, state: dict, prefix: str, metadata: dict) -> None:
+    """Save the same keys whether one process wrote them or many."""
+    for name in _wrapped_children(gan):
+        _rename(state, f'{prefix}{name}.module.', f'{prefix}{name}.')
+
+
+def _add_wrappers(gan: nn.Module, state: dict, prefix: str, *args: Any) -> None:
+    """Load those keys into networks that are wrapped."""
+    for name in _wrapped_children(gan):
+        _rename(state, f'{prefix}{name}.', f'{prefix}{name}.module.')
+
+
+def _wrapped_children(gan: nn.Module) -> list[str]:
+    return [name for name, child in gan.named_children() if is_model_wrapper(child)]
+
+
+def _rename(state: dict, old: str, new: str) -> None:
+    for key in [key for key in state if key.startswith(old)]:
+        state[new + key.removeprefix(old)] = state.pop(key)
+
+
+def _logits(discriminator: nn.Module, images: Tensor, labels: Tensor | None) -> Tensor:
+    """The discriminator's logits in float32, whatever autocast computed them in."""
+    logits = discriminator(images, labels)
+    if logits.shape != (len(images),):
+        # (N, 1) would broadcast to (N, N) in an objective that subtracts logits.
+        raise ValueError(
+            f'discriminator must return logits of shape (N,) = ({len(images)},), got '
+            f'{tuple(logits.shape)} from {type(_bare(discriminator)).__name__}. '
+            'End its forward with .squeeze(1).'
+        )
+    return logits.float()
 
 
 def _told_by(generator: Any) -> tuple[int, tuple[int, ...], int | None]:

@@ -1,0 +1,163 @@
+"""What there is, by name: configs, registered parts, models.
+
+Cheap to import; what a function needs beyond the standard library, it imports itself.
+"""
+
+import difflib
+import fnmatch
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+
+class Component(NamedTuple):
+    """A registered part: its name in a config, what it takes, and what it is.
+
+    Attributes:
+        name: The ``type`` in a config, such as 'MLPGenerator'.
+        kind: Where it belongs, such as 'generators'.
+        signature: Its arguments with their defaults.
+        summary: First line of its documentation.
+    """
+
+    name: str
+    kind: str
+    signature: str
+    summary: str
+
+
+def config_path(name: str) -> str:
+    """Path of a config that comes with the package, from a wheel or a clone alike.
+
+    It serves as base of a config anywhere:
+    ``_base_ = __import__('mmgan_lite').config_path('gan/gan_mlp_digits-28x28.py')``.
+
+    Args:
+        name: Path below ``configs/``, or the bare name of a config.
+
+    Returns:
+        Absolute path.
+
+    Raises:
+        ValueError: If there is no such config; the nearest names are given.
+
+    Example:
+        >>> config_path('gan_mlp_digits-28x28').endswith('configs/gan/gan_mlp_digits-28x28.py')
+        True
+    """
+    folder = _configs_folder()
+    below = folder / name
+    if below.suffix == '.py' and below.is_file():
+        return str(below)
+    stem = Path(name).stem
+    found = [path for path in _config_files() if path.stem == stem]
+    if not found or '/' in name:
+        known = [path.stem for path in _config_files()]
+        near = difflib.get_close_matches(stem, known, n=3, cutoff=0.4) or known
+        raise ValueError(
+            f'name must be that of a config of mmgan_lite, got {name!r}. '
+            f'The nearest are: {", ".join(near)}.'
+        )
+    return str(found[0])
+
+
+def list_configs(pattern: str = '*') -> list[str]:
+    """Names of the configs that come with the package.
+
+    Args:
+        pattern: Shell-style pattern, such as 'gan_mlp_*'.
+
+    Returns:
+        Sorted names, each good for :func:`get_config`.
+
+    Example:
+        >>> list_configs('gan_mlp_digits*')
+        ['gan_mlp_digits-28x28', 'gan_mlp_digits-28x28_conditional']
+    """
+    return sorted(fnmatch.filter((path.stem for path in _config_files()), pattern))
+
+
+def get_config(name: str) -> 'Config':
+    """A config that comes with the package, bases merged.
+
+    Args:
+        name: As for :func:`config_path`.
+
+    Raises:
+        ValueError: If there is no such config.
+    """
+    from mmengine.config import Config
+
+    return Config.fromfile(config_path(name))
+
+
+def list_components(kind: str | None = None) -> list[Component]:
+    """The parts that a config can name.
+
+    Args:
+        kind: Such as 'losses', 'generators', 'datasets', 'hooks'; None lists all.
+
+    Raises:
+        ValueError: If there is no such kind.
+
+    Example:
+        >>> [component.name for component in list_components('generators')]
+        ['MLPGenerator']
+    """
+    components = sorted(_components(), key=lambda component: (component.kind, component.name))
+    kinds = sorted({component.kind for component in components})
+    if kind is not None and kind not in kinds:
+        raise ValueError(f'kind must be one of {", ".join(kinds)}, got {kind!r}.')
+    return [component for component in components if kind in (None, component.kind)]
+
+
+def explain(name: str) -> str:
+    """Arguments and documentation of a registered part, or the whole text of a config.
+
+    Raises:
+        ValueError: If nothing has this name; the nearest names are given.
+    """
+    if name in list_configs():
+        return get_config(name).pretty_text
+    for part in _parts():
+        if part.__name__ == name:
+            return f'{name}{inspect.signature(part)}\n\n{inspect.getdoc(part) or ""}'
+    known = [*list_configs(), *(component.name for component in list_components())]
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+    hint = f' The nearest are: {", ".join(near)}.' if near else ''
+    raise ValueError(f'name must be that of a part or a config of mmgan_lite, got {name!r}.{hint}')
+
+
+def _components() -> list[Component]:
+    components = []
+    for part in _parts():
+        # mmgan_lite.models.losses.adversarial: the kind is the folder that the file lies in.
+        kind = part.__module__.split('.')[-2]
+        summary = (inspect.getdoc(part) or '').partition('\n')[0]
+        components.append(Component(part.__name__, kind, str(inspect.signature(part)), summary))
+    return components
+
+
+def _parts() -> list[Any]:
+    """The classes and functions of ours that are registered."""
+    from mmgan_lite import registry as registries
+
+    ours = [r for r in vars(registries).values() if isinstance(r, registries.Registry)]
+    for registry in ours:
+        registry.import_from_location()
+    registered = [part for registry in ours for part in registry.module_dict.values()]
+    return [part for part in registered if part.__module__.startswith('mmgan_lite.')]
+
+
+def _configs_folder() -> Path:
+    package = Path(__file__).resolve().parent
+    installed = package / '.mim' / 'configs'
+    return installed if installed.is_dir() else package.parent / 'configs'
+
+
+def _config_files() -> list[Path]:
+    folder = _configs_folder()
+    return [path for path in folder.rglob('*.py') if '_base_' not in path.relative_to(folder).parts]

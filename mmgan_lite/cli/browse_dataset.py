@@ -1,0 +1,68 @@
+"""Draw what a config's training sees: the first images of its train_dataloader, as one picture."""
+
+import argparse
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torchvision.utils import make_grid
+
+from mmgan_lite.cli.options import add_config, load_config
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_config(parser)
+    parser.add_argument('--num', type=int, default=64, help='how many images to draw')
+    parser.add_argument('--out', type=Path, help='PNG file; default: work_dirs/<config>/train.png')
+    args = parser.parse_args()
+    if args.num < 1:
+        parser.error(f'--num must be >= 1, got {args.num}')
+    return args
+
+
+def first_images(dataloader: DataLoader, num: int) -> tuple[Tensor, list[int]]:
+    """The first images of a loader, from as many batches as it takes.
+
+    Returns:
+        Images, uint8 of shape ``(M, C, H, W)`` with M <= ``num``, and M labels, or none.
+    """
+    images: list[Tensor] = []
+    labels: list[int] = []
+    for batch in dataloader:
+        images.extend(batch['inputs'])
+        labels.extend(batch_labels(batch))
+        if len(images) >= num:
+            break
+    return torch.stack(images[:num]), labels[:num]
+
+
+def batch_labels(batch: dict[str, Any]) -> list[int]:
+    """Labels of a batch of ours, or of one with the data samples of another MM project."""
+    if 'data_samples' in batch:
+        return [int(s.gt_label) for s in batch['data_samples'] if 'gt_label' in s]
+    return [int(label) for label in batch.get('labels', [])]
+
+
+def main() -> None:
+    """Build the loader as training does, and draw."""
+    args = parse_args()
+    cfg = load_config(args)
+    init_default_scope(cfg.get('default_scope', 'mmgan_lite'))
+    seed = cfg.get('randomness', {}).get('seed')
+    images, labels = first_images(Runner.build_dataloader(cfg.train_dataloader, seed), args.num)
+
+    out = args.out or Path('work_dirs') / Path(args.config).stem / 'train.png'
+    out.parent.mkdir(parents=True, exist_ok=True)
+    grid = make_grid(images, nrow=math.ceil(math.sqrt(len(images))))
+    Image.fromarray(grid.permute(1, 2, 0).numpy()).save(out)
+    print(f'{len(images)} images of shape {tuple(images.shape[1:])}: {out}')
+    if labels:
+        print('labels:', *labels)

@@ -1,0 +1,28 @@
+"""List the configs that come with the package, or its registered parts."""
+
+import argparse
+
+from mmgan_lite.catalog import list_components, list_configs
+
+
+def main() -> None:
+    """Parse the command line and print a line each."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        'what',
+        nargs='?',
+        default='configs',
+        help="'configs', 'parts' for all of them, or a kind of part such as losses or hooks",
+    )
+    parser.add_argument('--pattern', default='*', help="which configs, such as 'gan_mlp_*'")
+    args = parser.parse_args()
+    if args.what == 'configs':
+        print('\n'.join(list_configs(args.pattern)))
+        return
+    try:
+        components = list_components(None if args.what == 'parts' else args.what)
+    except ValueError as error:
+        parser.error(str(error))
+    width = max(len(component.name) for component in components)
+    for component in components:
+        print(f'{component.name.ljust(width)}  {component.kind}: {component.summary}')

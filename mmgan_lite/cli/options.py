@@ -1,0 +1,46 @@
+"""What several commands share: the config, its overrides, the launcher."""
+
+import argparse
+import os
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, DictAction
+
+from mmgan_lite.catalog import config_path
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add the config and its overrides."""
+    parser.add_argument('config', help='path of a config, or name of one that comes with us')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='override settings, such as model.generator.latent_dim=64',
+    )
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """The config with its overrides, from a path or by name."""
+    cfg = Config.fromfile(args.config if Path(args.config).is_file() else config_path(args.config))
+    cfg.merge_from_dict(args.cfg_options)
+    return cfg
+
+
+def add_launcher(parser: argparse.ArgumentParser) -> None:
+    """Add what the starters of several processes give."""
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    # torchrun sets the environment variable; older launchers pass the argument, in either spelling.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def set_launcher(cfg: Config, args: argparse.Namespace) -> None:
+    """Hand the launcher to the Runner; without a GPU, processes talk through gloo."""
+    cfg.launcher = args.launcher
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    if args.launcher == 'pytorch' and not torch.cuda.is_available():
+        # Runner would ask CUDA for a device first; it leaves a group that is there alone.
+        torch.distributed.init_process_group('gloo')

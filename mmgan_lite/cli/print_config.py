@@ -1,0 +1,15 @@
+"""Print a config as the Runner gets it: bases merged, options applied.
+
+Example: mmgan-lite print-config gan_mlp_mnist-28x28
+"""
+
+import argparse
+
+from mmgan_lite.cli.options import add_config, load_config
+
+
+def main() -> None:
+    """Parse the command line and print."""
+    parser = argparse.ArgumentParser(description='Print a config with its bases merged.')
+    add_config(parser)
+    print(load_config(parser.parse_args()).pretty_text)

@@ -1,0 +1,49 @@
+"""Train a model from a config.
+
+Example: mmgan-lite train gan_mlp_digits-28x28
+"""
+
+import argparse
+from pathlib import Path
+
+from mmengine.runner import Runner
+
+from mmgan_lite.apis import check_param_scheduler
+from mmgan_lite.cli.options import add_config, add_launcher, load_config, set_launcher
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description='Train a model from a config.')
+    add_config(parser)
+    add_launcher(parser)
+    parser.add_argument('--work-dir', help="where all output goes (default: the config's work_dir)")
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CKPT',
+        help='go on from this checkpoint, or from the newest in the work dir',
+    )
+    parser.add_argument(
+        '--seed', type=int, help="seed of all random numbers (default: the config's)"
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Build the Runner from the config and train."""
+    args = parse_args()
+    cfg = load_config(args)
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    if cfg.get('work_dir') is None:
+        cfg.work_dir = f'work_dirs/{Path(args.config).stem}'
+    if args.seed is not None:
+        cfg.merge_from_dict({'randomness.seed': args.seed})
+    if args.resume is not None:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+    check_param_scheduler(cfg)
+    set_launcher(cfg, args)
+    Runner.from_cfg(cfg).train()

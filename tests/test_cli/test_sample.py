@@ -1,0 +1,49 @@
+"""Drawing from the command line."""
+
+import numpy as np
+from PIL import Image
+
+
+def draw(tool, trained, out, *arguments, check=True):
+    config = trained / 'gan_mlp_digits-28x28_conditional.py'
+    return tool('sample', config, trained / 'iter_2.pth', '--out', out, *arguments, check=check)
+
+
+def test_png(tool, trained, tmp_path):
+    draw(tool, trained, tmp_path / 'new', '--num', 12, '--labels', '3,7')
+    files = sorted(path.name for path in (tmp_path / 'new').iterdir())
+    assert files == [*(f'{i:05d}.png' for i in range(12)), 'grid.png']
+    assert Image.open(tmp_path / 'new' / '00000.png').size == (28, 28)
+    assert Image.open(tmp_path / 'new' / '00000.png').mode == 'L'
+    # Two columns, one a class, of 28 pixels and borders of 2.
+    assert Image.open(tmp_path / 'new' / 'grid.png').size == (2 * 30 + 2, 6 * 30 + 2)
+
+
+def test_npz_holds_the_pixels_of_the_png(tool, trained, tmp_path):
+    draw(tool, trained, tmp_path, '--num', 11, '--labels', 'all')
+    draw(tool, trained, tmp_path, '--num', 3, '--labels', 'all', '--format', 'npz')
+    with np.load(tmp_path / 'samples.npz') as arrays:
+        assert arrays['images'].dtype == np.uint8
+        assert arrays['images'].shape == (3, 28, 28, 1)
+        assert arrays['labels'].tolist() == [0, 1, 2]
+        for index, image in enumerate(arrays['images']):
+            png = np.asarray(Image.open(tmp_path / f'{index:05d}.png'))
+            assert np.array_equal(image[:, :, 0], png)
+
+
+def test_seed_and_weights_decide_the_images(tool, trained, tmp_path):
+    images = {}
+    for name, options in dict(
+        first=(), again=('--seed', 0), other=('--seed', 1), last=('--no-ema',)
+    ).items():
+        draw(tool, trained, tmp_path / name, '--num', 2, '--format', 'npz', *options)
+        with np.load(tmp_path / name / 'samples.npz') as arrays:
+            images[name] = arrays['images']
+    assert np.array_equal(images['first'], images['again'])
+    assert not np.array_equal(images['first'], images['other'])
+    assert not np.array_equal(images['first'], images['last'])
+
+
+def test_bad_arguments(tool, trained, tmp_path):
+    result = draw(tool, trained, tmp_path, '--num', 2, '--labels', '3,x', check=False)
+    assert "--labels must be ints like 3,7, or 'all', got '3,x'" in result.stderr
