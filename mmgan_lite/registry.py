@@ -15,11 +15,20 @@ from typing import Any
 from mmengine import registry as mmengine_registry
 from mmengine.registry import Registry as MMEngineRegistry
 
+from mmgan_lite.old_names import check_name
+
 SCOPE = 'mmgan_lite'
 
 
 class Registry(MMEngineRegistry):
     """MMEngine's registry; the classes that are decorated with it explain a misspelt argument."""
+
+    def get(self, key: str) -> Any:
+        """As in MMEngine; a name of MMGeneration or MMagic that nobody registered is explained."""
+        part = super().get(key)
+        if part is None:
+            check_name(key.removeprefix(f'{SCOPE}.'))
+        return part
 
     def register_module(self, name: Any = None, force: bool = False, module: Any = None) -> Any:
         """As in MMEngine: ``@X.register_module()``, or ``X.register_module(module=Y)``."""

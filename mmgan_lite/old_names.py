@@ -1,0 +1,82 @@
+"""Names of MMGeneration and MMagic, and what their parts are called here.
+
+Both had the GANs of the MM world before; a config that comes from there names parts that are not
+here under that name. A look-up of one is answered with ours, or with what is not here yet.
+"""
+
+_LOSS = (
+    'NonSaturatingGANLoss() under loss of the GAN, for gan_type vanilla; '
+    'the other types are not here yet'
+)
+_GAN = (
+    'GAN(generator, discriminator, loss, ema=None, discriminator_steps=1, generator_steps=1); '
+    'noise_size is latent_dim of the generator here'
+)
+_OPTIMISERS = (
+    'MultiOptimWrapperConstructor with generator=dict(optimizer=...), '
+    'discriminator=dict(optimizer=...) beside it in optim_wrapper'
+)
+_PREPROCESSOR = 'ImageBatchPreprocessor(), which scales uint8 images to [-1, 1]; no mean, no std'
+_VISUALIZATION = 'SampleVisualizationHook(interval=1000, by_epoch=False, num_samples=64, seed=0)'
+_EMA = (
+    "ema=dict(type='ExponentialMovingAverage', momentum=...) of the GAN; "
+    'momentum is 1 - decay, 0.001 for a decay of 0.999'
+)
+_NOT_YET = ''
+
+OLD_NAMES = {
+    'GenVisualizationHook': _VISUALIZATION,
+    'VisualizationHook': _VISUALIZATION,
+    'BasicVisualizationHook': _VISUALIZATION,
+    'VisualizeUnconditionalSamples': _VISUALIZATION,
+    'GANDataPreprocessor': _PREPROCESSOR,
+    'GenDataPreprocessor': _PREPROCESSOR,
+    'DataPreprocessor': _PREPROCESSOR,
+    'GenOptimWrapperConstructor': _OPTIMISERS,
+    'PGGANOptimWrapperConstructor': _OPTIMISERS,
+    'GANLoss': _LOSS,
+    'GANLossComps': _LOSS,
+    'BaseGAN': _GAN,
+    'BaseConditionalGAN': _GAN,
+    'StaticUnconditionalGAN': _GAN,
+    'BasicConditionalGAN': _GAN,
+    'UnconditionalImageDataset': (
+        'a subclass of InMemoryImageDataset, which overrides load_images; '
+        'a dataset of image folders is not here yet'
+    ),
+    'RampUpEMA': _EMA,
+    'ExponentialMovingAverageHook': _EMA,
+    'R1GradientPenalty': _NOT_YET,
+    'R1GradientPenaltyComps': _NOT_YET,
+    'GradientPenaltyLoss': _NOT_YET,
+    'GradientPenaltyLossComps': _NOT_YET,
+    'DiscShiftLoss': _NOT_YET,
+    'DiscShiftLossComps': _NOT_YET,
+    'DCGAN': _NOT_YET,
+    'DCGANGenerator': _NOT_YET,
+    'DCGANDiscriminator': _NOT_YET,
+    'LSGAN': _NOT_YET,
+    'WGANGP': _NOT_YET,
+    'SNGANGenerator': _NOT_YET,
+    'ProjDiscriminator': _NOT_YET,
+    'FrechetInceptionDistance': _NOT_YET,
+    'FID': _NOT_YET,
+}
+
+
+def check_name(name: str) -> None:
+    """Raise if this is an old name.
+
+    Raises:
+        ValueError: With our name and its arguments.
+
+    Example:
+        >>> check_name('GAN')
+        >>> check_name('FID')
+        Traceback (most recent call last):
+        ...
+        ValueError: 'FID' is a name of MMGeneration or MMagic. It is not in mmgan_lite yet.
+    """
+    if name in OLD_NAMES:
+        ours = f'Write {OLD_NAMES[name]}.' if OLD_NAMES[name] else 'It is not in mmgan_lite yet.'
+        raise ValueError(f'{name!r} is a name of MMGeneration or MMagic. {ours}')
