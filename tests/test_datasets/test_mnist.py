@@ -233,7 +233,11 @@ def remove(mirror):
 
 
 @pytest.mark.parametrize(
-    ('fault', 'reason'), [(corrupt, 'File not found or corrupted'), (remove, 'HTTP Error 404')]
+    ('fault', 'reason'),
+    [
+        (corrupt, 'File not found or corrupted'),
+        (remove, 'Error downloading t10k-labels-idx1-ubyte.gz'),
+    ],
 )
 def test_failed_download_leaves_nothing_behind(fault, reason, mirror, tmp_path):
     fault(mirror)
