@@ -74,8 +74,9 @@ def _explain_unknown_arguments(cls: type) -> None:
 def build_part(registry: MMEngineRegistry, cfg: Any, argument: str) -> Any:
     """Build the part of a part: ``cfg`` is a config, or the object itself, which passes through.
 
-    An unprefixed ``type`` means one of ours even while another project's default scope is
-    active; a prefixed one (``'mmpretrain.ResNet'``) is left to MMEngine.
+    An unprefixed ``type`` means one of ours even while another project's default scope is active,
+    and one of that project's only where we have none of the name; a prefixed one
+    (``'mmpretrain.ResNet'``) is left to MMEngine.
 
     Args:
         registry: Where to look the type up.
@@ -93,7 +94,8 @@ def build_part(registry: MMEngineRegistry, cfg: Any, argument: str) -> Any:
         return cfg
     if 'type' not in cfg:
         raise ValueError(f"{argument} must name its class, got {dict(cfg)}. Add type='...'.")
-    if isinstance(cfg['type'], str) and '.' not in cfg['type']:
+    name = cfg['type']
+    if isinstance(name, str) and '.' not in name and registry.get(name) is not None:
         cfg = {'_scope_': SCOPE, **cfg}
     return registry.build(cfg)
 

@@ -90,6 +90,12 @@ class GAN(BaseModel):
         self.register_state_dict_post_hook(_strip_wrappers)
         self.register_load_state_dict_pre_hook(_add_wrappers)
 
+    def init_weights(self) -> None:
+        """Initialise the networks by ``init_cfg``; the average starts where the generator does."""
+        super().init_weights()
+        if self.generator_ema is not None:
+            self.generator_ema.module.load_state_dict(_bare(self.generator).state_dict())
+
     def train_step(self, data: Any, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """One iteration: the discriminator's step, and the generator's when it is due.
 

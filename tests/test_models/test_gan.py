@@ -450,6 +450,15 @@ def test_init_cfg_initialises_both_networks(make_gan):
     assert gan.discriminator.layers[0].bias.unique().tolist() == [0.25]
 
 
+def test_average_starts_where_the_generator_does(make_gan):
+    gan = make_gan(
+        init_cfg=dict(type='Constant', layer='Linear', val=0.5),
+        ema=dict(type='ExponentialMovingAverage'),
+    )
+    gan.init_weights()
+    assert gan.generator_ema.module.layers[0].weight.unique().tolist() == [0.5]
+
+
 def test_builds_from_config_by_name():
     gan = MODELS.build(
         dict(

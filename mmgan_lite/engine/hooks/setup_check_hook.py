@@ -34,6 +34,11 @@ class SetupCheckHook(Hook):
             ValueError: If data, data loader, optim wrapper and model do not fit together.
         """
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if not hasattr(model, 'check_optim_wrapper'):
+            raise ValueError(
+                'SetupCheckHook needs a GAN, but the model is a '
+                f'{type(model).__name__}. Remove the hook from the config.'
+            )
         loader = runner.train_dataloader
         model.check_optim_wrapper(runner.optim_wrapper)
         _check_batches(loader, model)
@@ -43,11 +48,11 @@ class SetupCheckHook(Hook):
 
 
 def _check_classes(dataset: Any, first_labels: Tensor, num_classes: int) -> None:
-    found = max(
-        int(first_labels.max()) + 1, len(getattr(dataset, 'metainfo', {}).get('classes', ()))
-    )
-    if getattr(dataset, 'labels', None) is not None:
-        found = max(found, int(dataset.labels.max()) + 1)
+    # Names that are None stand for names that nobody told, in datasets of other projects.
+    classes = getattr(dataset, 'metainfo', {}).get('classes') or ()
+    found = max(int(first_labels.max()) + 1, len(classes))
+    if isinstance(labels := getattr(dataset, 'labels', None), Tensor):
+        found = max(found, int(labels.max()) + 1)
     if found > num_classes:
         raise ValueError(
             'num_classes must be at least the number of classes in the data, got '

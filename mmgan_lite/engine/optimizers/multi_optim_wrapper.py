@@ -5,10 +5,9 @@ from typing import Any
 
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
-from mmengine.registry import DefaultScope
 from torch import nn
 
-from mmgan_lite.registry import OPTIM_WRAPPER_CONSTRUCTORS, SCOPE
+from mmgan_lite.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
 _EXAMPLE = "dict(optimizer=dict(type='Adam', lr=2e-4))"
 
@@ -119,9 +118,8 @@ def _bare(model: Any) -> Any:
 
 
 def _build_wrapper(name: str, network: nn.Module, cfg: Any) -> OptimWrapper:
-    # Our scope, so that our wrappers are found from another project's config without a prefix.
-    with DefaultScope.overwrite_default_scope(SCOPE):
-        wrapper = build_optim_wrapper(network, cfg)
+    # Under the default scope, whose optimizers and wrappers its configs name without a prefix.
+    wrapper = build_optim_wrapper(network, cfg)
     if wrapper.clip_grad_kwargs:
         # Both would log under 'grad_norm', and the second overwrite the first.
         wrapper.grad_name = f'{wrapper.grad_name}_{name}'
