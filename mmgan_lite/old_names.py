@@ -5,7 +5,7 @@ here under that name. A look-up of one is answered with ours, or with what is no
 """
 
 _LOSS = (
-    'NonSaturatingGANLoss() under loss of the GAN, for gan_type vanilla; '
+    'NonSaturatingGANLoss() under loss of the GAN, for gan_type vanilla and wgan-logistic-ns; '
     'the other types are not here yet'
 )
 _GAN = (

@@ -20,6 +20,8 @@ PAGES = [*REPO.glob('*.md'), *REPO.glob('docs/*.md'), *REPO.glob('configs/**/*.m
 def forgotten_afterwards():
     """What an example registers, and the modules it is in, are gone after its test."""
     registries = [r for r in vars(mmgan_lite.registry).values() if isinstance(r, Registry)]
+    for registry in registries:
+        registry.import_from_location()
     names = [r.module_dict.copy() for r in registries]
     modules = set(sys.modules)
     yield
