@@ -99,14 +99,37 @@ holds 'gan_mlp_mnist-28x28_conditional'
 
 step mmgan-lite list
 holds 'gan_mlp_digits-28x28'
-cat >our_loss.py <<'PYTHON'
-import torch
-from mmengine.registry import MODELS
+# Our loss in the config of another project, whose model builds what it is given.
+mkdir otherproject
+touch otherproject/__init__.py
+cat >otherproject/registry.py <<'PYTHON'
+from mmengine.registry import MODELS as ROOT, Registry
+from torch import nn
 
-loss = MODELS.build(dict(type='mmgan_lite.NonSaturatingGANLoss'))
-print(round(loss.discriminator(torch.zeros(2), torch.zeros(2)).item(), 4))  # 2 ln 2
+MODELS = Registry('model', parent=ROOT, scope='otherproject')
+
+
+@MODELS.register_module()
+class Judge(nn.Module):
+    def __init__(self, loss):
+        super().__init__()
+        self.loss = MODELS.build(loss)
 PYTHON
-step python our_loss.py
+cat >their_config.py <<'PYTHON'
+default_scope = 'otherproject'
+model = dict(type='Judge', loss=dict(type='mmgan_lite.NonSaturatingGANLoss'))
+PYTHON
+cat >their_run.py <<'PYTHON'
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
+
+cfg = Config.fromfile('their_config.py')
+init_default_scope(cfg.default_scope)
+logits = torch.zeros(2)
+print(round(MODELS.build(cfg.model).loss.discriminator(logits, logits).item(), 4))  # 2 ln 2
+PYTHON
+step python their_run.py
 holds '1.3863'
 
 # An editable install has links in place of the copies.
