@@ -8,7 +8,6 @@ from pathlib import Path
 
 from mmengine.runner import Runner
 
-from mmgan_lite.apis import check_param_scheduler
 from mmgan_lite.cli.options import add_config, add_launcher, load_config, set_launcher
 
 
@@ -44,6 +43,5 @@ def main() -> None:
     if args.resume is not None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
-    check_param_scheduler(cfg)
     set_launcher(cfg, args)
     Runner.from_cfg(cfg).train()

@@ -1,10 +1,12 @@
 """One optimiser a network, built from one config."""
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
+from mmengine.runner import Runner
 from torch import nn
 
 from mmgan_lite.registry import OPTIM_WRAPPER_CONSTRUCTORS
@@ -17,8 +19,23 @@ class GANOptimWrapperDict(OptimWrapperDict):
 
     Gradient accumulation divides the steps of a wrapper by ``accumulative_counts``, and what is
     left over at the end of training must be stepped on too. MMEngine tells only a single wrapper
-    when that is.
+    when that is. And a ``param_scheduler`` that does not fit the networks is refused here.
     """
+
+    def items(self) -> Iterator[tuple[str, OptimWrapper]]:
+        """The networks' names and wrappers.
+
+        Raises:
+            ValueError: When the Runner asks to build its schedulers, and ``param_scheduler``
+                is a dict that lacks a network or has one that is not optimised.
+        """
+        # The Runner builds schedulers before it calls any hook, answers a missing network with a
+        # bare KeyError, and shows nobody the config but itself. This call is all of ours it makes.
+        frame = inspect.currentframe()
+        caller = frame.f_back if frame is not None else None
+        if caller is not None and caller.f_code is Runner.build_param_scheduler.__code__:
+            _check_schedulers(caller.f_locals['scheduler'], self.optim_wrappers)
+        return super().items()
 
     def initialize_count_status(self, model: nn.Module, cur_iter: int, max_iters: int) -> None:
         """Tell each wrapper where it stands; called by the Runner when training starts or resumes.
@@ -111,6 +128,25 @@ class MultiOptimWrapperConstructor:
                     f"optim_wrapper[{name!r}] must be a dict with 'optimizer', got {cfg!r}. "
                     f'Write {name}={_EXAMPLE}.'
                 )
+
+
+def _check_schedulers(schedulers: Any, networks: Mapping[str, OptimWrapper]) -> None:
+    """Raise unless ``schedulers`` are one list for all networks, or a dict with a list for each."""
+    if not isinstance(schedulers, Mapping) or 'type' in schedulers:
+        return
+    found = ', '.join(map(repr, schedulers)) or 'none'
+    for name in networks:
+        if name not in schedulers:
+            raise ValueError(
+                f'param_scheduler has no entry for {name!r} (found: {found}). '
+                f'Add {name}=[] for a constant rate, or pass one list for all networks.'
+            )
+    for name in schedulers:
+        if name not in networks:
+            raise ValueError(
+                f'param_scheduler has an entry for {name!r}, but optim_wrapper trains '
+                f'{", ".join(map(repr, networks))}. Remove or rename {name!r}.'
+            )
 
 
 def _bare(model: Any) -> Any:

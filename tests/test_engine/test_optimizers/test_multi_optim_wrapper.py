@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmengine.logging import MessageHub
 from mmengine.optim import build_optim_wrapper
+from mmengine.runner import Runner
 from torch import nn
 
 from mmgan_lite.engine.optimizers import GANOptimWrapperDict, MultiOptimWrapperConstructor
@@ -145,3 +146,34 @@ class TestErrors:
     def test_misspelt_argument(self):
         with pytest.raises(TypeError, match=r"has no argument 'optim_wrapper_config'"):
             MultiOptimWrapperConstructor(optim_wrapper_config={})
+
+
+STEP = dict(type='StepLR', step_size=10)
+
+
+@pytest.fixture
+def scheduled_runner(repo, shrunk_config):
+    def build(schedulers):
+        cfg = shrunk_config(repo / 'configs/gan/gan_mlp_digits-28x28.py')
+        cfg.param_scheduler = schedulers
+        return Runner.from_cfg(cfg)
+
+    return build
+
+
+@pytest.mark.parametrize('schedulers', [[], STEP, [STEP], dict(generator=[STEP], discriminator=[])])
+def test_schedulers_that_fit(scheduled_runner, schedulers):
+    scheduled_runner(schedulers).train()
+
+
+def test_scheduler_lacks_a_network(scheduled_runner):
+    message = r"param_scheduler has no entry for 'discriminator' \(found: 'generator'\)\. Add"
+    with pytest.raises(ValueError, match=message):
+        scheduled_runner(dict(generator=[STEP])).train()
+
+
+def test_scheduler_of_an_unknown_network(scheduled_runner):
+    schedulers = dict(generator=[STEP], discriminator=[STEP], critic=[STEP])
+    message = r"entry for 'critic', but optim_wrapper trains 'generator', 'discriminator'"
+    with pytest.raises(ValueError, match=message):
+        scheduled_runner(schedulers).train()
