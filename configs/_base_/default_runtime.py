@@ -4,11 +4,13 @@ model_wrapper_cfg = dict(type='mmgan_lite.GANDistributedDataParallel')  # under 
 log_processor = dict(by_epoch=False, window_size=50)
 visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')])
 default_hooks = dict(
+    runtime_info=dict(type='DeferredLogHook'),
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=500),
     param_scheduler=dict(type='ParamSchedulerHook'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     checkpoint=dict(type='CheckpointHook', interval=5000, by_epoch=False, max_keep_ckpts=2),
+    data_placement=dict(type='DataPlacementHook'),
     setup_check=dict(type='SetupCheckHook'),
     safe_checkpoint=dict(type='SafeCheckpointHook'),
     samples=dict(type='SampleVisualizationHook', interval=1000),

@@ -192,6 +192,25 @@ class InMemoryImageDataset(BaseDataset):
             )
         return [int(self.labels[idx])]
 
+    def to(self, device: torch.device | str) -> None:
+        """Move images and labels to a device, in place; batches are then made there.
+
+        Args:
+            device: Where to. From a GPU, items go neither into a pipeline nor to workers of a data
+                loader.
+
+        Raises:
+            ValueError: If the device is not the CPU and there is a pipeline.
+        """
+        if self.pipeline.transforms and torch.device(device).type != 'cpu':
+            raise ValueError(
+                f'device must be the CPU where the images go through a pipeline, got {device}. '
+                'Leave the images where they are.'
+            )
+        labels = self.labels
+        self._images = self.images.to(device)
+        self._labels = None if labels is None else labels.to(device)
+
     def get_subset_(self, indices: int | Sequence[int]) -> None:
         """Keep only some images.
 
@@ -220,6 +239,8 @@ class InMemoryImageDataset(BaseDataset):
 
     def _gather(self, indices: Sequence[int]) -> ImageBatch:
         index = torch.as_tensor(indices)
+        if self.images.is_cuda:  # through pinned memory, so that nobody waits for the copy
+            index = index.pin_memory().to(self.images.device, non_blocking=True)
         return ImageBatch(self.images[index], None if self.labels is None else self.labels[index])
 
 

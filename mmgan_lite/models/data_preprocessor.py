@@ -18,9 +18,8 @@ class ImageBatchPreprocessor(BaseDataPreprocessor):
     one step for the whole batch. Takes what our datasets give (one tensor), and what those of
     other MM projects give: a list of images, and ``data_samples`` that carry ``gt_label``.
 
-    Args:
-        non_blocking: Whether the copy to the device overlaps with computing; this needs a data
-            loader with ``pin_memory=True``.
+    On the way to a GPU a batch goes through pinned memory, so that the CPU need not wait for the
+    copy; one that the data loader pinned already (``pin_memory=True``) is taken as it is.
 
     Example:
         >>> preprocessor = ImageBatchPreprocessor()
@@ -28,9 +27,6 @@ class ImageBatchPreprocessor(BaseDataPreprocessor):
         >>> preprocessor(batch)
         {'inputs': tensor([[[[-1.,  1.]]]]), 'labels': tensor([7])}
     """
-
-    def __init__(self, non_blocking: bool = False) -> None:
-        super().__init__(non_blocking)
 
     def forward(self, data: Mapping[str, Any], training: bool = False) -> dict[str, Tensor]:
         """A batch as the model takes it.
@@ -49,11 +45,16 @@ class ImageBatchPreprocessor(BaseDataPreprocessor):
         """
         images = _stack_images(data)
         # In place on the fresh float tensor: one allocation a batch.
-        scaled = self.cast_data(images).float().sub_(127.5).div_(127.5)
+        scaled = self._to_device(images).float().sub_(127.5).div_(127.5)
         labels = _labels(data)
         if labels is None:
             return dict(inputs=scaled)
-        return dict(inputs=scaled, labels=self.cast_data(labels))
+        return dict(inputs=scaled, labels=self._to_device(labels))
+
+    def _to_device(self, tensor: Tensor) -> Tensor:
+        if self.device.type == 'cuda' and tensor.device.type == 'cpu' and not tensor.is_pinned():
+            tensor = tensor.pin_memory()
+        return tensor.to(self.device, non_blocking=True)
 
     @staticmethod
     def to_uint8(images: Tensor) -> Tensor:

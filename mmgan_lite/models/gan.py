@@ -3,6 +3,7 @@
 Goodfellow et al. 2014, Generative Adversarial Networks, arXiv:1406.2661.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from mmgan_lite.arguments import check_positive
+from mmgan_lite.models.cuda_graph import GraphedStep
 from mmgan_lite.models.modes import evaluating, frozen, frozen_statistics
 from mmgan_lite.registry import MODELS, build_part
 
@@ -36,6 +38,11 @@ class GAN(BaseModel):
             for no average. Built with ``model=generator``.
         discriminator_steps: Steps of the discriminator before the generator's turn, at least 1.
         generator_steps: Steps of the generator in its turn, at least 1, on new latents each.
+        channels_last: Whether images and weights of convolutions lie in memory pixel by pixel,
+            which convolutions in bfloat16 and float16 prefer.
+        cuda_graph: Whether the iteration is recorded on the GPU and replayed, which helps where
+            networks are small. Needs one process and batches of one size, and parts that leave all
+            values on the device.
         data_preprocessor: From the data loader's batch to ``inputs`` in [-1, 1] and ``labels``, and
             by ``to_uint8`` back; None for :class:`~mmgan_lite.models.ImageBatchPreprocessor`.
         init_cfg: MMEngine's initialisation of weights; None leaves it to the networks.
@@ -60,6 +67,8 @@ class GAN(BaseModel):
         ema: Mapping | None = None,
         discriminator_steps: int = 1,
         generator_steps: int = 1,
+        channels_last: bool = False,
+        cuda_graph: bool = False,
         data_preprocessor: Mapping | nn.Module | None = None,
         init_cfg: Mapping | Sequence[Mapping] | None = None,
     ) -> None:
@@ -87,6 +96,10 @@ class GAN(BaseModel):
         self.generator_ema = (
             None if ema is None else build_part(MODELS, {**ema, 'model': self.generator}, 'ema')
         )
+        self.cuda_graph = cuda_graph
+        self._graphed_step: GraphedStep | None = None
+        self._memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.to(memory_format=self._memory_format)
         self.register_state_dict_post_hook(_strip_wrappers)
         self.register_load_state_dict_pre_hook(_add_wrappers)
 
@@ -105,21 +118,23 @@ class GAN(BaseModel):
 
         Returns:
             Detached scalars for the log: ``loss_disc``, mean ``real_logits`` and ``fake_logits``,
-            and ``loss_gen`` when the generator trained.
+            ``loss_gen`` when the generator trained, and ``grad_norm_<network>`` when clipping.
 
         Raises:
             ValueError: If the batch or the optim wrapper does not fit the model.
         """
         self.check_optim_wrapper(optim_wrapper)
         real_images, labels = self.prepare_batch(data)
-        disc_wrapper, gen_wrapper = optim_wrapper['discriminator'], optim_wrapper['generator']
-        log = self._train_discriminator(real_images, labels, disc_wrapper)
         # The wrapper counts the discriminator's steps, one an iteration, and MMEngine sets its
         # count on resume: the turn of the generator goes on where it was.
-        if disc_wrapper.inner_count % self.discriminator_steps == 0:
-            for _ in range(self.generator_steps):
-                log |= self._train_generator(real_images, labels, gen_wrapper)
-        return log
+        steps = optim_wrapper['discriminator'].inner_count + 1
+        turn = steps % self.discriminator_steps == 0
+        step = functools.partial(self._iteration, optim_wrapper, turn)
+        if not self.cuda_graph:
+            return step(real_images, labels)
+        if self._graphed_step is None:
+            self._graphed_step = self._build_graphed_step(optim_wrapper)
+        return self._graphed_step(turn, step, real_images, labels)
 
     def check_optim_wrapper(self, optim_wrapper: OptimWrapper) -> None:
         """Raise ``ValueError`` unless there is one optim wrapper for each of the two networks."""
@@ -240,7 +255,28 @@ class GAN(BaseModel):
             ValueError: If the images are of another shape, or labels are missing.
         """
         batch = self.data_preprocessor(data, True)
-        return batch['inputs'], self._check_batch(batch['inputs'], batch.get('labels'))
+        images = batch['inputs'].contiguous(memory_format=self._memory_format)
+        return images, self._check_batch(images, batch.get('labels'))
+
+    def _build_graphed_step(self, optim_wrapper: OptimWrapperDict) -> GraphedStep:
+        if is_model_wrapper(self.generator):
+            raise ValueError(
+                'cuda_graph=True needs training in one process, got several. Set cuda_graph=False.'
+            )
+        return GraphedStep([optim_wrapper['discriminator'], optim_wrapper['generator']])
+
+    def _iteration(
+        self,
+        optim_wrapper: OptimWrapperDict,
+        generator_turn: bool,
+        real_images: Tensor,
+        labels: Tensor | None,
+    ) -> dict[str, Tensor]:
+        log = self._train_discriminator(real_images, labels, optim_wrapper['discriminator'])
+        if generator_turn:
+            for _ in range(self.generator_steps):
+                log |= self._train_generator(real_images, labels, optim_wrapper['generator'])
+        return log
 
     def _train_discriminator(
         self, real_images: Tensor, labels: Tensor | None, optim_wrapper: OptimWrapper
@@ -257,6 +293,7 @@ class GAN(BaseModel):
             loss_disc=loss.detach(),
             real_logits=real_logits.detach().mean(),
             fake_logits=fake_logits.detach().mean(),
+            **_grad_norm('discriminator', optim_wrapper),
         )
 
     def _train_generator(
@@ -270,7 +307,7 @@ class GAN(BaseModel):
         # Between two updates of accumulated gradients there is nothing new to average.
         if self.generator_ema is not None and optim_wrapper.should_update():
             self.generator_ema.update_parameters(_bare(self.generator))
-        return dict(loss_gen=loss.detach())
+        return dict(loss_gen=loss.detach(), **_grad_norm('generator', optim_wrapper))
 
     def _generator_loss(
         self, real_images: Tensor, fake_images: Tensor, labels: Tensor | None
@@ -386,6 +423,12 @@ def _logits(discriminator: nn.Module, images: Tensor, labels: Tensor | None) -> 
             'End its forward with .squeeze(1).'
         )
     return logits.float()
+
+
+def _grad_norm(network: str, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
+    """What a wrapper of ours clipped last; one of MMEngine's has logged it by itself."""
+    norm = getattr(optim_wrapper, 'grad_norm', None)
+    return {} if norm is None else {f'grad_norm_{network}': norm.detach()}
 
 
 def _told_by(generator: Any) -> tuple[int, tuple[int, ...], int | None]:

@@ -273,3 +273,16 @@ def test_class_balanced_wrapper_repeats_the_rare_class():
 def test_class_balance_without_labels():
     with pytest.raises(ValueError, match=r'labels must be given to balance classes, got None'):
         InMemoryImageDataset(make_images()).get_cat_ids(0)
+
+
+def test_move_to_a_device():
+    dataset = InMemoryImageDataset(torch.zeros(4, 1, 2, 2, dtype=torch.uint8), labels=[0, 1, 2, 3])
+    dataset.to('meta')  # the one device besides the CPU that every machine has
+    assert dataset.images.device.type == dataset.labels.device.type == 'meta'
+
+
+def test_pipeline_keeps_images_on_the_cpu():
+    images = torch.zeros(4, 1, 2, 2, dtype=torch.uint8)
+    dataset = InMemoryImageDataset(images, pipeline=[dict(type='PackImage')])
+    with pytest.raises(ValueError, match='device must be the CPU where the images go through'):
+        dataset.to('meta')

@@ -61,8 +61,9 @@ class MultiOptimWrapperConstructor:
     """Builds an optim wrapper for each network that the config names.
 
     Each entry is what ``optim_wrapper`` of a model with one optimiser would be: ``optimizer``,
-    and if wanted ``type``, ``clip_grad``, ``accumulative_counts``, ``paramwise_cfg``,
-    ``constructor``. The norm of clipped gradients is logged as ``grad_norm_<network>``.
+    and if wanted ``dtype``, ``clip_grad``, ``accumulative_counts``, ``paramwise_cfg``,
+    ``constructor``, and ``type``, which is :class:`GANOptimWrapper` otherwise. The norm of clipped
+    gradients is logged as ``grad_norm_<network>``.
 
     Args:
         optim_wrapper_cfg: One entry for each child of the model that has parameters to train.
@@ -155,7 +156,7 @@ def _bare(model: Any) -> Any:
 
 def _build_wrapper(name: str, network: nn.Module, cfg: Any) -> OptimWrapper:
     # Under the default scope, whose optimizers and wrappers its configs name without a prefix.
-    wrapper = build_optim_wrapper(network, cfg)
+    wrapper = build_optim_wrapper(network, {'type': 'mmgan_lite.GANOptimWrapper', **cfg})
     if wrapper.clip_grad_kwargs:
         # Both would log under 'grad_norm', and the second overwrite the first.
         wrapper.grad_name = f'{wrapper.grad_name}_{name}'

@@ -37,18 +37,26 @@ def test_paramwise_cfg_of_one_network(make_gan):
 
 
 def test_clipping_is_logged_by_network(make_gan, make_batch):
-    hub = MessageHub.get_instance('test_clipping')
     clipped = dict(**SGD, clip_grad=dict(max_norm=1e-3))
     gan = make_gan()
     wrappers = build(gan, generator=clipped, discriminator=clipped)
     before = [p.detach().clone() for p in gan.discriminator.parameters()]
-    gan.train_step(make_batch(), wrappers)
-    assert {'train/grad_norm_generator', 'train/grad_norm_discriminator'} <= set(hub.log_scalars)
+    log = gan.train_step(make_batch(), wrappers)
+    assert log['grad_norm_generator'] > 1e-3
+    assert log['grad_norm_discriminator'] > 1e-3
     moved = sum(
         (p - q).square().sum() for p, q in zip(gan.discriminator.parameters(), before, strict=True)
     )
     # One step of SGD at lr 0.1 along a gradient of norm 1e-3.
     torch.testing.assert_close(moved.sqrt().item(), 1e-4, rtol=1e-3, atol=0)
+
+
+def test_clipping_by_a_wrapper_of_mmengine_is_logged_by_network(make_gan, make_batch):
+    hub = MessageHub.get_instance('test_clipping')
+    clipped = dict(**SGD, type='OptimWrapper', clip_grad=dict(max_norm=1e-3))
+    gan = make_gan()
+    gan.train_step(make_batch(), build(gan, generator=clipped, discriminator=clipped))
+    assert {'train/grad_norm_generator', 'train/grad_norm_discriminator'} <= set(hub.log_scalars)
 
 
 @pytest.mark.parametrize(('iterations', 'steps'), [(40, 14), (39, 13), (41, 14)])

@@ -1,0 +1,135 @@
+"""An optim wrapper with autocast on every device, that asks none of them for a number."""
+
+import platform
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from mmengine.optim import OptimWrapper
+from torch import Tensor, nn
+from torch.amp import GradScaler
+
+from mmgan_lite.registry import OPTIM_WRAPPERS
+
+_DTYPES = {None: None, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
+
+
+@OPTIM_WRAPPERS.register_module()
+class GANOptimWrapper(OptimWrapper):
+    """MMEngine's optim wrapper, with mixed precision on a CPU as on a GPU.
+
+    What one network's step computes runs under ``torch.autocast``; weights, gradients and the
+    optimiser stay in float32. With float16 the loss is scaled (Micikevicius et al. 2018,
+    arXiv:1710.03740), and a step with infinite gradients is left out. Differs from MMEngine's
+    ``AmpOptimWrapper``, which needs a GPU, and from its ``OptimWrapper``, which waits for the
+    device to log the norm of clipped gradients: here ``grad_norm`` keeps it as a tensor.
+
+    :class:`MultiOptimWrapperConstructor` takes this class where an entry names no ``type``.
+
+    Args:
+        optimizer: The optimiser of one network. With float16, one with ``fused=True`` looks for
+            infinite gradients on the device; any other waits for it in each step.
+        dtype: 'bfloat16' or 'float16' for mixed precision, None for none.
+        accumulative_counts: Backward passes to a step, at least 1.
+        clip_grad: MMEngine's settings of clipping, such as ``dict(max_norm=1.0)``; None for none.
+
+    Raises:
+        ValueError: If ``dtype`` is none of these.
+
+    Warns:
+        UserWarning: If the device has no instructions for bfloat16, which is then emulated.
+
+    Example:
+        In a config::
+
+            optim_wrapper = dict(
+                constructor='MultiOptimWrapperConstructor',
+                generator=dict(dtype='bfloat16', optimizer=dict(type='Adam', lr=2e-4)),
+                discriminator=dict(dtype='bfloat16', optimizer=dict(type='Adam', lr=2e-4)),
+            )
+    """
+
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer,
+        dtype: str | None = None,
+        accumulative_counts: int = 1,
+        clip_grad: Mapping | None = None,
+    ) -> None:
+        super().__init__(
+            optimizer,
+            accumulative_counts=accumulative_counts,
+            clip_grad=None if clip_grad is None else dict(clip_grad),
+        )
+        if dtype not in _DTYPES:
+            raise ValueError(
+                f"dtype must be 'bfloat16', 'float16' or None, got {dtype!r}. "
+                'Leave it out for float32.'
+            )
+        self.dtype = _DTYPES[dtype]
+        self.grad_norm: Tensor | None = None
+        self.device = optimizer.param_groups[0]['params'][0].device
+        self.scaler = GradScaler(self.device.type) if self.dtype is torch.float16 else None
+        if self.dtype is torch.bfloat16 and not _has_bfloat16(self.device):
+            warnings.warn(
+                f"dtype='bfloat16' is emulated on this {self.device.type.upper()}, which has no "
+                'instructions for it: the results are right, but slower than in float32. '
+                'Leave dtype out for float32.',
+                stacklevel=2,
+            )
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """Autocast, and no exchange of gradients where they are only accumulated."""
+        autocast = torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None)
+        with super().optim_context(model), autocast:
+            yield
+
+    def backward(self, loss: Tensor, **kwargs: Any) -> None:
+        """Back-propagate the loss, scaled where the gradients are float16."""
+        super().backward(loss if self.scaler is None else self.scaler.scale(loss), **kwargs)
+
+    def step(self, **kwargs: Any) -> None:
+        """Clip, if asked to, and step."""
+        if self.scaler is None:
+            super().step(**kwargs)
+            return
+        if self.clip_grad_kwargs:
+            self.scaler.unscale_(self.optimizer)
+            self._clip_grad()
+        self.scaler.step(self.optimizer, **kwargs)
+        self.scaler.update()
+
+    def _clip_grad(self) -> None:
+        parameters = [
+            parameter
+            for group in self.optimizer.param_groups
+            for parameter in group['params']
+            if parameter.grad is not None
+        ]
+        # None from clip_grad_value_, which has no norm to tell.
+        self.grad_norm = self.clip_func(parameters, **self.clip_grad_kwargs)
+
+    def state_dict(self) -> dict:
+        """The optimiser's state, and the scale of the loss where there is one."""
+        state = super().state_dict()
+        return state if self.scaler is None else {**state, 'loss_scaler': self.scaler.state_dict()}
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Load what ``state_dict`` gave; one from a run in another precision loads too."""
+        state = dict(state_dict)
+        scale = state.pop('loss_scaler', None)
+        if self.scaler is not None and scale:
+            self.scaler.load_state_dict(scale)
+        super().load_state_dict(state)
+
+
+def _has_bfloat16(device: torch.device) -> bool:
+    if device.type == 'cuda':
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == 'cpu' and platform.machine().lower() in ('x86_64', 'amd64'):
+        # AMX comes only with AVX-512 BF16. Torch before 2.6 cannot tell.
+        return getattr(torch.cpu, '_is_avx512_bf16_supported', lambda: True)()
+    return True

@@ -1,0 +1,84 @@
+"""Where the training data goes. A CPU passes for a GPU, but for the last test."""
+
+import types
+
+import pytest
+import torch
+from mmengine.runner import Runner
+
+from mmgan_lite.datasets import InMemoryImageDataset
+from mmgan_lite.engine.hooks import DataPlacementHook, data_placement_hook
+
+GIBI = 2**30
+
+
+class Spied(InMemoryImageDataset):
+    moved_to = None
+
+    def to(self, device):
+        self.moved_to = device
+
+
+def run(monkeypatch, dataset, device='cuda:0', num_workers=0, free=GIBI):
+    monkeypatch.setattr(data_placement_hook, '_device', lambda model: torch.device(device))
+    monkeypatch.setattr(torch.cuda, 'mem_get_info', lambda device: (free, 2 * free))
+    lines = []
+    logger = types.SimpleNamespace(info=lines.append)
+    loader = types.SimpleNamespace(dataset=dataset, num_workers=num_workers)
+    DataPlacementHook().before_train(
+        types.SimpleNamespace(model=None, train_dataloader=loader, logger=logger)
+    )
+    return lines
+
+
+@pytest.fixture
+def dataset():
+    return Spied(torch.zeros(64, 1, 4, 4, dtype=torch.uint8))  # 1 KiB
+
+
+def test_what_fits_is_moved(monkeypatch, dataset):
+    assert run(monkeypatch, dataset) == ['The training data lies on cuda:0.']
+    assert dataset.moved_to == torch.device('cuda:0')
+
+
+@pytest.mark.parametrize(
+    ('settings', 'reason'),
+    [
+        (dict(free=4095), r'its 0 MiB are more than 25% of the 0 MiB that are free'),
+        (dict(num_workers=2), 'worker processes read it'),
+    ],
+)
+def test_what_stays(monkeypatch, dataset, settings, reason):
+    (line,) = run(monkeypatch, dataset, **settings)
+    assert reason in line
+    assert 'through pinned memory' in line
+    assert dataset.moved_to is None
+
+
+def test_quarter_of_the_free_memory_fits(monkeypatch, dataset):
+    run(monkeypatch, dataset, free=4096)
+    assert dataset.moved_to is not None
+
+
+def test_pipeline_stays(monkeypatch):
+    dataset = Spied(torch.zeros(2, 1, 4, 4, dtype=torch.uint8), pipeline=[dict(type='PackImage')])
+    (line,) = run(monkeypatch, dataset)
+    assert 'goes through a pipeline' in line
+
+
+def test_other_datasets_stay(monkeypatch):
+    (line,) = run(monkeypatch, [1, 2, 3])
+    assert 'list does not hold it as one tensor' in line
+
+
+def test_nothing_to_do_without_a_gpu(monkeypatch, dataset):
+    assert run(monkeypatch, dataset, device='cpu') == []
+    assert dataset.moved_to is None
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+def test_batches_are_made_on_the_gpu(repo, shrunk_config):
+    runner = Runner.from_cfg(shrunk_config(repo / 'configs/gan/gan_mlp_digits-28x28.py'))
+    runner.train()
+    assert runner.train_dataloader.dataset.images.is_cuda
+    assert next(iter(runner.train_dataloader))['inputs'].is_cuda
