@@ -6,7 +6,20 @@ here under that name. A look-up of one is answered with ours, or with what is no
 
 _LOSS = (
     'NonSaturatingGANLoss() under loss of the GAN, for gan_type vanilla and wgan-logistic-ns; '
-    'the other types are not here yet'
+    'LeastSquaresGANLoss(), half as large, for lsgan; WassersteinGANLoss() for wgan; '
+    'HingeGANLoss() for hinge; label_smoothing is 1 - real_label_val'
+)
+_R1 = (
+    'R1Regularizer(weight=10.0, interval=1) under regularizers of the GAN; '
+    'for norm_mode HWC, weight is 2 * loss_weight / interval'
+)
+_GRADIENT_PENALTY = (
+    'GradientPenalty(weight=10.0, interval=1) under regularizers of the GAN; '
+    'for norm_mode HWC, weight is loss_weight'
+)
+_DRIFT = (
+    'DriftRegularizer(weight=0.001, interval=1) under regularizers of the GAN, '
+    'which is on the real logits alone; weight is loss_weight'
 )
 _GAN = (
     'GAN(generator, discriminator, loss, ema=None, discriminator_steps=1, generator_steps=1); '
@@ -46,12 +59,12 @@ OLD_NAMES = {
     ),
     'RampUpEMA': _EMA,
     'ExponentialMovingAverageHook': _EMA,
-    'R1GradientPenalty': _NOT_YET,
-    'R1GradientPenaltyComps': _NOT_YET,
-    'GradientPenaltyLoss': _NOT_YET,
-    'GradientPenaltyLossComps': _NOT_YET,
-    'DiscShiftLoss': _NOT_YET,
-    'DiscShiftLossComps': _NOT_YET,
+    'R1GradientPenalty': _R1,
+    'R1GradientPenaltyComps': _R1,
+    'GradientPenaltyLoss': _GRADIENT_PENALTY,
+    'GradientPenaltyLossComps': _GRADIENT_PENALTY,
+    'DiscShiftLoss': _DRIFT,
+    'DiscShiftLossComps': _DRIFT,
     'DCGAN': _NOT_YET,
     'DCGANGenerator': _NOT_YET,
     'DCGANDiscriminator': _NOT_YET,

@@ -44,7 +44,7 @@ def test_basenames_are_unique():
 
 @pytest.mark.parametrize('path', PATHS, ids=name)
 def test_name_tells_algorithm_networks_and_data(path):
-    pattern = rf'{path.parent.name}_[a-z0-9]+_[a-z0-9-]+-\d+x\d+(_[a-z0-9-]+)*'
+    pattern = rf'{path.parent.name}(_[a-z0-9]+)?_[a-z0-9-]+-\d+x\d+(_[a-z0-9-]+)*'
     assert re.fullmatch(pattern, path.stem)
 
 

@@ -17,7 +17,11 @@ from mmgan_lite.registry import Registry
         (MODELS, dict(type='GANDataPreprocessor'), 'ImageBatchPreprocessor'),
         (MODELS, dict(type='GANLoss', gan_type='vanilla'), 'NonSaturatingGANLoss'),
         (MODELS, dict(type='BasicConditionalGAN', noise_size=100), 'latent_dim'),
-        (MODELS, dict(type='R1GradientPenalty'), 'not in mmgan_lite yet'),
+        (MODELS, dict(type='GANLoss', gan_type='hinge'), 'HingeGANLoss'),
+        (MODELS, dict(type='R1GradientPenalty'), 'R1Regularizer'),
+        (MODELS, dict(type='GradientPenaltyLossComps'), 'GradientPenalty'),
+        (MODELS, dict(type='DiscShiftLoss'), 'DriftRegularizer'),
+        (MODELS, dict(type='SNGANGenerator'), 'not in mmgan_lite yet'),
         (OPTIM_WRAPPER_CONSTRUCTORS, dict(type='GenOptimWrapperConstructor'), 'MultiOptimWrapper'),
     ],
 )

@@ -4,7 +4,7 @@ Goodfellow et al. 2014, Generative Adversarial Networks, arXiv:1406.2661.
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -34,6 +34,12 @@ class GAN(BaseModel):
         discriminator: ``forward(images, labels=None)`` gives ``(N,)`` logits. Where it tells
             ``image_shape`` or ``num_classes``, they must be the generator's.
         loss: An :class:`~mmgan_lite.models.AdversarialLoss`.
+        auxiliary_loss: An :class:`~mmgan_lite.models.AuxiliaryClassifierLoss`, for a discriminator
+            that also tells classes (``has_classifier``); None for any other.
+        regularizers: Of the discriminator, each a :class:`~mmgan_lite.models.Regularizer`. One with
+            an ``interval`` of k is computed in every k-th step, and then counts k times.
+        augmentation: ``forward(images)`` gives what the discriminator sees, of real images and of
+            fakes, in both players' steps; differentiable. None for the images as they are.
         ema: Config of an average of the generator's weights, which samples are drawn from; None
             for no average. Built with ``model=generator``.
         discriminator_steps: Steps of the discriminator before the generator's turn, at least 1.
@@ -64,6 +70,9 @@ class GAN(BaseModel):
         generator: Mapping | nn.Module,
         discriminator: Mapping | nn.Module,
         loss: Mapping | nn.Module,
+        auxiliary_loss: Mapping | nn.Module | None = None,
+        regularizers: Sequence[Mapping | nn.Module] = (),
+        augmentation: Mapping | nn.Module | None = None,
         ema: Mapping | None = None,
         discriminator_steps: int = 1,
         generator_steps: int = 1,
@@ -90,9 +99,17 @@ class GAN(BaseModel):
         self.generator = build_part(MODELS, generator, 'generator')
         self.discriminator = build_part(MODELS, discriminator, 'discriminator')
         self.loss = build_part(MODELS, loss, 'loss')
+        self.auxiliary_loss: Any = _build_optional(auxiliary_loss, 'auxiliary_loss')
+        self.augmentation: Any = _build_optional(augmentation, 'augmentation')
+        self.regularizers = nn.ModuleList(
+            build_part(MODELS, regularizer, f'regularizers[{position}]')
+            for position, regularizer in enumerate(regularizers)
+        )
+        _check_names(self.regularizers)
         # Kept here because a wrapper for several processes hides what a network tells.
         self.latent_dim, self.image_shape, self.num_classes = _told_by(self.generator)
         _check_match(self.generator, self.discriminator)
+        _check_classifier(self.discriminator, self.auxiliary_loss)
         self.generator_ema = (
             None if ema is None else build_part(MODELS, {**ema, 'model': self.generator}, 'ema')
         )
@@ -118,7 +135,9 @@ class GAN(BaseModel):
 
         Returns:
             Detached scalars for the log: ``loss_disc``, mean ``real_logits`` and ``fake_logits``,
-            ``loss_gen`` when the generator trained, and ``grad_norm_<network>`` when clipping.
+            ``loss_<regularizer>`` of those that were due, ``loss_gen`` when the generator trained,
+            ``loss_class_disc`` and ``loss_class_gen`` with an auxiliary loss, and
+            ``grad_norm_<network>`` when clipping.
 
         Raises:
             ValueError: If the batch or the optim wrapper does not fit the model.
@@ -127,14 +146,17 @@ class GAN(BaseModel):
         real_images, labels = self.prepare_batch(data)
         # The wrapper counts the discriminator's steps, one an iteration, and MMEngine sets its
         # count on resume: the turn of the generator goes on where it was.
-        steps = optim_wrapper['discriminator'].inner_count + 1
-        turn = steps % self.discriminator_steps == 0
-        step = functools.partial(self._iteration, optim_wrapper, turn)
+        steps = optim_wrapper['discriminator'].inner_count
+        turn = (steps + 1) % self.discriminator_steps == 0
+        due = tuple(
+            index for index, part in enumerate(self.regularizers) if steps % part.interval == 0
+        )
+        step = functools.partial(self._iteration, optim_wrapper, turn, due)
         if not self.cuda_graph:
             return step(real_images, labels)
         if self._graphed_step is None:
             self._graphed_step = self._build_graphed_step(optim_wrapper)
-        return self._graphed_step(turn, step, real_images, labels)
+        return self._graphed_step((turn, due), step, real_images, labels)
 
     def check_optim_wrapper(self, optim_wrapper: OptimWrapper) -> None:
         """Raise ``ValueError`` unless there is one optim wrapper for each of the two networks."""
@@ -269,28 +291,50 @@ class GAN(BaseModel):
         self,
         optim_wrapper: OptimWrapperDict,
         generator_turn: bool,
+        regularizers_due: Sequence[int],
         real_images: Tensor,
         labels: Tensor | None,
     ) -> dict[str, Tensor]:
-        log = self._train_discriminator(real_images, labels, optim_wrapper['discriminator'])
+        regularizers = [self.regularizers[index] for index in regularizers_due]
+        log = self._train_discriminator(
+            real_images, labels, optim_wrapper['discriminator'], regularizers
+        )
         if generator_turn:
             for _ in range(self.generator_steps):
                 log |= self._train_generator(real_images, labels, optim_wrapper['generator'])
         return log
 
     def _train_discriminator(
-        self, real_images: Tensor, labels: Tensor | None, optim_wrapper: OptimWrapper
+        self,
+        real_images: Tensor,
+        labels: Tensor | None,
+        optim_wrapper: OptimWrapper,
+        regularizers: Sequence[Any],
     ) -> dict[str, Tensor]:
         with optim_wrapper.optim_context(self.discriminator):
             generator = _bare(self.generator)
             with torch.no_grad(), frozen_statistics(generator):
                 fake_images = generator(self.sample_latents(len(real_images)), labels)
-            real_logits = _logits(self.discriminator, real_images, labels)
-            fake_logits = _logits(self.discriminator, fake_images, labels)
-            loss = self.loss.discriminator(real_logits, fake_logits)
+            real_logits, real_classes = self._judge(self.discriminator, real_images, labels)
+            fake_logits, fake_classes = self._judge(self.discriminator, fake_images, labels)
+            losses = dict(loss_disc=self.loss.discriminator(real_logits, fake_logits))
+            if self.auxiliary_loss is not None:
+                losses['loss_class_disc'] = self.auxiliary_loss.discriminator(
+                    real_classes, fake_classes, labels
+                )
+            loss = sum(losses.values())
+            for regularizer in regularizers:
+                penalty = regularizer(
+                    self._critic, real_images, fake_images, labels, real_logits, fake_logits
+                )
+                losses[f'loss_{regularizer.name}'] = penalty
+                # Lazy: what is computed every k-th time counts k times.
+                loss = loss + regularizer.interval * penalty
         optim_wrapper.update_params(loss)
+        if hasattr(self.augmentation, 'observe'):
+            self.augmentation.observe(real_logits.detach())
         return dict(
-            loss_disc=loss.detach(),
+            {name: value.detach() for name, value in losses.items()},
             real_logits=real_logits.detach().mean(),
             fake_logits=fake_logits.detach().mean(),
             **_grad_norm('discriminator', optim_wrapper),
@@ -302,34 +346,68 @@ class GAN(BaseModel):
         with frozen(_bare(self.discriminator)):
             with optim_wrapper.optim_context(self.generator):
                 fake_images = self.generator(self.sample_latents(len(real_images)), labels)
-                loss = self._generator_loss(real_images, fake_images, labels)
-            optim_wrapper.update_params(loss)
+                losses = self._generator_losses(real_images, fake_images, labels)
+            optim_wrapper.update_params(sum(losses.values()))
         # Between two updates of accumulated gradients there is nothing new to average.
         if self.generator_ema is not None and optim_wrapper.should_update():
             self.generator_ema.update_parameters(_bare(self.generator))
-        return dict(loss_gen=loss.detach(), **_grad_norm('generator', optim_wrapper))
+        return dict(
+            {name: value.detach() for name, value in losses.items()},
+            **_grad_norm('generator', optim_wrapper),
+        )
 
-    def _generator_loss(
+    def _generator_losses(
         self, real_images: Tensor, fake_images: Tensor, labels: Tensor | None
-    ) -> Tensor:
+    ) -> dict[str, Tensor]:
         discriminator = _bare(self.discriminator)
-        fake_logits = _logits(discriminator, fake_images, labels)
-        if not self.loss.needs_real_logits:
-            return self.loss.generator(fake_logits)
-        with torch.no_grad():
-            real_logits = _logits(discriminator, real_images, labels)
-        return self.loss.generator(fake_logits, real_logits)
+        fake_logits, fake_classes = self._judge(discriminator, fake_images, labels)
+        if self.loss.needs_real_logits:
+            with torch.no_grad():
+                real_logits, _ = self._judge(discriminator, real_images, labels)
+            losses = dict(loss_gen=self.loss.generator(fake_logits, real_logits))
+        else:
+            losses = dict(loss_gen=self.loss.generator(fake_logits))
+        if self.auxiliary_loss is not None:
+            losses['loss_class_gen'] = self.auxiliary_loss.generator(fake_classes, labels)
+        return losses
+
+    def _judge(
+        self, discriminator: nn.Module, images: Tensor, labels: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Logits, and those of the classes where there is a classifier, of augmented images.
+
+        In float32, whatever autocast computed them in.
+        """
+        if self.augmentation is not None:
+            images = self.augmentation(images)
+        classes = None
+        if self.auxiliary_loss is None:
+            logits = discriminator(images, labels)
+        else:
+            logits, classes = discriminator(images, labels, return_classes=True)
+        if logits.shape != (len(images),):
+            # (N, 1) would broadcast to (N, N) in an objective that subtracts logits.
+            raise ValueError(
+                f'discriminator must return logits of shape (N,) = ({len(images)},), got '
+                f'{tuple(logits.shape)} from {type(_bare(discriminator)).__name__}. '
+                'End its forward with .squeeze(1).'
+            )
+        return logits.float(), classes
+
+    def _critic(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        """The discriminator as its regularisers see it: a function of the unaugmented images."""
+        return self._judge(self.discriminator, images, labels)[0]
 
     @torch.no_grad()
     def _losses(self, real_images: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         generator, discriminator = _bare(self.generator), _bare(self.discriminator)
         with frozen_statistics(generator), frozen_statistics(discriminator):
             fake_images = generator(self.sample_latents(len(real_images)), labels)
-            real_logits = _logits(discriminator, real_images, labels)
-            fake_logits = _logits(discriminator, fake_images, labels)
+            real_logits, _ = self._judge(discriminator, real_images, labels)
+            fake_logits, _ = self._judge(discriminator, fake_images, labels)
             return dict(
                 loss_disc=self.loss.discriminator(real_logits, fake_logits),
-                loss_gen=self._generator_loss(real_images, fake_images, labels),
+                loss_gen=self._generator_losses(real_images, fake_images, labels)['loss_gen'],
             )
 
     def _check_batch(self, images: Tensor, labels: Tensor | None) -> Tensor | None:
@@ -412,17 +490,8 @@ def _rename(state: dict, old: str, new: str) -> None:
         state[new + key.removeprefix(old)] = state.pop(key)
 
 
-def _logits(discriminator: nn.Module, images: Tensor, labels: Tensor | None) -> Tensor:
-    """The discriminator's logits in float32, whatever autocast computed them in."""
-    logits = discriminator(images, labels)
-    if logits.shape != (len(images),):
-        # (N, 1) would broadcast to (N, N) in an objective that subtracts logits.
-        raise ValueError(
-            f'discriminator must return logits of shape (N,) = ({len(images)},), got '
-            f'{tuple(logits.shape)} from {type(_bare(discriminator)).__name__}. '
-            'End its forward with .squeeze(1).'
-        )
-    return logits.float()
+def _build_optional(part: Mapping | nn.Module | None, name: str) -> nn.Module | None:
+    return None if part is None else build_part(MODELS, part, name)
 
 
 def _grad_norm(network: str, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
@@ -457,3 +526,29 @@ def _check_match(generator: nn.Module, discriminator: nn.Module) -> None:
                 f'{name}={ours!r} of {type(generator).__name__} and {name}={theirs!r} of '
                 f'{type(discriminator).__name__}. Set both to {name}={ours!r}.'
             )
+
+
+def _check_names(regularizers: Iterable[Any]) -> None:
+    names = [regularizer.name for regularizer in regularizers]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(
+                f'regularizers must each be of another kind, got {names.count(name)} of {name!r}, '
+                'which would be logged as one. Add their weights.'
+            )
+
+
+def _check_classifier(discriminator: Any, auxiliary_loss: nn.Module | None) -> None:
+    """Raise unless a classifier and its loss come together."""
+    network = type(discriminator).__name__
+    has_classifier = getattr(discriminator, 'has_classifier', False)
+    if auxiliary_loss is not None and not has_classifier:
+        raise ValueError(
+            f'auxiliary_loss needs a discriminator that tells classes, but {network} has no '
+            "classifier. Build it with conditioning='classifier', or set auxiliary_loss=None."
+        )
+    if auxiliary_loss is None and has_classifier:
+        raise ValueError(
+            f'auxiliary_loss must be given where the discriminator has a classifier, as {network} '
+            "has. Add auxiliary_loss=dict(type='AuxiliaryClassifierLoss')."
+        )

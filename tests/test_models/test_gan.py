@@ -469,3 +469,144 @@ def test_builds_from_config_by_name():
         )
     )
     assert gan.sample(2).shape == (2, 1, 28, 28)
+
+
+class SumOfLogits(nn.Module):
+    """A regulariser that any hand can compute: the mean logit of the real images."""
+
+    name, interval = 'sum', 1
+
+    def __init__(self, interval=1):
+        super().__init__()
+        self.interval = interval
+        self.calls = 0
+
+    def forward(self, discriminator, real_images, fake_images, labels, real_logits, fake_logits):
+        self.calls += 1
+        torch.testing.assert_close(discriminator(real_images, labels), real_logits)
+        return discriminator(real_images, labels).mean()
+
+
+class Doubling(nn.Module):
+    """An augmentation, D sees twice the pixel; counts what it is shown."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+        self.observed = []
+
+    def forward(self, images):
+        self.seen.append(images.requires_grad)
+        return 2 * images
+
+    def observe(self, real_logits):
+        self.observed.append(real_logits)
+
+
+def test_regularizer_by_hand(make_optim_wrapper):
+    """v moves along x - G(z) for the objective, along -x for the regulariser."""
+    gan = linear_gan(regularizers=[SumOfLogits()])
+    fix_latents(gan, 1.0, 1.0)
+    data = dict(inputs=torch.full((2, 1, 1, 1), 255, dtype=torch.uint8))  # x = 1
+    log = gan.train_step(data, make_optim_wrapper(gan))
+    # D(x) = 2, D(G(z)) = 1; dv = -(0.5 - 1) - 1 = -0.5 at lr 0.1
+    assert log['loss_disc'] == -1.0
+    assert log['loss_sum'] == 2.0
+    torch.testing.assert_close(gan.discriminator.weight.detach(), torch.tensor(1.95))
+
+
+def test_lazy_regularizer_counts_for_the_steps_left_out(make_optim_wrapper):
+    regularizer = SumOfLogits(interval=3)
+    gan = linear_gan(regularizers=[regularizer])
+    gan.generator.weight.requires_grad_(False)
+    gan.generator.weight.fill_(0.0)
+    data = dict(inputs=torch.full((2, 1, 1, 1), 255, dtype=torch.uint8))
+    gan.generator.weight.requires_grad_(True)
+    wrapper = make_optim_wrapper(gan, generator=dict(optimizer=dict(type='SGD', lr=0.0)))
+    due = ['loss_sum' in gan.train_step(data, wrapper) for _ in range(7)]
+    assert due == [True, False, False, True, False, False, True]
+    # 7 steps of +0.1 for the objective, 3 of -0.3 for the regulariser
+    torch.testing.assert_close(gan.discriminator.weight.detach(), torch.tensor(2.0 + 0.7 - 0.9))
+
+
+def test_regularizer_turn_goes_on_after_resume(make_optim_wrapper):
+    gan = linear_gan(regularizers=[SumOfLogits(interval=3)])
+    wrappers = make_optim_wrapper(gan)
+    wrappers.initialize_count_status(gan, 2, 10)
+    data = dict(inputs=torch.full((2, 1, 1, 1), 255, dtype=torch.uint8))
+    assert ['loss_sum' in gan.train_step(data, wrappers) for _ in range(3)] == [False, True, False]
+
+
+def test_augmentation_stands_before_the_discriminator(make_optim_wrapper):
+    augmentation = Doubling()
+    gan = linear_gan(augmentation=augmentation, regularizers=[SumOfLogits()])
+    fix_latents(gan, 1.0, 1.0)
+    data = dict(inputs=torch.full((2, 1, 1, 1), 255, dtype=torch.uint8))
+    log = gan.train_step(data, make_optim_wrapper(gan))
+    assert (log['real_logits'], log['fake_logits']) == (4.0, 2.0)
+    # Real and fake, twice the regulariser's, and the generator's, through which gradient passes.
+    assert augmentation.seen == [False, False, False, False, True]
+    assert [logits.tolist() for logits in augmentation.observed] == [[4.0, 4.0]]
+    # w moves along dD(A(G(z)))/dw = 2 v with v after its step: 2 + 0.1 (2 - 1 - 2) = 1.9
+    torch.testing.assert_close(gan.generator.weight.detach(), torch.tensor(0.5 + 0.1 * 2 * 1.9))
+
+
+class Classifying(LinearDiscriminator):
+    """Tells of two classes by the pixel."""
+
+    has_classifier = True
+
+    def forward(self, images, labels=None, return_classes=False):
+        logits = super().forward(images)
+        return (logits, torch.stack([logits, -logits], 1)) if return_classes else logits
+
+
+def classifying_gan(**kwargs):
+    generator = LinearGenerator()
+    generator.num_classes = 2
+    forward = generator.forward
+    generator.forward = lambda latents, labels: forward(latents)
+    return GAN(generator, Classifying(), WassersteinLoss(), **kwargs)
+
+
+def test_auxiliary_classifier_trains_both(make_optim_wrapper):
+    gan = classifying_gan(auxiliary_loss=dict(type='AuxiliaryClassifierLoss'))
+    fix_latents(gan, 1.0, 1.0)
+    data = dict(
+        inputs=torch.full((2, 1, 1, 1), 255, dtype=torch.uint8), labels=torch.tensor([0, 0])
+    )
+    log = gan.train_step(data, make_optim_wrapper(gan))
+    # Cross-entropy of (D, -D) for class 0 is softplus(-2 D): D(x) = 2 and D(G(z)) = 1.
+    expected = math.log1p(math.exp(-4)) + math.log1p(math.exp(-2))
+    assert math.isclose(log['loss_class_disc'], expected, rel_tol=1e-5)
+    assert log['loss_class_gen'] > 0
+    assert log['loss_disc'] == -1.0
+
+
+def test_classifier_and_its_loss_come_together():
+    with pytest.raises(ValueError, match='auxiliary_loss must be given where the discriminator'):
+        classifying_gan()
+    with pytest.raises(ValueError, match='auxiliary_loss needs a discriminator that tells classes'):
+        linear_gan(auxiliary_loss=dict(type='AuxiliaryClassifierLoss'))
+
+
+def test_two_regularizers_of_one_kind():
+    with pytest.raises(ValueError, match="must each be of another kind, got 2 of 'sum'"):
+        linear_gan(regularizers=[SumOfLogits(), SumOfLogits()])
+
+
+def test_channels_last_changes_the_layout_alone(make_optim_wrapper):
+    results = []
+    for channels_last in (False, True):
+        torch.manual_seed(0)
+        gan = GAN(
+            generator=dict(type='DCGANGenerator', latent_dim=4, image_shape=(3, 8, 8)),
+            discriminator=dict(type='DCGANDiscriminator', image_shape=(3, 8, 8)),
+            loss=dict(type='NonSaturatingGANLoss'),
+            channels_last=channels_last,
+        )
+        images = gan.prepare_batch(dict(inputs=torch.zeros(4, 3, 8, 8, dtype=torch.uint8)))[0]
+        assert images.is_contiguous(memory_format=torch.channels_last) == channels_last
+        batch = dict(inputs=torch.randint(0, 256, (4, 3, 8, 8), dtype=torch.uint8))
+        results.append(gan.train_step(batch, make_optim_wrapper(gan)))
+    torch.testing.assert_close(results[0], results[1], rtol=1e-4, atol=1e-5)

@@ -48,7 +48,8 @@ class DataPlacementHook(Hook):
 
 
 def _device(model: nn.Module) -> torch.device:
-    return next((model.module if is_model_wrapper(model) else model).parameters()).device
+    bare: Any = model.module if is_model_wrapper(model) else model
+    return next(bare.parameters()).device
 
 
 def _why_not(loader: DataLoader, device: torch.device) -> str | None:

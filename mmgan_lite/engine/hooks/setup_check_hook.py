@@ -1,8 +1,11 @@
 """Mistakes that only data and model together show, found before the first iteration."""
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 from mmengine.dataset import InfiniteSampler
+from mmengine.dist import all_gather_object, get_world_size
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
@@ -21,6 +24,9 @@ class SetupCheckHook(Hook):
     batches of one image under batch norm. Without it the same mistakes show when training meets
     them, some only at the end of the first epoch.
 
+    Of several processes it finds those that would wait for the others for ever: with another
+    dataset, with more or fewer batches, or with an error of their own. All of them then stop.
+
     Example:
         In a config: ``default_hooks = dict(setup_check=dict(type='SetupCheckHook'))``.
     """
@@ -31,8 +37,15 @@ class SetupCheckHook(Hook):
         """Check; reads one sample of the training data.
 
         Raises:
-            ValueError: If data, data loader, optim wrapper and model do not fit together.
+            ValueError: If data, data loader, optim wrapper and model do not fit together, or in
+                another process something went wrong.
         """
+        with _raised_in_all_processes():
+            self._check(runner)
+            epoch = _epoch(runner.train_dataloader)
+        _check_same(all_gather_object(epoch))
+
+    def _check(self, runner: Runner) -> None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         if not hasattr(model, 'check_optim_wrapper'):
             raise ValueError(
@@ -61,23 +74,81 @@ def _check_classes(dataset: Any, first_labels: Tensor, num_classes: int) -> None
 
 
 def _check_batches(loader: DataLoader, model: nn.Module) -> None:
-    sampler: Any = loader.sampler
-    count, batch_size = len(sampler), loader.batch_size
+    batch_size, count = loader.batch_size, len(loader.sampler)
     if batch_size is None:  # a batch sampler decides
         return
-    endless = isinstance(sampler, InfiniteSampler)
+    endless = isinstance(loader.sampler, InfiniteSampler)
+    processes = get_world_size()
+    share = count // processes if endless else count
+    if processes > 1 and batch_size > share:
+        raise ValueError(
+            'batch_size, which is that of one process, must be at most its share of the images, '
+            f'got batch_size={batch_size} for {share} of {len(loader.dataset)} images. '
+            f'Set batch_size={max(share, 1)}, or start fewer than {processes} processes.'
+        )
     if count == 0 or (loader.drop_last and not endless and count < batch_size):
         raise ValueError(
             f'train_dataloader must hold at least one batch, got {count} images, '
             f'batch_size={batch_size}, drop_last={loader.drop_last}. '
             'Give it more images, or a smaller batch_size.'
         )
-    last = batch_size if loader.drop_last or endless else count % batch_size or batch_size
     # Only norms over (N, C) features: over pixels even one image has more than one value.
     normed = any(isinstance(module, nn.BatchNorm1d) for module in model.modules())
-    if normed and 1 in (last, batch_size):
+    if normed and 1 in (_epoch(loader).last_batch, batch_size):
         raise ValueError(
             'train_dataloader must give no batch of 1 image under batch norm, '
             f'got {count} images in batches of {batch_size}. '
             'Set drop_last=True, or another batch_size.'
         )
+
+
+class _Epoch(NamedTuple):
+    """What one process trains on in an epoch."""
+
+    images: int
+    batches: int
+    last_batch: int | None
+
+    def __str__(self) -> str:
+        last = '' if self.last_batch is None else f', the last of {self.last_batch} images'
+        return f'{self.batches} batches{last}, of a dataset of {self.images}'
+
+
+def _epoch(loader: DataLoader) -> _Epoch:
+    """Of an endless sampler, what would be an epoch in a single process."""
+    count, last = len(loader.sampler), loader.batch_size
+    endless = isinstance(loader.sampler, InfiniteSampler)
+    if last is not None and not loader.drop_last and not endless:
+        last = count % last or last
+    return _Epoch(len(loader.dataset), len(loader), last)
+
+
+def _check_same(epochs: list[_Epoch]) -> None:
+    """Raise unless no process would wait for another that has no batch left."""
+    for rank, epoch in enumerate(epochs):
+        if epoch != epochs[0]:
+            remedy = (
+                'Give all processes the same dataset.'
+                if epoch.images != epochs[0].images
+                else "Set round_up=True in the sampler, such as dict(type='DefaultSampler')."
+            )
+            raise ValueError(
+                'train_dataloader must give all processes as many batches of the same size, got '
+                f'{epochs[0]} in process 0, and {epoch} in process {rank}. {remedy}'
+            )
+
+
+@contextmanager
+def _raised_in_all_processes() -> Iterator[None]:
+    """What one process raises inside, all raise: the others would wait for it for ever."""
+    error = None
+    try:
+        yield
+    except Exception as caught:
+        error = caught
+    messages = all_gather_object(error and f'{type(error).__name__}: {error}')
+    if error is not None:
+        raise error
+    for rank, message in enumerate(messages):
+        if message is not None:
+            raise ValueError(f'In process {rank}: {message}')

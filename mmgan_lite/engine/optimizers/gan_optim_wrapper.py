@@ -3,7 +3,7 @@
 import platform
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -83,9 +83,11 @@ class GANOptimWrapper(OptimWrapper):
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """Autocast, and no exchange of gradients where they are only accumulated."""
-        autocast = torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None)
-        with super().optim_context(model), autocast:
+        with super().optim_context(model), self._autocast():
             yield
+
+    def _autocast(self) -> AbstractContextManager:
+        return nullcontext() if self.dtype is None else torch.autocast(self.device.type, self.dtype)
 
     def backward(self, loss: Tensor, **kwargs: Any) -> None:
         """Back-propagate the loss, scaled where the gradients are float16."""

@@ -1,5 +1,47 @@
-"""Objectives of the two players."""
+"""Objectives of the two players, and regularisers of the discriminator."""
 
-from mmgan_lite.models.losses.adversarial import AdversarialLoss, NonSaturatingGANLoss
+from mmgan_lite.models.losses.adversarial import (
+    AdversarialLoss,
+    HingeGANLoss,
+    LeastSquaresGANLoss,
+    NonSaturatingGANLoss,
+    RelativisticAverageGANLoss,
+    RelativisticPairingGANLoss,
+    SaturatingGANLoss,
+    WassersteinGANLoss,
+)
+from mmgan_lite.models.losses.auxiliary import AuxiliaryClassifierLoss
+from mmgan_lite.models.losses.regularizers import (
+    BalancedConsistencyRegularizer,
+    ConsistencyRegularizer,
+    DRAGANRegularizer,
+    DriftRegularizer,
+    GradientPenalty,
+    LeCamRegularizer,
+    PenaltyBatch,
+    R1Regularizer,
+    R2Regularizer,
+    Regularizer,
+)
 
-__all__ = ['AdversarialLoss', 'NonSaturatingGANLoss']
+__all__ = [
+    'AdversarialLoss',
+    'AuxiliaryClassifierLoss',
+    'BalancedConsistencyRegularizer',
+    'ConsistencyRegularizer',
+    'DRAGANRegularizer',
+    'DriftRegularizer',
+    'GradientPenalty',
+    'HingeGANLoss',
+    'LeCamRegularizer',
+    'LeastSquaresGANLoss',
+    'NonSaturatingGANLoss',
+    'PenaltyBatch',
+    'R1Regularizer',
+    'R2Regularizer',
+    'Regularizer',
+    'RelativisticAverageGANLoss',
+    'RelativisticPairingGANLoss',
+    'SaturatingGANLoss',
+    'WassersteinGANLoss',
+]

@@ -1,0 +1,487 @@
+"""Regularisers of the discriminator: scalars that are added to its objective."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from mmgan_lite.arguments import check_positive
+from mmgan_lite.registry import MODELS, build_part
+
+Discriminator: TypeAlias = Callable[[Tensor, Tensor | None], Tensor]
+
+
+class PenaltyBatch(NamedTuple):
+    """What a penalty is computed on.
+
+    Attributes:
+        real_images: Float32 ``(N, C, H, W)`` in [-1, 1], without gradient.
+        fake_images: As many fakes, of the same shape, without gradient.
+        labels: int64 ``(N,)``, of the real images and of the fakes; None without labels.
+        real_logits: ``(N,)``, with their gradient; None where the caller had none.
+        fake_logits: The same of the fakes.
+    """
+
+    real_images: Tensor
+    fake_images: Tensor
+    labels: Tensor | None
+    real_logits: Tensor | None
+    fake_logits: Tensor | None
+
+
+class Regularizer(nn.Module, ABC):
+    """What every regulariser offers: ``weight`` times a penalty on the discriminator.
+
+    A subclass gives its ``name`` and the penalty without the weight, in :meth:`penalty`.
+
+    Regularisation is lazy, as in Karras et al. 2020 (StyleGAN2), arXiv:1912.04958: the GAN calls a
+    regulariser every ``interval``-th step of the discriminator and multiplies the result by
+    ``interval``, so that the strength on average is the same for any interval.
+
+    Args:
+        weight: Factor of the penalty, 0 or more.
+        interval: Steps of the discriminator from one call to the next, at least 1.
+
+    Attributes:
+        name: What it is logged under, ``loss_<name>``.
+        weight: The factor as a float32 tensor without dimensions, on the model's device and not in
+            checkpoints. A schedule writes to it, ``regularizer.weight.fill_(0.5)``: that neither
+            waits for the device nor makes a new tensor.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+    """
+
+    name: str
+    weight: Tensor
+
+    def __init__(self, weight: float, interval: int = 1) -> None:
+        super().__init__()
+        if not isinstance(weight, (int, float)) or not 0 <= weight < math.inf:
+            raise ValueError(
+                f'weight must be a finite number of at least 0, got {weight!r}. Pass weight=1.0, '
+                f'or take {type(self).__name__} out of the config.'
+            )
+        factor = torch.tensor(weight, dtype=torch.float32)
+        self.register_buffer('weight', factor, persistent=False)
+        self.interval = check_positive('interval', interval)
+
+    def forward(
+        self,
+        discriminator: Discriminator,
+        real_images: Tensor,
+        fake_images: Tensor,
+        labels: Tensor | None = None,
+        real_logits: Tensor | None = None,
+        fake_logits: Tensor | None = None,
+    ) -> Tensor:
+        """The weighted penalty, computed in float32 whether autocast is on or off.
+
+        Its gradient reaches the discriminator's weights and nothing else.
+
+        Args:
+            discriminator: ``discriminator(images, labels)`` gives logits ``(N,)``: a network, one
+                that is wrapped for several processes, or a function around one.
+            real_images: Float ``(N, C, H, W)`` in [-1, 1].
+            fake_images: As many fakes, of the same shape.
+            labels: int64 ``(N,)``, of the real images and of the fakes; None without labels.
+            real_logits: Float ``(N,)``, the discriminator's on ``real_images`` with their gradient,
+                where the caller has them; None has them computed where they are needed.
+            fake_logits: The same on ``fake_images``.
+
+        Returns:
+            Float32 scalar ``weight * penalty``. The caller multiplies it by ``interval``.
+        """
+        with torch.autocast(real_images.device.type, enabled=False):
+            batch = PenaltyBatch(
+                real_images.detach().float(),
+                fake_images.detach().float(),
+                labels,
+                real_logits,
+                fake_logits,
+            )
+            return self.weight * self.penalty(discriminator, batch)
+
+    @abstractmethod
+    def penalty(self, discriminator: Discriminator, batch: PenaltyBatch) -> Tensor:
+        """Scalar without the weight; autocast is off."""
+
+
+@MODELS.register_module()
+class R1Regularizer(Regularizer):
+    """Squared slope of the discriminator at real images.
+
+    ``weight / 2 * E ||grad_x D(x)||^2``, the norm over all pixels of an image: Mescheder et al.
+    2018, arXiv:1801.04406, where ``weight`` is called gamma. StyleGAN2 takes
+    ``0.0002 * height * width / batch_size`` to begin with.
+
+    Args:
+        weight: Gamma, 0 or more.
+        interval: Steps of the discriminator from one call to the next, at least 1.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> regularizer = R1Regularizer(weight=10.0)
+        >>> images = torch.ones(2, 1, 1, 3)
+        >>> regularizer(lambda x, labels: x.flatten(1).sum(1), images, images)  # 5 ||(1, 1, 1)||^2
+        tensor(15.)
+    """
+
+    name = 'r1'
+
+    def __init__(self, weight: float = 10.0, interval: int = 1) -> None:
+        super().__init__(weight, interval)
+
+    def penalty(self, discriminator: Discriminator, batch: PenaltyBatch) -> Tensor:
+        """Half the mean squared norm at the real images."""
+        return 0.5 * _gradients(discriminator, batch.real_images, batch).square().sum(1).mean()
+
+
+@MODELS.register_module()
+class R2Regularizer(Regularizer):
+    """Squared slope of the discriminator at fakes.
+
+    ``weight / 2 * E ||grad_x D(x)||^2`` over the generator's images: Mescheder et al. 2018,
+    arXiv:1801.04406. R3GAN (arXiv:2501.05441) has it beside R1, with the same weight.
+
+    Args:
+        weight: Gamma, 0 or more.
+        interval: Steps of the discriminator from one call to the next, at least 1.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> regularizer = R2Regularizer(weight=2.0)
+        >>> images = torch.ones(2, 1, 1, 3)
+        >>> regularizer(lambda x, labels: x.flatten(1).sum(1), images, images)  # ||(1, 1, 1)||^2
+        tensor(3.)
+    """
+
+    name = 'r2'
+
+    def __init__(self, weight: float = 10.0, interval: int = 1) -> None:
+        super().__init__(weight, interval)
+
+    def penalty(self, discriminator: Discriminator, batch: PenaltyBatch) -> Tensor:
+        """Half the mean squared norm at the fakes."""
+        return 0.5 * _gradients(discriminator, batch.fake_images, batch).square().sum(1).mean()
+
+
+@MODELS.register_module()
+class GradientPenalty(Regularizer):
+    """Draws the discriminator's slope to 1 between real images and fakes: WGAN-GP.
+
+    ``weight * E (||grad_x D(x)||_2 - 1)^2`` at ``x`` uniform on the line between a real image and
+    a fake, another point for each pair: Gulrajani et al. 2017, arXiv:1704.00028. Made for
+    :class:`~mmgan_lite.models.WassersteinGANLoss` and a discriminator without batch norm, which
+    makes the slope at one image depend on the others.
+
+    Args:
+        weight: Lambda, 0 or more.
+        interval: Steps of the discriminator from one call to the next, at least 1.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> regularizer = GradientPenalty()
+        >>> images = torch.ones(2, 1, 1, 4)
+        >>> regularizer(lambda x, labels: x.flatten(1).sum(1), images, images)  # 10 (2 - 1)^2
+        tensor(10.)
+    """
+
+    name = 'gradient_penalty'
+
+    def __init__(self, weight: float = 10.0, interval: int = 1) -> None:
+        super().__init__(weight, interval)
+
+    def penalty(self, discriminator: Discriminator, batch: PenaltyBatch) -> Tensor:
+        """Mean squared distance of the slope to 1 between the pairs.
+
+        Raises:
+            ValueError: If there is not one fake for each real image.
+        """
+        real_images, fake_images = batch.real_images, batch.fake_images
+        if real_images.shape != fake_images.shape:
+            raise ValueError(
+                'real_images and fake_images must be of the same shape, got '
+                f'{tuple(real_images.shape)} and {tuple(fake_images.shape)}. Make as many fakes as '
+                'there are real images.'
+            )
+        between = torch.lerp(real_images, fake_images, _one_an_image(real_images))
+        return _distance_to_unit_slope(discriminator, between, batch)
+
+
+@MODELS.register_module()
+class DRAGANRegularizer(Regularizer):
+    """Draws the discriminator's slope to 1 around real images: DRAGAN.
+
+    ``weight * E (||grad_x D(x + a d)||_2 - 1)^2``, with ``a`` uniform in [0, 1], one an image, and
+    ``d`` uniform noise, from 0 to half the standard deviation of the batch: Kodali et al. 2017,
+    arXiv:1705.07215. The noise is that of the authors' code; the paper has a normal one, whose
+    variance would have to be tuned.
+
+    Args:
+        weight: Lambda, 0 or more.
+        interval: Steps of the discriminator from one call to the next, at least 1.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> regularizer = DRAGANRegularizer()
+        >>> images = torch.ones(2, 1, 1, 4)
+        >>> regularizer(lambda x, labels: x.flatten(1).sum(1), images, images)  # 10 (2 - 1)^2
+        tensor(10.)
+    """
+
+    name = 'dragan'
+
+    def __init__(self, weight: float = 10.0, interval: int = 1) -> None:
+        super().__init__(weight, interval)
+
+    def penalty(self, discriminator: Discriminator, batch: PenaltyBatch) -> Tensor:
+        """Mean squared distance of the slope to 1 near the real images."""
+        images = batch.real_images
+        noise = 0.5 * images.std(correction=0) * torch.rand_like(images)
+        around = images + _one_an_image(images) * noise
+        return _distance_to_unit_slope(discriminator, around, batch)
+
+
+@MODELS.register_module()
+class DriftRegularizer(Regularizer):
+    """Keeps the logits of real images near 0.
+
+    ``weight * E D(x)^2``: Karras et al. 2018 (ProGAN), arXiv:1710.10196, appendix A.1. The
+    Wasserstein objective does not change when a constant is added to all logits, so they drift.
+
+    Args:
+        weight: Epsilon, 0 or more.
+        interval: Steps of the discriminator from one call to the next, at least 1.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> regularizer = DriftRegularizer()
+        >>> images = torch.ones(2, 1, 1, 3)
+        >>> regularizer(lambda x, labels: x.flatten(1).sum(1), images, images)  # 0.001 * 3^2
+        tensor(0.0090)
+    """
+
+    name = 'drift'
+
+    def __init__(self, weight: float = 1e-3, interval: int = 1) -> None:
+        super().__init__(weight, interval)
+
+    def penalty(self, discriminator: Discriminator, batch: PenaltyBatch) -> Tensor:
+        """Mean square of the real logits."""
+        return _real_logits(discriminator, batch).square().mean()
+
+
+@MODELS.register_module()
+class LeCamRegularizer(Regularizer):
+    """Draws the logits of each kind to the running mean of the other: for little data.
+
+    ``weight * (E (D(x) - a_fake)^2 + E (D(G(z)) - a_real)^2)``, where the anchors ``a_real`` and
+    ``a_fake`` are exponential averages of the mean logits: Tseng et al. 2021, arXiv:2104.03310.
+    Differs: as the paper's equation has it; the authors' code counts only logits on the side of
+    the anchor where the discriminator is right.
+
+    The averages are corrected for their start, so that after the first call the anchors are the
+    means of that batch. A call in training mode takes its logits into them and then penalises; in
+    eval mode they stay. Where several processes train, each has the anchors of its own batches.
+
+    Args:
+        weight: Lambda, 0 or more; the paper has 0.3 for CIFAR-10 with BigGAN.
+        interval: Steps of the discriminator from one call to the next, at least 1.
+        decay: What an average keeps of itself in a call, in [0, 1).
+
+    Attributes:
+        real_anchor: Float32 tensor without dimensions, in checkpoints, as are the next two.
+        fake_anchor: The same of the fakes.
+        memory: How many calls the averages are over: 1 after the first, up to ``1 / (1 - decay)``.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> regularizer = LeCamRegularizer(weight=1.0)
+        >>> real, fake = torch.full((2, 1, 1, 1), 2.0), torch.zeros(2, 1, 1, 1)
+        >>> regularizer(lambda x, labels: x.flatten(), real, fake)  # (2 - 0)^2 + (0 - 2)^2
+        tensor(8.)
+    """
+
+    name = 'lecam'
+    real_anchor: Tensor
+    fake_anchor: Tensor
+    memory: Tensor
+
+    def __init__(self, weight: float = 0.3, interval: int = 1, decay: float = 0.99) -> None:
+        super().__init__(weight, interval)
+        if not isinstance(decay, (int, float)) or not 0 <= decay < 1:
+            raise ValueError(
+                f'decay must be a number in [0, 1), got {decay!r}. Pass decay=0.99 for an average '
+                'over about 100 calls.'
+            )
+        self.decay = decay
+        for name in ('real_anchor', 'fake_anchor', 'memory'):
+            self.register_buffer(name, torch.zeros((), dtype=torch.float32))
+
+    def penalty(self, discriminator: Discriminator, batch: PenaltyBatch) -> Tensor:
+        """Mean squared distance of the logits to the anchors, both kinds added."""
+        real_logits = _real_logits(discriminator, batch)
+        fake_logits = _fake_logits(discriminator, batch)
+        if self.training:
+            self._update_anchors(real_logits, fake_logits)
+        real = (real_logits - self.fake_anchor).square().mean()
+        return real + (fake_logits - self.real_anchor).square().mean()
+
+    @torch.no_grad()
+    def _update_anchors(self, real_logits: Tensor, fake_logits: Tensor) -> None:
+        # The sum of the weights decay^0, decay^1, ... of the batches so far; dividing by it is the
+        # correction for the start, and makes the first step the whole way to the batch.
+        self.memory.mul_(self.decay).add_(1)
+        step = 1 / self.memory
+        self.real_anchor.lerp_(real_logits.mean(), step)
+        self.fake_anchor.lerp_(fake_logits.mean(), step)
+
+
+@MODELS.register_module()
+class ConsistencyRegularizer(Regularizer):
+    """Same logit for a real image and an augmented one: CR-GAN.
+
+    ``weight * E (D(x) - D(T(x)))^2``: Zhang et al. 2020, arXiv:1910.12027.
+
+    Args:
+        augmentation: Config of T, or the module: ``augmentation(images)`` gives images of the same
+            shape. The paper flips, and shifts by a few pixels.
+        weight: Lambda, 0 or more.
+        interval: Steps of the discriminator from one call to the next, at least 1.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> regularizer = ConsistencyRegularizer(nn.Hardtanh(), weight=1.0)
+        >>> images = torch.full((2, 1, 1, 1), 3.0)
+        >>> regularizer(lambda x, labels: x.flatten(), images, images)  # (3 - 1)^2
+        tensor(4.)
+    """
+
+    name = 'consistency'
+
+    def __init__(
+        self, augmentation: Mapping | nn.Module, weight: float = 10.0, interval: int = 1
+    ) -> None:
+        super().__init__(weight, interval)
+        self.augmentation = build_part(MODELS, augmentation, 'augmentation')
+
+    def forward(
+        self,
+        discriminator: Discriminator,
+        real_images: Tensor,
+        fake_images: Tensor,
+        labels: Tensor | None = None,
+        real_logits: Tensor | None = None,
+        fake_logits: Tensor | None = None,
+    ) -> Tensor:
+        """As for every regulariser; logits that were computed under autocast are not used."""
+        if torch.is_autocast_enabled(real_images.device.type):
+            # Rounded to bfloat16 they lie farther from the float32 logits of the augmented images
+            # than a good discriminator's two logits do from one another.
+            real_logits = fake_logits = None
+        return super().forward(
+            discriminator, real_images, fake_images, labels, real_logits, fake_logits
+        )
+
+    def penalty(self, discriminator: Discriminator, batch: PenaltyBatch) -> Tensor:
+        """Mean squared difference over the real images."""
+        augmented_logits = _logits(discriminator, self.augmentation(batch.real_images), batch)
+        return (_real_logits(discriminator, batch) - augmented_logits).square().mean()
+
+
+@MODELS.register_module()
+class BalancedConsistencyRegularizer(ConsistencyRegularizer):
+    """Same logit for an image and an augmented one, real or fake: bCR-GAN.
+
+    ``weight * (E (D(x) - D(T(x)))^2 + E (D(G(z)) - D(T(G(z))))^2)``: Zhao et al. 2021,
+    arXiv:2002.04724. On real images alone the generator learns what the augmentation does; on both
+    it does not. Differs: one weight for both terms, as the paper ends up with.
+
+    Args:
+        augmentation: Config of T, or the module: ``augmentation(images)`` gives images of the same
+            shape.
+        weight: Lambda, 0 or more.
+        interval: Steps of the discriminator from one call to the next, at least 1.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> regularizer = BalancedConsistencyRegularizer(nn.Hardtanh(), weight=1.0)
+        >>> real, fake = torch.full((2, 1, 1, 1), 3.0), torch.full((2, 1, 1, 1), -2.0)
+        >>> regularizer(lambda x, labels: x.flatten(), real, fake)  # (3 - 1)^2 + (-2 + 1)^2
+        tensor(5.)
+    """
+
+    name = 'balanced_consistency'
+
+    def penalty(self, discriminator: Discriminator, batch: PenaltyBatch) -> Tensor:
+        """Mean squared difference over the real images, plus that over the fakes."""
+        augmented_logits = _logits(discriminator, self.augmentation(batch.fake_images), batch)
+        fake = (_fake_logits(discriminator, batch) - augmented_logits).square().mean()
+        return super().penalty(discriminator, batch) + fake
+
+
+def _logits(discriminator: Discriminator, images: Tensor, batch: PenaltyBatch) -> Tensor:
+    return discriminator(images, batch.labels).float()
+
+
+def _real_logits(discriminator: Discriminator, batch: PenaltyBatch) -> Tensor:
+    """Those that the caller has, or else the discriminator's."""
+    if batch.real_logits is not None:
+        return batch.real_logits.float()
+    return _logits(discriminator, batch.real_images, batch)
+
+
+def _fake_logits(discriminator: Discriminator, batch: PenaltyBatch) -> Tensor:
+    """Those that the caller has, or else the discriminator's."""
+    if batch.fake_logits is not None:
+        return batch.fake_logits.float()
+    return _logits(discriminator, batch.fake_images, batch)
+
+
+def _gradients(discriminator: Discriminator, images: Tensor, batch: PenaltyBatch) -> Tensor:
+    """Gradient of each image's logit with respect to the image, ``(N, C * H * W)``.
+
+    Differentiable again with respect to the weights, unless the caller is under ``no_grad``. Only
+    the images are asked for: the weights' own gradients stay untouched, and so do the hooks that a
+    wrapper for several processes has on them.
+    """
+    create_graph = torch.is_grad_enabled()
+    with torch.enable_grad():
+        images = images.detach().requires_grad_()
+        # A logit depends on its own image, so the sum has the gradient of each in its place.
+        logits = _logits(discriminator, images, batch).sum()
+        (gradients,) = torch.autograd.grad(logits, images, create_graph=create_graph)
+    return gradients.flatten(1)
+
+
+def _distance_to_unit_slope(
+    discriminator: Discriminator, images: Tensor, batch: PenaltyBatch
+) -> Tensor:
+    """Mean of ``(||grad_x D(x)||_2 - 1)^2``."""
+    slopes = torch.linalg.vector_norm(_gradients(discriminator, images, batch), dim=1)
+    return (slopes - 1).square().mean()
+
+
+def _one_an_image(images: Tensor) -> Tensor:
+    """Uniform numbers in [0, 1) that broadcast over an image, ``(N, 1, 1, 1)``."""
+    return torch.rand(len(images), *[1] * (images.ndim - 1), device=images.device)
