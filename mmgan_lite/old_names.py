@@ -66,8 +66,6 @@ OLD_NAMES = {
     'DiscShiftLoss': _DRIFT,
     'DiscShiftLossComps': _DRIFT,
     'DCGAN': _NOT_YET,
-    'DCGANGenerator': _NOT_YET,
-    'DCGANDiscriminator': _NOT_YET,
     'LSGAN': _NOT_YET,
     'WGANGP': _NOT_YET,
     'SNGANGenerator': _NOT_YET,

@@ -57,8 +57,8 @@ def test_list_configs():
 
 
 def test_list_components():
-    (loss,) = mmgan_lite.list_components('losses')
-    assert loss.name == 'NonSaturatingGANLoss'
+    losses = {loss.name: loss for loss in mmgan_lite.list_components('losses')}
+    loss = losses['NonSaturatingGANLoss']
     assert loss.kind == 'losses'
     assert loss.summary.startswith('Binary cross-entropy on logits')
     generators = {c.name: c.signature for c in mmgan_lite.list_components('generators')}

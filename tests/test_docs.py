@@ -56,7 +56,7 @@ def test_readme_pieces_train(shrunk_config, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     runner = Runner.from_cfg(shrunk_config(tmp_path / 'my_config.py'))
     runner.train()
-    assert type(runner.model.loss).__name__ == 'LeastSquaresGANLoss'
+    assert type(runner.model.loss).__name__ == 'AbsoluteErrorGANLoss'
     assert 'my_losses' in sys.modules
 
 

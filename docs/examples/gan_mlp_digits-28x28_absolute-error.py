@@ -1,6 +1,6 @@
 """The digits config with an objective of our own."""
 
 _base_ = '../../configs/gan/gan_mlp_digits-28x28.py'
-custom_imports = dict(imports=['least_squares_loss'])
+custom_imports = dict(imports=['absolute_error_loss'])
 work_dir = 'work_dirs/{{ fileBasenameNoExtension }}'
-model = dict(loss=dict(type='LeastSquaresGANLoss'))
+model = dict(loss=dict(type='AbsoluteErrorGANLoss'))
