@@ -1,5 +1,40 @@
 """What two or more networks share."""
 
-from mmgan_lite.models.layers.conditioning import append_label_embedding
+from mmgan_lite.models.layers.batch_norm import ClassBatchNorm2d
+from mmgan_lite.models.layers.conditioning import (
+    append_label_channel,
+    append_label_embedding,
+    check_conditioning,
+    embed_labels,
+)
+from mmgan_lite.models.layers.heads import LogitHead
+from mmgan_lite.models.layers.initialization import init_fan_in, init_normal, init_xavier
+from mmgan_lite.models.layers.minibatch_stddev import MinibatchStddev
+from mmgan_lite.models.layers.r3gan import R3GANBlock
+from mmgan_lite.models.layers.resampling import FilteredDownsample, FilteredUpsample
+from mmgan_lite.models.layers.stages import (
+    check_channels,
+    count_doublings,
+    halved_sides,
+    per_stage,
+)
 
-__all__ = ['append_label_embedding']
+__all__ = [
+    'ClassBatchNorm2d',
+    'FilteredDownsample',
+    'FilteredUpsample',
+    'LogitHead',
+    'MinibatchStddev',
+    'R3GANBlock',
+    'append_label_channel',
+    'append_label_embedding',
+    'check_channels',
+    'check_conditioning',
+    'count_doublings',
+    'embed_labels',
+    'halved_sides',
+    'init_fan_in',
+    'init_normal',
+    'init_xavier',
+    'per_stage',
+]

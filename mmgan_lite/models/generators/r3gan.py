@@ -1,0 +1,111 @@
+"""Generator of R3GAN.
+
+Huang et al. 2024, The GAN is dead; long live the GAN! A Modern Baseline GAN, arXiv:2501.05441.
+Differs: any start of 4 to 7 pixels a side, so that it reaches 28 too.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from mmgan_lite.arguments import check_image_shape, check_num_classes, check_positive
+from mmgan_lite.models.layers import (
+    FilteredUpsample,
+    R3GANBlock,
+    append_label_embedding,
+    count_doublings,
+    init_fan_in,
+    per_stage,
+)
+from mmgan_lite.registry import MODELS
+
+
+@MODELS.register_module()
+class R3GANGenerator(nn.Module):
+    """Residual blocks of grouped convolutions, no normalisation, and no tanh at the end.
+
+    The start is a learned map, each channel of it times a number from the latents. Without a tanh
+    the images keep to [-1, 1] only as far as they have learned to; ``to_uint8`` of the data
+    preprocessor clamps what lies outside.
+
+    Args:
+        latent_dim: Numbers in a latent vector, at least 1.
+        image_shape: Channels, height and width of an image in pixels; the sides are 4, 5, 6 or 7
+            times the same power of two, from 8 on: 28, 32, 64, 128 and others.
+        channels: Channels of each stage, from the start to the size of the image, at least 1 each,
+            or one number for all. The paper's network for CIFAR-10 has 768.
+        blocks_per_stage: Residual blocks of each stage, at least 1, or one number for all.
+        cardinality: Groups of a 3x3 convolution in each stage, or one number for all; divides
+            ``expansion * channels``. The paper's network for CIFAR-10 has 96.
+        expansion: Channels inside a block are as many times those outside, at least 1.
+        num_classes: Number of labels, at least 2; None for a generator without labels.
+        embedding_dim: Numbers in the learned vector of a label, which is appended to the latents,
+            at least 1; without labels it has no part.
+
+    Raises:
+        ValueError: If an argument is out of its range, or two do not fit together.
+
+    Example:
+        >>> generator = R3GANGenerator(16, (3, 32, 32), channels=(16, 16, 8, 8), cardinality=4)
+        >>> generator(torch.randn(4, 16)).shape
+        torch.Size([4, 3, 32, 32])
+    """
+
+    def __init__(
+        self,
+        latent_dim: int = 64,
+        image_shape: Sequence[int] = (1, 28, 28),
+        channels: int | Sequence[int] = 256,
+        blocks_per_stage: int | Sequence[int] = 2,
+        cardinality: int | Sequence[int] = 32,
+        expansion: int = 2,
+        num_classes: int | None = None,
+        embedding_dim: int = 64,
+    ) -> None:
+        super().__init__()
+        self.latent_dim = check_positive('latent_dim', latent_dim)
+        self.image_shape = check_image_shape(image_shape)
+        self.num_classes = check_num_classes(num_classes)
+        check_positive('expansion', expansion)
+        check_positive('embedding_dim', embedding_dim)
+        start, doublings = count_doublings(self.image_shape)
+        widths = per_stage('channels', channels, doublings + 1)
+        blocks = per_stage('blocks_per_stage', blocks_per_stage, doublings + 1)
+        groups = per_stage('cardinality', cardinality, doublings + 1)
+
+        in_features = latent_dim
+        self.label_embedding = None
+        if num_classes:
+            # As a linear layer on one-hot labels: N(0, 1 / fan-in).
+            self.label_embedding = nn.Embedding(num_classes, embedding_dim)
+            nn.init.normal_(self.label_embedding.weight, std=num_classes**-0.5)
+            in_features += embedding_dim
+        self.basis = nn.Parameter(torch.randn(widths[0], *start))
+        self.coefficients = init_fan_in(nn.Linear(in_features, widths[0], bias=False))
+        layers: list[nn.Module] = []
+        for stage, width in enumerate(widths):
+            if stage > 0:
+                if width != widths[stage - 1]:
+                    layers.append(init_fan_in(nn.Conv2d(widths[stage - 1], width, 1, bias=False)))
+                layers.append(FilteredUpsample())
+            for _ in range(blocks[stage]):
+                layers.append(R3GANBlock(width, expansion, groups[stage], sum(blocks)))
+        layers.append(init_fan_in(nn.Conv2d(widths[-1], self.image_shape[0], 1, bias=False)))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Images from latents.
+
+        Args:
+            latents: Float ``(N, latent_dim)``, standard normal.
+            labels: int64 ``(N,)`` in [0, ``num_classes``); None without labels.
+
+        Returns:
+            Float ``(N, *image_shape)``, in [-1, 1] but for what training has not brought there.
+
+        Raises:
+            ValueError: If labels are missing, needless or out of range.
+        """
+        features = append_label_embedding(latents, labels, self.label_embedding)
+        return self.layers(self.basis * self.coefficients(features)[:, :, None, None])

@@ -1,0 +1,52 @@
+"""Weights at the start of training."""
+
+import math
+from typing import TypeVar
+
+from torch import nn
+
+Layer = TypeVar('Layer', nn.Conv2d, nn.Linear)
+
+
+def init_normal(network: nn.Module, std: float = 0.02) -> None:
+    """Draw the weights of all convolutions and linear layers from N(0, std²); biases are 0.
+
+    Radford et al. 2016, arXiv:1511.06434, section 4. Norms and embeddings stay as torch made them.
+
+    Args:
+        network: Changed in place.
+        std: Standard deviation of a weight.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.normal_(module.weight, std=std)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
+def init_fan_in(layer: Layer, gain: float = 1.0) -> Layer:
+    """Draw a layer's weight from N(0, gain² / fan-in); its bias is 0.
+
+    Args:
+        layer: Changed in place and returned.
+        gain: Standard deviation of what comes out for inputs of unit variance.
+    """
+    nn.init.normal_(layer.weight, std=gain / math.sqrt(layer.weight[0].numel()))
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+def init_xavier(layer: Layer, gain: float = 1.0) -> Layer:
+    """Draw a layer's weight evenly, of variance gain² * 2 / (fan-in + fan-out); its bias is 0.
+
+    Glorot & Bengio 2010, Understanding the difficulty of training deep feedforward neural networks.
+
+    Args:
+        layer: Changed in place and returned.
+        gain: Factor of the weights.
+    """
+    nn.init.xavier_uniform_(layer.weight, gain=gain)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer

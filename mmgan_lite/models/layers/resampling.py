@@ -1,0 +1,56 @@
+"""Twice the size and half of it without aliasing.
+
+The filter of Karras et al. 2020, Analyzing and Improving the Image Quality of StyleGAN,
+arXiv:1912.04958: [1, 2, 1] * [1, 1] = [1, 3, 3, 1] along each side, and zeros beyond the edge.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class _Resample(nn.Module):
+    kernel: Tensor
+
+    def __init__(self, gain: float) -> None:
+        super().__init__()
+        taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
+        # A constant, so it belongs in no checkpoint.
+        self.register_buffer('kernel', gain * torch.outer(taps, taps)[None, None], persistent=False)
+
+    def _kernels(self, features: Tensor) -> Tensor:
+        return self.kernel.expand(features.shape[1], 1, 4, 4)
+
+
+class FilteredUpsample(_Resample):
+    """Both sides doubled by linear interpolation; the mean stays, but for the edges.
+
+    Example:
+        >>> FilteredUpsample()(torch.ones(1, 1, 2, 2))[0, 0, 1]
+        tensor([0.7500, 1.0000, 1.0000, 0.7500])
+    """
+
+    def __init__(self) -> None:
+        super().__init__(gain=4)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Float ``(N, C, 2H, 2W)`` from float ``(N, C, H, W)``."""
+        kernels = self._kernels(features)
+        return F.conv_transpose2d(features, kernels, stride=2, padding=1, groups=features.shape[1])
+
+
+class FilteredDownsample(_Resample):
+    """Both sides halved after low-pass filtering; the mean stays, but for the edges.
+
+    Example:
+        >>> FilteredDownsample()(torch.ones(1, 1, 8, 8))[0, 0, 1]
+        tensor([0.8750, 1.0000, 1.0000, 0.8750])
+    """
+
+    def __init__(self) -> None:
+        super().__init__(gain=1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Float ``(N, C, H/2, W/2)`` from float ``(N, C, H, W)`` with even H and W."""
+        kernels = self._kernels(features)
+        return F.conv2d(features, kernels, stride=2, padding=1, groups=features.shape[1])

@@ -1,0 +1,110 @@
+"""Which sizes a network reaches by doubling, and what it has at each of them."""
+
+from collections.abc import Sequence
+
+from mmgan_lite.arguments import check_image_shape
+
+# The smallest side of a network that doubles: each larger side has at most one of them.
+START_SIDES = range(4, 8)
+
+
+def count_doublings(image_shape: Sequence[int]) -> tuple[tuple[int, int], int]:
+    """Where a network starts that doubles both sides until it is at ``image_shape``.
+
+    Args:
+        image_shape: Channels, height and width in pixels; both sides are 4 to 7 times the same
+            power of two.
+
+    Returns:
+        Height and width at the start, 4 to 7 each, and the number of doublings, at least 1.
+
+    Raises:
+        ValueError: If the sides are no such numbers.
+
+    Example:
+        >>> count_doublings((1, 28, 28))
+        ((7, 7), 2)
+        >>> count_doublings((3, 64, 64))
+        ((4, 4), 4)
+    """
+    colours, height, width = check_image_shape(image_shape)
+    doublings = 0
+    while height >> (doublings + 1) >= START_SIDES[0]:
+        doublings += 1
+    start = height >> doublings, width >> doublings
+    reached = start[0] << doublings, start[1] << doublings
+    if doublings == 0 or reached != (height, width) or not set(start) <= set(START_SIDES):
+        raise ValueError(
+            'image_shape must have sides of 4, 5, 6 or 7 times the same power of two '
+            '(8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, ..., 128, ...), '
+            f'got {(colours, height, width)}. Pass image_shape=({colours}, 32, 32), or another of '
+            'them, and resize the images in the dataset.'
+        )
+    return start, doublings
+
+
+def per_stage(name: str, value: int | Sequence[int], num_stages: int) -> tuple[int, ...]:
+    """Return ``value`` as one positive int for each stage of a network.
+
+    Args:
+        name: The argument that the user gave it as, for the error.
+        value: An int that stands for all stages, or one int for each.
+        num_stages: At least 1.
+
+    Returns:
+        ``num_stages`` ints of at least 1.
+
+    Raises:
+        ValueError: If there are more or fewer, or one is not an int of at least 1.
+
+    Example:
+        >>> per_stage('channels', 64, 3)
+        (64, 64, 64)
+    """
+    values = tuple(value) if isinstance(value, Sequence) else (value,) * num_stages
+    if len(values) != num_stages or not all(type(v) is int and v >= 1 for v in values):
+        raise ValueError(
+            f'{name} must be a positive int, or {num_stages} of them, one for each stage, '
+            f'got {value!r}. Pass {name}={(64,) * num_stages}, or {name}=64.'
+        )
+    return values
+
+
+def check_channels(channels: Sequence[int]) -> tuple[int, ...]:
+    """Return the channels of as many sizes or blocks as a tuple.
+
+    Raises:
+        ValueError: If there is none, or one is not an int of at least 1.
+    """
+    widths = tuple(channels) if isinstance(channels, Sequence) else ()
+    if not widths or not all(type(width) is int and width >= 1 for width in widths):
+        raise ValueError(
+            f'channels must be one or more positive ints, got {channels!r}. '
+            'Pass channels=(96, 48, 24) for three sizes.'
+        )
+    return widths
+
+
+def halved_sides(image_shape: tuple[int, int, int], halvings: int) -> tuple[int, int]:
+    """Height and width after so many halvings, at least 4 each.
+
+    Args:
+        image_shape: Channels, height and width in pixels.
+        halvings: At least 0.
+
+    Raises:
+        ValueError: If the sides cannot be halved as often.
+
+    Example:
+        >>> halved_sides((1, 28, 28), 2)
+        (7, 7)
+    """
+    factor = 2**halvings
+    height, width = image_shape[1:]
+    if height % factor or width % factor or min(height, width) < START_SIDES[0] * factor:
+        raise ValueError(
+            f'image_shape must have sides of {factor} times 4, 5, 6, ... pixels for {halvings} '
+            f'halvings, got {image_shape}. Build the network with fewer, or resize the images in '
+            'the dataset.'
+        )
+    return height // factor, width // factor

@@ -1,0 +1,108 @@
+"""The residual discriminator."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
+
+from mmgan_lite.models import ResNetDiscriminator
+
+
+def count(network):
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_parameter_count_of_the_paper_for_32x32():
+    # Two 3x3 and a 1x1 from RGB; a block with a shortcut that changes the size, two that have none.
+    first = (3 * 128 * 9 + 128) + (128 * 128 * 9 + 128) + (3 * 128 + 128)
+    block = 2 * (128 * 128 * 9 + 128)
+    shortcut = 128 * 128 + 128
+    expected = first + 3 * block + shortcut + 128 + 1
+    for spectral_norm in (True, False):
+        network = ResNetDiscriminator((3, 32, 32), spectral_norm=spectral_norm)
+        assert count(network) == expected == 1_053_825
+
+
+@pytest.mark.parametrize(
+    ('conditioning', 'more'),
+    [('projection', 10 * 128), ('classifier', 10 * 128 + 10), ('embedding', 7840 + 128 * 10)],
+)
+def test_parameter_count_with_labels(conditioning, more):
+    # An embedded map is one more channel into the 3x3 and the 1x1 of the first block.
+    network = ResNetDiscriminator(num_classes=10, conditioning=conditioning)
+    assert count(network) == count(ResNetDiscriminator()) + more
+
+
+def test_projection_is_the_default():
+    assert ResNetDiscriminator(channels=(4, 4), num_classes=3).conditioning == 'projection'
+    assert ResNetDiscriminator(channels=(4, 4)).conditioning is None
+
+
+def test_matches_the_formula_in_the_order_of_the_papers():
+    network = ResNetDiscriminator(
+        (2, 16, 24), (4, 5, 6), halvings=2, num_classes=3, spectral_norm=False
+    )
+    first, second, third = network.blocks
+    images, labels = torch.randn(4, 2, 16, 24), torch.tensor([0, 1, 2, 0])
+
+    def conv(features, layer):
+        return F.conv2d(features, layer.weight, layer.bias, padding=layer.weight.shape[-1] // 2)
+
+    def halve(features):
+        return features.unflatten(2, (-1, 2)).unflatten(4, (-1, 2)).mean((3, 5))
+
+    residual = conv(F.relu(conv(images, first.residual[0])), first.residual[2])
+    features = halve(residual) + halve(conv(images, first.shortcut[1]))
+    residual = conv(F.relu(conv(F.relu(features), second.residual[1])), second.residual[3])
+    features = halve(residual) + halve(conv(features, second.shortcut[1]))
+    residual = conv(F.relu(conv(F.relu(features), third.residual[1])), third.residual[3])
+    features = residual + conv(features, third.shortcut[0])
+    assert features.shape == (4, 6, 4, 6)
+    summed = F.relu(features).sum((2, 3))
+    linear = network.head.linear
+    logits = (summed @ linear.weight.T + linear.bias)[:, 0]
+    logits = logits + (summed * network.head.embedding.weight[labels]).sum(1)
+    torch.testing.assert_close(network(images, labels), logits, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize('conditioning', ['projection', 'classifier'])
+def test_spectral_norm_on_every_layer(conditioning):
+    network = ResNetDiscriminator((1, 16, 16), (6, 8, 8), num_classes=3, conditioning=conditioning)
+    layers = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear | nn.Embedding)]
+    # Two 3x3 each and shortcuts in two blocks; logit; embedding or classifier.
+    assert len(layers) == 6 + 2 + 1 + 1
+    with torch.no_grad():
+        for _ in range(50):  # each pass is a step of the power iteration
+            network(torch.randn(2, 1, 16, 16), torch.tensor([0, 1]), conditioning == 'classifier')
+    network.eval()
+    for layer in layers:
+        assert is_parametrized(layer, 'weight')
+        largest = torch.linalg.matrix_norm(layer.weight.flatten(1), ord=2)
+        assert largest.item() == pytest.approx(1, abs=0.02)
+
+
+def test_spectral_norm_leaves_the_map_at_the_input():
+    network = ResNetDiscriminator((1, 16, 16), (4, 4), num_classes=3, conditioning='embedding')
+    assert not is_parametrized(network.label_embedding)
+    assert is_parametrized(network.head.linear)
+
+
+def test_spectral_norm_can_be_left_out():
+    network = ResNetDiscriminator((1, 16, 16), (4, 4), spectral_norm=False)
+    assert not [m for m in network.modules() if is_parametrized(m)]
+
+
+@pytest.mark.parametrize('halvings', [0, 5, 1.0])
+def test_bad_halvings_are_named(halvings):
+    message = rf'halvings must be an int from 1 to the number of blocks, 4, got {halvings}'
+    with pytest.raises(ValueError, match=message):
+        ResNetDiscriminator(halvings=halvings)
+
+
+def test_bad_sizes_and_channels_are_named():
+    message = r'sides of 8 times 4, 5, 6, ... pixels for 3 halvings, got \(1, 28, 28\)'
+    with pytest.raises(ValueError, match=message):
+        ResNetDiscriminator(halvings=3)
+    with pytest.raises(ValueError, match=r'channels must be one or more positive ints, got 128'):
+        ResNetDiscriminator(channels=128)
