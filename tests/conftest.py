@@ -6,6 +6,8 @@ import os
 os.environ['OMP_NUM_THREADS'] = '1'
 
 import struct
+import subprocess
+import sys
 import uuid
 from pathlib import Path
 
@@ -93,6 +95,29 @@ def make_optim_wrapper():
         return MultiOptimWrapperConstructor({**cfg, **networks})(gan)
 
     return make
+
+
+@pytest.fixture(scope='session')
+def torchrun():
+    """Run a Python file in two processes, for two minutes at most; returns what they printed."""
+
+    def run(*arguments, cwd=None):
+        launch = [sys.executable, '-m', 'torch.distributed.run', '--standalone']
+        with subprocess.Popen(
+            [*launch, '--nproc-per-node=2', *map(str, arguments)],
+            cwd=cwd,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                out, errors = process.communicate(timeout=120)
+            finally:
+                process.terminate()  # torchrun ends the processes that it started
+        assert process.returncode == 0, errors[-5000:]
+        return out
+
+    return run
 
 
 @pytest.fixture(scope='session')

@@ -8,6 +8,7 @@ import pytest
 ALLOWED = {
     'datasets': set(),
     'models.losses': set(),
+    'models.augmentations': set(),
     'models.layers': set(),
     'models.generators': {'models.layers'},
     'models.discriminators': {'models.layers'},

@@ -15,6 +15,8 @@ COMMANDS = {
     'info': 'explain one registered part or config',
     'print-config': 'print a config with its bases merged',
     'browse-dataset': 'draw what training sees',
+    'pack-dataset': 'pack a folder of images into one file',
+    'benchmark': 'measure how fast a config trains',
 }
 
 

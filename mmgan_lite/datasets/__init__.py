@@ -1,18 +1,24 @@
-"""Image datasets that live in memory, and what turns their items into batches."""
+"""Image datasets, in memory or in files, and what turns their items into batches."""
 
 from mmgan_lite.datasets.collate import ImageBatch, image_collate
 from mmgan_lite.datasets.digits import DigitsDataset
+from mmgan_lite.datasets.image_folder import ImageFolderDataset
 from mmgan_lite.datasets.in_memory import InMemoryImageDataset
 from mmgan_lite.datasets.mnist import FashionMNISTDataset, KMNISTDataset, MNISTDataset
+from mmgan_lite.datasets.packed import MappedImages, PackedImageDataset, pack_images
 from mmgan_lite.datasets.transforms import PackImage
 
 __all__ = [
     'DigitsDataset',
     'FashionMNISTDataset',
     'ImageBatch',
+    'ImageFolderDataset',
     'InMemoryImageDataset',
     'KMNISTDataset',
     'MNISTDataset',
+    'MappedImages',
     'PackImage',
+    'PackedImageDataset',
     'image_collate',
+    'pack_images',
 ]

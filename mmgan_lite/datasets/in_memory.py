@@ -222,7 +222,7 @@ class InMemoryImageDataset(BaseDataset):
             IndexError: If a position is out of range.
             TypeError: If ``indices`` is neither an int nor a sequence of ints.
         """
-        select = _selector(indices)
+        select = selector(indices)
         # A slice is a view: without the clone, to pickle it would be to pickle all images.
         images, labels = self.images[select].clone(), self.labels
         self._labels = None if labels is None else labels[select].clone()
@@ -238,13 +238,16 @@ class InMemoryImageDataset(BaseDataset):
         return subset
 
     def _gather(self, indices: Sequence[int]) -> ImageBatch:
-        index = torch.as_tensor(indices)
+        num_images = len(self)
+        index = torch.as_tensor([i + num_images if i < 0 else i for i in indices])
         if self.images.is_cuda:  # through pinned memory, so that nobody waits for the copy
             index = index.pin_memory().to(self.images.device, non_blocking=True)
-        return ImageBatch(self.images[index], None if self.labels is None else self.labels[index])
+        # Several times as fast as images[index], which walks over single pixels.
+        labels = None if self.labels is None else self.labels.index_select(0, index)
+        return ImageBatch(self.images.index_select(0, index), labels)
 
 
-def _selector(indices: int | Sequence[int]) -> slice | Tensor:
+def selector(indices: int | Sequence[int]) -> slice | Tensor:
     """MMEngine's meaning of ``indices`` as something to index a tensor with."""
     if isinstance(indices, int):
         return slice(indices) if indices >= 0 else slice(indices, None)

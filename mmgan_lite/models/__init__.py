@@ -19,6 +19,7 @@ from mmgan_lite.models.generators import (
     ResizeConvGenerator,
     ResNetGenerator,
 )
+from mmgan_lite.models.latents import NormalLatents, TruncatedNormalLatents, UniformLatents
 from mmgan_lite.models.losses import (
     AdversarialLoss,
     AuxiliaryClassifierLoss,
@@ -64,6 +65,7 @@ __all__ = [
     'MLPDiscriminator',
     'MLPGenerator',
     'NonSaturatingGANLoss',
+    'NormalLatents',
     'PenaltyBatch',
     'R1Regularizer',
     'R2Regularizer',
@@ -77,5 +79,7 @@ __all__ = [
     'ResizeConvDiscriminator',
     'ResizeConvGenerator',
     'SaturatingGANLoss',
+    'TruncatedNormalLatents',
+    'UniformLatents',
     'WassersteinGANLoss',
 ]

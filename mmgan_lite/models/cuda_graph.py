@@ -16,16 +16,16 @@ Step = Callable[[Tensor, Tensor | None], dict[str, Tensor]]
 # Runs before recording: libraries choose their kernels, and optimisers make their state.
 _WARM_UP = 3
 # A few kinds of iteration alternate (with the generator's turn or without, regularisers due or
-# not). More than this, and settings are changing that a graph has fixed.
-_MAX_GRAPHS = 16
+# not), and an optimiser's settings may change in a few steps. More than this is a mistake.
+_MAX_RECORDINGS = 64
 
 
 class GraphedStep:
     """Runs a training step on a GPU: the first times as it is, then from a recording.
 
     A recording repeats kernels on fixed addresses with fixed arguments. So batches are copied into
-    place, the learning rate lies on the device and is refreshed before each replay, and whatever
-    else the optimisers are set to is part of what a recording is filed under.
+    place, the learning rate lies on the device and is refreshed before each replay, and when
+    anything else that the optimisers are set to has changed, all is recorded anew.
 
     Args:
         optim_wrappers: The wrappers that the step uses.
@@ -39,12 +39,14 @@ class GraphedStep:
         self._optim_wrappers = list(optim_wrappers)
         self._runs: dict[Hashable, int] = {}
         self._recordings: dict[Hashable, _Recording] = {}
+        self._num_recorded = 0
         device = self._groups[0]['params'][0].device
         _check_device(device)
         for wrapper in self._optim_wrappers:
             _prepare_optimizer(wrapper)
             # It puts new tensors in the place of those that the recordings write to.
-            wrapper.optimizer.register_load_state_dict_post_hook(self._forget)
+            wrapper.optimizer.register_load_state_dict_post_hook(lambda _: self._forget())
+        self._recorded_settings = self._settings()
         self._rates = [torch.tensor(float(group['lr']), device=device) for group in self._groups]
 
     def __call__(
@@ -64,7 +66,11 @@ class GraphedStep:
         Raises:
             ValueError: If settings change so often that recording does not pay.
         """
-        key = (kind, images.shape, images.dtype, labels is None, self._settings())
+        settings = self._settings()
+        if settings != self._recorded_settings:
+            self._forget()
+            self._recorded_settings = settings
+        key = (kind, images.shape, images.dtype, labels is None)
         for rate, group in zip(self._rates, self._groups, strict=True):
             rate.fill_(group['lr'])
         if key in self._recordings:
@@ -73,14 +79,16 @@ class GraphedStep:
         if runs <= _WARM_UP:
             with _recordable(self._groups, self._rates):
                 return _run_aside(lambda: step(images, labels))
-        if len(self._recordings) >= _MAX_GRAPHS:
+        if self._num_recorded >= _MAX_RECORDINGS:
             raise ValueError(
-                f'cuda_graph=True needs settings that stay, got {_MAX_GRAPHS} kinds of iteration. '
+                'cuda_graph=True needs settings that stay, '
+                f'got {_MAX_RECORDINGS} kinds of iteration. '
                 'Give all batches one size (drop_last=True), keep what the optimizers are set to '
                 'other than the learning rate, or set cuda_graph=False.'
             )
         with _recordable(self._groups, self._rates):
             recording = _Recording(self._optim_wrappers, step, images, labels)
+        self._num_recorded += 1
         self._recordings[key] = recording
         return recording.replay(images, labels)
 
@@ -88,7 +96,7 @@ class GraphedStep:
     def _groups(self) -> list[dict]:
         return [group for w in self._optim_wrappers for group in w.optimizer.param_groups]
 
-    def _forget(self, optimizer: torch.optim.Optimizer) -> None:
+    def _forget(self) -> None:
         self._runs.clear()
         self._recordings.clear()
 

@@ -141,7 +141,7 @@ def test_settings_that_change_all_the_time(make_gan, make_batch, make_optim_wrap
             for _ in range(4):
                 gan.train_step(make_batch(), wrappers)
 
-    with pytest.raises(ValueError, match='needs settings that stay, got 16 kinds of iteration'):
+    with pytest.raises(ValueError, match='needs settings that stay, got 64 kinds of iteration'):
         anneal()
 
 

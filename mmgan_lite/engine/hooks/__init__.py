@@ -1,5 +1,6 @@
 """Hooks: what happens beside the training step."""
 
+from mmgan_lite.engine.hooks.anneal_hook import AnnealHook
 from mmgan_lite.engine.hooks.data_placement_hook import DataPlacementHook
 from mmgan_lite.engine.hooks.deferred_log_hook import DeferredHistory, DeferredLogHook
 from mmgan_lite.engine.hooks.progress_bar_hook import ProgressBarHook
@@ -8,6 +9,7 @@ from mmgan_lite.engine.hooks.sample_visualization_hook import SampleVisualizatio
 from mmgan_lite.engine.hooks.setup_check_hook import SetupCheckHook
 
 __all__ = [
+    'AnnealHook',
     'DataPlacementHook',
     'DeferredHistory',
     'DeferredLogHook',

@@ -1,0 +1,9 @@
+train_dataloader = dict(
+    batch_size=64,
+    num_workers=4,  # they decode; with idle CPU cores take more
+    persistent_workers=True,
+    pin_memory=True,
+    sampler=dict(type='InfiniteSampler', shuffle=True),
+    collate_fn=dict(type='mmgan_lite.image_collate'),
+    dataset=dict(type='ImageFolderDataset', data_root='data/images', image_size=64),
+)

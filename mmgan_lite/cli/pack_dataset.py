@@ -1,0 +1,57 @@
+"""Pack a folder of images into one file that training maps into memory.
+
+Example: mmgan-lite pack-dataset photos data/packed --image-size 64
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mmgan_lite.datasets import ImageFolderDataset, pack_images
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description='Pack a folder of images, for PackedImageDataset(data_root=OUT).'
+    )
+    parser.add_argument('source', metavar='SOURCE', help='flat, or one sub-folder a class')
+    parser.add_argument('out', metavar='OUT', type=Path, help='a folder that does not exist yet')
+    parser.add_argument(
+        '--image-size',
+        type=int,
+        nargs='+',
+        metavar='N',
+        help='N for square images, or height and width; default: as they are, all of one size',
+    )
+    parser.add_argument('--channels', type=int, choices=[1, 3], default=3, help='1: grey, 3: RGB')
+    parser.add_argument(
+        '--workers',
+        type=int,
+        default=os.cpu_count() or 1,
+        help='how many images are decoded at once (default: one for each CPU)',
+    )
+    args = parser.parse_args()
+    if args.image_size is not None and len(args.image_size) == 1:
+        args.image_size *= 2
+    return args
+
+
+def main() -> None:
+    """List, pack, tell what was written."""
+    args = parse_args()
+    columns = (TextColumn('packing'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    try:
+        dataset = ImageFolderDataset(args.source, args.image_size, args.channels)
+        with Progress(*columns) as progress:
+            task = progress.add_task('packing', total=len(dataset))
+            meta = pack_images(
+                dataset, args.out, args.workers, lambda num: progress.advance(task, num)
+            )
+    except (FileExistsError, FileNotFoundError, ValueError) as error:
+        raise SystemExit(f'error: {error}') from None
+    classes = f' in {len(meta["classes"])} classes' if meta['classes'] else ''
+    print(f'{meta["count"]} images of shape {tuple(meta["shape"])}{classes}: {args.out}')
+    print(f'sha256 of images.npy: {meta["images_sha256"]}')

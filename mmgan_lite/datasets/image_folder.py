@@ -1,0 +1,325 @@
+"""Images in a folder of files, decoded when they are asked for.
+
+For data that does not fit in memory, or that should be looked at before it is packed (see
+``PackedImageDataset``). Only the paths are held, so decoding is left to the workers of the loader.
+"""
+
+import copy
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dataset import BaseDataset
+from torch import Tensor
+
+from mmgan_lite.datasets.in_memory import selector
+from mmgan_lite.datasets.transforms import PackImage, build_transforms
+from mmgan_lite.registry import DATASETS
+
+EXTENSIONS = ('.jpg', '.jpeg', '.png', '.webp')
+_MODES = {1: 'L', 3: 'RGB'}
+
+
+@DATASETS.register_module()
+class ImageFolderDataset(BaseDataset):
+    """Images of a folder: flat, without labels, or one sub-folder a class.
+
+    All ``.jpg``, ``.jpeg``, ``.png`` and ``.webp`` files count, in upper case too; names that
+    begin with a dot do not. In a folder of sub-folders each of these is a class, with all that
+    lies below it, and the classes are numbered in the order of their names. The images are sorted
+    as well, so that every process sees one order.
+
+    An image is turned as its EXIF entry says, made grey or RGB (transparency is dropped) and, with
+    ``image_size``, scaled until it just covers that size and cropped at the centre (Lanczos
+    filter). An image that cannot be read is an error, never left out.
+
+    Without a pipeline an item is ``dict(inputs=..., labels=...)``, a uint8 tensor of shape
+    ``(C, H, W)`` and an int. With one, each image goes through it under mmcv's names: ``img`` (a
+    uint8 array of shape ``(H, W, C)``, RGB), ``img_path``, ``gt_label``, ``img_shape``,
+    ``ori_shape``, ``sample_idx``.
+
+    Decoding takes long: give the loader ``num_workers``, ``persistent_workers=True``,
+    ``pin_memory=True`` and ``collate_fn=dict(type='mmgan_lite.image_collate')``.
+
+    Args:
+        data_root: The folder.
+        image_size: Height and width in pixels; an int for square images; None leaves the images as
+            they are, which without a pipeline must then have one size.
+        channels: 1 for grey, 3 for RGB.
+        metainfo: Entries that take precedence, e.g. ``classes`` for other names than the folders'.
+        indices: Keep the first ``indices`` images, the last ones if negative, or those at these
+            positions.
+        pipeline: Transforms, built in our scope, after ``image_size``. Must end in one that packs
+            ``inputs``, such as ``PackImage``, and needs none that loads the image.
+        test_mode: Fail on an image that the pipeline rejects, instead of drawing another.
+        lazy_init: List the folder when first needed instead of now.
+        max_refetch: How many other images to try when the pipeline rejects one.
+
+    Raises:
+        FileNotFoundError: If the folder is absent.
+        ValueError: If an argument is not as described, or the folder holds no image, an empty
+            sub-folder beside classes, or images both flat and in sub-folders; when an image is
+            read, if it is damaged or has more than 8 bits a channel.
+
+    Example:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     for name in ('cat', 'dog'):
+        ...         Path(folder, name).mkdir()
+        ...         Image.new('RGB', (60, 40)).save(Path(folder, name, '1.png'))
+        ...     dataset = ImageFolderDataset(folder, image_size=32)
+        ...     dataset.metainfo, dataset[1]['inputs'].shape, dataset[1]['labels']
+        ({'classes': ('cat', 'dog')}, torch.Size([3, 32, 32]), 1)
+    """
+
+    _fully_initialized: bool = False
+
+    def __init__(
+        self,
+        data_root: str | Path,
+        image_size: int | Sequence[int] | None = None,
+        channels: int = 3,
+        metainfo: Mapping | None = None,
+        indices: int | Sequence[int] | None = None,
+        pipeline: Sequence[Mapping | Callable] = (),
+        test_mode: bool = False,
+        lazy_init: bool = False,
+        max_refetch: int = 1000,
+    ) -> None:
+        if type(channels) is not int or channels not in _MODES:
+            raise ValueError(
+                f'channels must be 1 (grey) or 3 (RGB), got {channels!r}. Pass channels=3.'
+            )
+        self.image_size = _checked_size(image_size)
+        self.channels = channels
+        # One array of bytes: workers share it, where reading a list of strings would copy it.
+        self._files: np.ndarray
+        self._labels: Tensor | None
+        transforms = build_transforms(pipeline)
+        if any(type(transform).__name__ == 'LoadImageFromFile' for transform in transforms):
+            raise ValueError(
+                'pipeline must start from the decoded image, got LoadImageFromFile in it, which '
+                'would load it again, as BGR. Take that step out.'
+            )
+        super().__init__(
+            metainfo=metainfo,
+            data_root=str(data_root),
+            data_prefix={},
+            indices=indices,
+            serialize_data=False,
+            pipeline=transforms,
+            test_mode=test_mode,
+            lazy_init=lazy_init,
+            max_refetch=max_refetch,
+        )
+
+    def full_init(self) -> None:
+        """List the folder, and keep what ``indices`` says, unless that is done.
+
+        Raises:
+            FileNotFoundError: If the folder is absent.
+            ValueError: If its layout is not as the class describes it.
+        """
+        if self._fully_initialized:
+            return
+        root = Path(self.data_root).expanduser()
+        files, folders = _list_images(root)
+        self._labels = None
+        if folders:
+            numbers = {folder: number for number, folder in enumerate(folders)}
+            self._labels = torch.tensor([numbers[file.split(os.sep)[0]] for file in files])
+            names = self._metainfo.setdefault('classes', tuple(folders))
+            if len(names) != len(folders):
+                raise ValueError(
+                    f"metainfo['classes'] must name the {len(folders)} sub-folders of '{root}', "
+                    f'got {len(names)} names. Leave it out to take those of the folders.'
+                )
+        self._files = np.array([os.fsencode(file) for file in files])
+        self._fully_initialized = True
+        if self._indices is not None:
+            self.get_subset_(self._indices)
+
+    @property
+    def labels(self) -> Tensor | None:
+        """All labels: int64 of shape ``(N,)``; None in a flat folder."""
+        self.full_init()
+        return self._labels
+
+    def __len__(self) -> int:
+        self.full_init()
+        return len(self._files)
+
+    def prepare_data(self, idx: int) -> dict[str, Any] | None:
+        """The item at ``idx``: decoded, and through the pipeline if there is one.
+
+        Raises:
+            IndexError: If ``idx`` is out of range.
+            ValueError: If the image cannot be read, or the pipeline does not end in a transform
+                that packs ``inputs``.
+        """
+        info = self.get_data_info(idx)
+        image = _read_image(info['img_path'], self.image_size, self.channels)
+        size = image.shape[:2]
+        info.update(img=image, img_shape=size, ori_shape=size)
+        if not self.pipeline.transforms:
+            return PackImage()(info)
+        item = self.pipeline(info)
+        if item is not None and 'inputs' not in item:
+            raise ValueError(
+                'pipeline must end in a transform that packs the image as inputs, got an item with '
+                f"{', '.join(item)}. Append dict(type='PackImage') to it."
+            )
+        return item
+
+    def get_data_info(self, idx: int) -> dict[str, Any]:
+        """What is known of an image before it is decoded.
+
+        Args:
+            idx: Position of the image; negative ones count from the end.
+
+        Returns:
+            ``img_path``, ``sample_idx`` and, where there are labels, ``gt_label`` (int).
+
+        Raises:
+            IndexError: If ``idx`` is out of range.
+        """
+        position = range(len(self))[idx]
+        root = Path(self.data_root).expanduser()
+        info: dict[str, Any] = {
+            'img_path': os.path.join(root, os.fsdecode(self._files[position])),
+            'sample_idx': position,
+        }
+        if self.labels is not None:
+            info['gt_label'] = int(self.labels[position])
+        return info
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """The label at ``idx`` as a list of one; MMEngine's ``ClassBalancedDataset`` asks for it.
+
+        Raises:
+            ValueError: If the folder is flat.
+        """
+        if self.labels is None:
+            raise ValueError(
+                f"labels must be there to balance classes, got the flat folder '{self.data_root}'. "
+                'Put the images of each class into a sub-folder.'
+            )
+        return [int(self.labels[idx])]
+
+    def get_subset_(self, indices: int | Sequence[int]) -> None:
+        """Keep only some images.
+
+        Args:
+            indices: Keep the first ``indices`` images, the last ones if negative (all of them if
+                there are fewer), or those at these positions.
+
+        Raises:
+            IndexError: If a position is out of range.
+            TypeError: If ``indices`` is neither an int nor a sequence of ints.
+        """
+        select, labels = selector(indices), self.labels
+        # A slice is a view: without the copy, to pickle it would be to pickle all.
+        self._files = self._files[select].copy()
+        self._labels = None if labels is None else labels[select].clone()
+
+    def get_subset(self, indices: int | Sequence[int]) -> 'ImageFolderDataset':
+        """A dataset of its own with only some of the images; arguments as in ``get_subset_``."""
+        self.full_init()
+        subset = copy.deepcopy(self)
+        subset.get_subset_(indices)
+        return subset
+
+
+def _checked_size(image_size: int | Sequence[int] | None) -> tuple[int, int] | None:
+    """Height and width; None stays None."""
+    if image_size is None:
+        return None
+    size = tuple(image_size) if isinstance(image_size, Sequence) else (image_size, image_size)
+    if len(size) != 2 or not all(type(side) is int and side >= 1 for side in size):
+        raise ValueError(
+            'image_size must be an int >= 1 or a pair (height, width) of them, '
+            f'got {image_size!r}. Pass image_size=64 for 64x64 images.'
+        )
+    return size[0], size[1]
+
+
+def _list_images(root: Path) -> tuple[list[str], list[str]]:
+    """Paths of all images, relative to ``root``, and the sub-folders that are classes, or none."""
+    if not root.is_dir():
+        raise FileNotFoundError(
+            f"data_root must be a folder of images, got '{root}', which is none. "
+            'Pass data_root=... with the folder that holds them or their sub-folders.'
+        )
+    files: list[str] = []
+    folders: list[str] = []
+    for path, subfolders, names in os.walk(root, onerror=_raise, followlinks=True):
+        # os.walk goes on with what is left in this list, in its order.
+        subfolders[:] = sorted(name for name in subfolders if name[0] != '.')
+        prefix = os.path.relpath(path, root)
+        if prefix == os.curdir:
+            prefix, folders = '', subfolders
+        files += [os.path.join(prefix, name) for name in sorted(names) if _is_image(name)]
+    if not files:
+        raise ValueError(
+            f"data_root must hold images ({', '.join(EXTENSIONS)}), got '{root}' with 0 of them. "
+            'Pass the folder that holds them or their sub-folders.'
+        )
+    filled = {file.split(os.sep)[0] for file in files if os.sep in file}
+    if not filled:
+        return files, []
+    if flat := [file for file in files if os.sep not in file]:
+        raise ValueError(
+            'data_root must hold images either by themselves or in one sub-folder a class, '
+            f"got '{root}' with {len(flat)} by themselves and {len(files) - len(flat)} in "
+            f'sub-folders ({_some(sorted(filled))}). Move one or the other elsewhere.'
+        )
+    if empty := [folder for folder in folders if folder not in filled]:
+        raise ValueError(
+            f"Each sub-folder of data_root must hold images of a class, got '{root}' with "
+            f'{len(empty)} that hold none ({_some(empty)}). Move these elsewhere.'
+        )
+    return files, folders
+
+
+def _is_image(name: str) -> bool:
+    return name[0] != '.' and name.lower().endswith(EXTENSIONS)
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _some(names: list[str]) -> str:
+    return ', '.join(names[:3]) + (', ...' if len(names) > 3 else '')
+
+
+def _read_image(path: str, size: tuple[int, int] | None, channels: int) -> np.ndarray:
+    """Decode an image into a uint8 array of shape ``(H, W, C)``.
+
+    Raises:
+        ValueError: If the file is no image, is damaged, or has more than 8 bits a channel.
+    """
+    from PIL import Image, ImageOps  # not needed by those who only ask for the dataset's class
+
+    try:
+        with Image.open(path) as file:
+            image = ImageOps.exif_transpose(file)
+    # Damaged bytes make Pillow raise also what is neither OSError nor ValueError.
+    except Exception as error:
+        raise ValueError(
+            f"'{path}' must be a readable image, got {type(error).__name__}: {error}. "
+            'Replace the file, or move it out of data_root.'
+        ) from error
+    if image.mode.startswith(('I', 'F')):
+        raise ValueError(
+            f"'{path}' must have 8 bits a channel, got Pillow's mode {image.mode!r}. "
+            'Convert it to 8 bits, or move it out of data_root.'
+        )
+    image = image.convert(_MODES[channels])
+    if size is not None:
+        image = ImageOps.fit(image, (size[1], size[0]), method=Image.Resampling.LANCZOS)
+    return np.array(image).reshape(image.height, image.width, channels)

@@ -1,0 +1,358 @@
+"""Settings that change over training: learning rates, betas, weights of regularisers, and more."""
+
+import difflib
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, TypeAlias
+
+from mmengine.dist import get_world_size
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapperDict
+from mmengine.runner import Runner
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from mmgan_lite.arguments import check_positive
+from mmgan_lite.registry import HOOKS
+
+_EXAMPLE = "dict(target='optimizer.*.lr', start=2e-4, end=0, iterations=10_000)"
+
+# How far the value has come, from 0 to 1, when so much of the time has passed.
+_SHAPES: dict[str, Callable[[float], float]] = {
+    'cosine': lambda t: (1 - math.cos(math.pi * t)) / 2,
+    'linear': lambda t: t,
+}
+
+
+@HOOKS.register_module()
+class AnnealHook(Hook):
+    """Takes settings from one value to another over the training.
+
+    Before each iteration every setting is set to its value at that point, which follows from the
+    number of iterations or images before it, and from nothing else: there is no state, and a
+    resumed run goes on exactly. The values are logged, and nothing waits for the device.
+
+    A **target** is a name with dots, in which ``*`` stands for any one part:
+
+    - ``optimizer.<network>.<setting>`` is a number that the optimiser of a network is set to:
+      ``optimizer.*.lr`` of all networks, ``optimizer.generator.betas.1`` the second of Adam's
+      betas, ``optimizer.discriminator.weight_decay``.
+    - ``model.<path>`` is a float tensor without dimensions that a part of the model registered as a
+      buffer: ``model.regularizers.0.weight``, ``model.generator_ema.half_life``.
+
+    With ``cuda_graph=True`` all that an optimiser is set to but the learning rate is fixed in a
+    recording. So it can only change in a few ``steps``, after each of which the iteration is
+    recorded anew. What lies in the model may change in every iteration.
+
+    Args:
+        schedules: Dicts, each with these entries:
+
+            - ``target``: what changes.
+            - ``start``, ``end``: its value at the beginning and at the end, and ever after.
+            - ``images`` or ``iterations``: how long it takes, over 0. Images are those of all
+              processes: ``iterations * batch_size * processes``.
+            - ``begin``: at how many images or iterations it sets out from ``start``; 0 by default.
+            - ``shape``: ``'cosine'``, half a wave as in R3GAN (arXiv:2501.05441), the default:
+              ``start + (end - start) * (1 - cos(pi * t)) / 2``; or ``'linear'``.
+            - ``steps``: in how many equal intervals the time is divided, with the value of its
+              beginning in each; by default it changes in every iteration. ``steps=1`` jumps from
+              ``start`` to ``end`` after ``images``.
+
+    Raises:
+        ValueError: If an entry is missing, unknown or out of its range. Before training: if a
+            target is not there, or is driven twice, also by ``param_scheduler``.
+
+    Example:
+        The schedules of R3GAN on CIFAR-10, in a config::
+
+            custom_hooks = [dict(type='AnnealHook', schedules=[
+                dict(target='optimizer.*.lr', start=2e-4, end=5e-5, images=2e7),
+                dict(target='optimizer.*.betas.1', start=0.9, end=0.99, images=2e7),
+                dict(target='model.regularizers.*.weight', start=0.05, end=0.005, images=2e7),
+                dict(target='model.generator_ema.half_life', start=0, end=5e6, images=2e7),
+                dict(target='model.augmentation.p', start=0, end=0.55, images=2e7),
+            ])]
+    """
+
+    # Before the hook that logs the learning rate, and the one that logs what the step returned.
+    priority = 'HIGHEST'
+
+    def __init__(self, schedules: Sequence[Mapping]) -> None:
+        if not isinstance(schedules, Sequence) or not schedules:
+            raise ValueError(
+                f'schedules must be a list of dicts, got {schedules!r}. Pass [{_EXAMPLE}].'
+            )
+        self._schedules = [_parse(entry) for entry in schedules]
+        self._settings: list[_Setting] = []
+
+    def before_train(self, runner: Runner) -> None:
+        """Look up what the schedules name.
+
+        Raises:
+            ValueError: If a name is not there, or is driven twice, or cannot change as it should.
+        """
+        model = _bare(runner.model)
+        if hasattr(model, 'check_optim_wrapper'):
+            model.check_optim_wrapper(runner.optim_wrapper)
+        found = {
+            **dict(_optimizer_settings(runner.optim_wrapper)),
+            **dict(_model_settings(model, 'model')),
+        }
+        driven = dict.fromkeys(_driven_by_schedulers(runner), 'param_scheduler')
+        self._settings = []
+        for hook in runner.hooks:
+            if isinstance(hook, AnnealHook):
+                driven.update((setting.name, 'another AnnealHook') for setting in hook._settings)
+        for schedule in self._schedules:
+            scale = 1 if schedule.images is None else _images_per_iteration(runner.train_dataloader)
+            for name in _matching(schedule.target, found):
+                if name in driven:
+                    raise ValueError(
+                        f'{name} must have one schedule, got {driven[name]} and '
+                        f'target={schedule.target!r}. Remove one of them.'
+                    )
+                driven[name] = f'target={schedule.target!r}'
+                _check_change(schedule, name, found[name], getattr(model, 'cuda_graph', False))
+                self._settings.append(_Setting(name, schedule, scale, found[name]))
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Set all to the values of this iteration."""
+        for setting in self._settings:
+            setting.update(runner.iter)
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict[str, Tensor | float] | None = None,
+    ) -> None:
+        """Add the values to what the training step returned, for the log.
+
+        Their names are those of the targets without the first part, as MMEngine has it for the
+        learning rates, which it logs by itself.
+        """
+        if isinstance(outputs, dict):
+            for setting in self._settings:
+                if not setting.name.endswith('.lr'):
+                    outputs[setting.name.partition('.')[2]] = setting.value
+
+
+@dataclass(frozen=True)
+class _Schedule:
+    """A value as a function of the images or iterations so far."""
+
+    target: str
+    start: float
+    end: float
+    images: float | None = None
+    iterations: float | None = None
+    begin: float = 0
+    shape: str = 'cosine'
+    steps: int | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.target, str):
+            raise ValueError(
+                f"target must be a name, got {self.target!r}. Pass target='optimizer.*.lr'."
+            )
+        for key in ('start', 'end'):
+            if not _is_number(getattr(self, key)):
+                raise self._error(key, 'must be a finite number', 'Pass a number.')
+        if not _is_number(self.begin) or self.begin < 0:
+            raise self._error('begin', 'must be a finite number of at least 0', 'Leave it out.')
+        if (self.images is None) == (self.iterations is None):
+            raise ValueError(
+                f'The schedule of {self.target!r} must have either images or iterations, got '
+                f'images={self.images!r} and iterations={self.iterations!r}. Pass one of them: how '
+                'long it takes from start to end.'
+            )
+        if not _is_number(self.duration) or self.duration <= 0:
+            key = 'iterations' if self.images is None else 'images'
+            raise self._error(key, 'must be a finite number over 0', f'Pass {key}=10_000.')
+        if self.shape not in list(_SHAPES):
+            names = ' or '.join(map(repr, _SHAPES))
+            raise self._error('shape', f'must be {names}', "Pass shape='cosine'.")
+        if self.steps is not None:
+            check_positive('steps', self.steps)
+
+    def _error(self, key: str, rule: str, remedy: str) -> ValueError:
+        value = getattr(self, key)
+        return ValueError(
+            f'In the schedule of {self.target!r} {key} {rule}, got {value!r}. {remedy}'
+        )
+
+    @property
+    def duration(self) -> float:
+        duration = self.iterations if self.images is None else self.images
+        assert duration is not None
+        return duration
+
+    def __call__(self, progress: float) -> float:
+        progress = min(max(progress - self.begin, 0), self.duration)
+        if self.steps is None:
+            t = progress / self.duration
+        else:
+            t = progress * self.steps // self.duration / self.steps
+        share = _SHAPES[self.shape](t)
+        return (1 - share) * self.start + share * self.end  # exact at both ends
+
+
+class _GroupSetting:
+    """A number in all parameter groups of an optimiser, by itself or in a tuple."""
+
+    def __init__(self, groups: Sequence[dict], key: str, position: int | None = None) -> None:
+        self.groups, self.key, self.position = groups, key, position
+
+    def read(self) -> list[float]:
+        values = [group[self.key] for group in self.groups]
+        return values if self.position is None else [value[self.position] for value in values]
+
+    def __call__(self, value: float) -> None:
+        for group in self.groups:
+            if self.position is None:
+                group[self.key] = value
+            else:
+                numbers = list(group[self.key])
+                numbers[self.position] = value
+                group[self.key] = tuple(numbers)
+
+
+_Write: TypeAlias = Callable[[float], Any]
+
+
+class _Setting:
+    """One thing that changes, and its schedule."""
+
+    def __init__(self, name: str, schedule: _Schedule, scale: int, write: _Write) -> None:
+        self.name, self.value = name, math.nan
+        self._schedule, self._scale, self._write = schedule, scale, write
+
+    def update(self, iteration: int) -> None:
+        value = self._schedule(iteration * self._scale)
+        if value != self.value:  # on a GPU each writing is a kernel
+            self._write(value)
+            self.value = value
+
+
+def _parse(entry: Any) -> _Schedule:
+    if not isinstance(entry, Mapping):
+        raise ValueError(f'schedules must hold dicts, got {entry!r}. Pass {_EXAMPLE}.')
+    known = [field.name for field in fields(_Schedule)]
+    for key in entry:
+        if key not in known:
+            raise ValueError(
+                f'A schedule has no entry {key!r} (got {key}={entry[key]!r}). '
+                f'{_nearest(key, known)}Its entries are: {", ".join(known)}.'
+            )
+    for key in ('target', 'start', 'end'):
+        if key not in entry:
+            raise ValueError(f'A schedule must have {key!r}, got {dict(entry)}. Add {key}=...')
+    return _Schedule(**entry)
+
+
+def _optimizer_settings(optim_wrapper: Any) -> Iterator[tuple[str, _Write]]:
+    """Names and setters of all numbers that the optimisers are set to."""
+    several = isinstance(optim_wrapper, OptimWrapperDict)
+    wrappers = dict(optim_wrapper.items()) if several else {None: optim_wrapper}
+    for network, wrapper in wrappers.items():
+        prefix = 'optimizer' if network is None else f'optimizer.{network}'
+        groups = wrapper.optimizer.param_groups
+        for key, value in groups[0].items():
+            if key.startswith('initial_') or not all(key in group for group in groups):
+                continue  # the former are notes of MMEngine's schedulers
+            if _is_number(value):
+                yield f'{prefix}.{key}', _GroupSetting(groups, key)
+            elif isinstance(value, (tuple, list)):
+                for position, number in enumerate(value):
+                    if _is_number(number):
+                        yield f'{prefix}.{key}.{position}', _GroupSetting(groups, key, position)
+
+
+def _model_settings(module: nn.Module, name: str) -> Iterator[tuple[str, _Write]]:
+    """Names and setters of all buffers that hold one float, as without wrappers."""
+    bare = _bare(module)
+    for key, buffer in bare.named_buffers(recurse=False):
+        if buffer.ndim == 0 and buffer.is_floating_point():
+            yield f'{name}.{key}', buffer.fill_
+    for key, child in bare.named_children():
+        yield from _model_settings(child, f'{name}.{key}')
+
+
+def _driven_by_schedulers(runner: Runner) -> Iterator[str]:
+    """What ``param_scheduler`` changes already."""
+    schedulers = runner.param_schedulers or {}
+    if not isinstance(schedulers, Mapping):
+        schedulers = {None: schedulers}
+    for network, drivers in schedulers.items():
+        prefix = 'optimizer' if network is None else f'optimizer.{network}'
+        for driver in drivers:
+            yield f'{prefix}.{driver.param_name}'
+            if getattr(driver, 'use_betas', False):  # the momentum of Adam is its first beta
+                yield f'{prefix}.betas.0'
+
+
+def _matching(target: str, names: Iterable[str]) -> list[str]:
+    wanted = target.split('.')
+    found = []
+    for name in names:
+        parts = name.split('.')
+        if len(parts) == len(wanted) and all(
+            pattern in ('*', part) for pattern, part in zip(wanted, parts, strict=True)
+        ):
+            found.append(name)
+    if not found:
+        raise ValueError(
+            'target must name a number of an optimizer, or a buffer of the model with one float, '
+            f'got {target!r}. {_nearest(target, names)}There are: {", ".join(names)}.'
+        )
+    return found
+
+
+def _check_change(schedule: _Schedule, name: str, write: _Write, recorded: bool) -> None:
+    """Raise if a setting of an optimiser cannot change like that."""
+    if not isinstance(write, _GroupSetting):
+        return
+    values = write.read()
+    if len(set(values)) > 1:
+        raise ValueError(
+            f'{name} must be the same in all parameter groups, got {values}. '
+            'Take it out of paramwise_cfg, or use param_scheduler, which scales each.'
+        )
+    limit = 1 if write.key == 'betas' else math.inf
+    for value in (schedule.start, schedule.end):
+        if not 0 <= value < limit:
+            raise ValueError(
+                f'{name} must lie in [0, {limit}), got start={schedule.start}, '
+                f'end={schedule.end}. Mend the schedule of {schedule.target!r}.'
+            )
+    if recorded and write.key != 'lr' and schedule.steps is None:
+        raise ValueError(
+            f'{name} must change in steps under cuda_graph=True, which records the iteration anew '
+            f'for each value, got a schedule without steps. Add steps=4 to that of '
+            f'{schedule.target!r}, or set cuda_graph=False.'
+        )
+
+
+def _images_per_iteration(loader: DataLoader) -> int:
+    if loader.batch_size is None:
+        raise ValueError(
+            'A schedule in images needs batches of one size, got a train_dataloader with a '
+            'batch_sampler. Give the schedule iterations in place of images.'
+        )
+    return loader.batch_size * get_world_size()
+
+
+def _nearest(name: Any, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(str(name), list(known), n=1)
+    return f'Did you mean {near[0]!r}? ' if near else ''
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _bare(module: Any) -> Any:
+    return module.module if is_model_wrapper(module) else module

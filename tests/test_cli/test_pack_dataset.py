@@ -1,0 +1,100 @@
+import json
+
+import numpy as np
+import pytest
+from mmengine.runner import Runner
+from PIL import Image
+
+from mmgan_lite.cli import main
+from mmgan_lite.datasets import PackedImageDataset
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Five colour images of 12x8 pixels in two classes."""
+    stream = np.random.default_rng(0)
+    for number in range(5):
+        path = tmp_path / 'photos' / 'ab'[number % 2] / f'{number}.png'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(stream.integers(0, 256, (8, 12, 3), dtype=np.uint8)).save(path)
+    return tmp_path / 'photos'
+
+
+def test_packs_a_folder(tool, folder, tmp_path):
+    out = tmp_path / 'new' / 'packed'
+    done = tool('pack_dataset', folder, out, '--image-size', 4, 6, '--channels', 1)
+    dataset = PackedImageDataset(out, verify=True)
+    assert dataset.images.shape == (5, 1, 4, 6)
+    assert dataset.labels.tolist() == [0, 0, 0, 1, 1]
+    meta = json.loads((out / 'meta.json').read_text())
+    assert meta['source'] == {'type': 'ImageFolderDataset', 'data_root': str(folder)}
+    assert f'5 images of shape (1, 4, 6) in 2 classes: {out}' in done.stdout
+    assert f'sha256 of images.npy: {meta["images_sha256"]}' in done.stdout
+    assert '5/5' in done.stdout
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run ``mmgan-lite`` in this process, which is quicker; returns what it prints."""
+
+    def run(*arguments):
+        monkeypatch.setattr('sys.argv', ['mmgan-lite', *map(str, arguments)])
+        main()
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_one_side_means_a_square_and_again_the_same_hash(run, folder, tmp_path):
+    hashes = set()
+    for workers in (1, 3):
+        out = tmp_path / f'packed_{workers}'
+        printed = run('pack-dataset', folder, out, '--image-size', 4, '--workers', workers)
+        assert '5 images of shape (3, 4, 4)' in printed
+        hashes.add(printed.split()[-1])
+    assert len(hashes) == 1
+
+
+def test_mistakes_are_answered_without_a_traceback(run, folder, tmp_path):
+    (tmp_path / 'there').mkdir()
+    (folder / 'a' / 'broken.png').write_text('no image')
+    for arguments, message in (
+        ((folder, tmp_path / 'there'), r'^error: out must be a folder that does not exist yet'),
+        ((tmp_path / 'nowhere', tmp_path / 'out'), r'^error: data_root .* which is none'),
+        ((folder, tmp_path / 'out'), r"^error: '.*broken\.png' must be a readable image"),
+        ((folder, tmp_path / 'out', '--image-size', 1, 2, 3), r'^error: image_size must be an int'),
+    ):
+        with pytest.raises(SystemExit, match=message):
+            run('pack-dataset', *arguments)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['photos', 'there']
+
+
+@pytest.mark.parametrize('dataset_type', ['ImageFolderDataset', 'PackedImageDataset'])
+def test_training_and_browsing(run, folder, tmp_path, repo, shrunk_config, dataset_type):
+    """A conditional GAN trains on the folder and on what it was packed into."""
+    dataset = dict(type=dataset_type, data_root=str(folder))
+    if dataset_type == 'PackedImageDataset':
+        dataset['data_root'] = str(tmp_path / 'packed')
+        run('pack-dataset', folder, tmp_path / 'packed', '--image-size', 8)
+    else:
+        dataset['image_size'] = 8
+    cfg = shrunk_config(repo / 'configs' / 'gan' / 'gan_mlp_digits-28x28_conditional.py')
+    cfg.train_dataloader.dataset = dataset
+    cfg.train_dataloader.batch_size = 4
+    for network in (cfg.model.generator, cfg.model.discriminator):
+        network.image_shape, network.num_classes = (3, 8, 8), 2
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert runner.iter == 2
+
+    cfg.dump(tmp_path / 'config.py')
+    options = ('--num', 4, '--out', tmp_path / 'x.png')
+    printed = run('browse-dataset', tmp_path / 'config.py', *options)
+    assert '4 images of shape (3, 8, 8)' in printed
+
+    cfg.model.generator.num_classes = cfg.model.discriminator.num_classes = None
+    for network in (cfg.model.generator, cfg.model.discriminator):
+        network.image_shape = (3, 9, 9)
+    cfg.experiment_name += '_mismatch'
+    with pytest.raises(ValueError, match=r'\(3, 8, 8\)'):
+        Runner.from_cfg(cfg).train()

@@ -1,0 +1,383 @@
+import copy
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.dataset import ClassBalancedDataset
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from PIL import Image
+
+from mmgan_lite.datasets import ImageFolderDataset
+from mmgan_lite.registry import DATASETS
+
+CLASSES = ('a', 'a-b', 'dog')
+
+
+def save(path, value=0, size=(6, 4), mode='RGB', **kwargs):
+    """An image (width, height) filled with one value."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    colour = value if mode in ('L', 'I;16') else (value,) * len(mode)
+    Image.new(mode, size, colour).save(path, **kwargs)
+
+
+@pytest.fixture
+def flat(tmp_path):
+    """Five images; the order of their names is that of their values, 0, 10, ..., 40."""
+    for number in (3, 0, 4, 1, 2):
+        save(tmp_path / f'{number}.png', 10 * number)
+    return tmp_path
+
+
+@pytest.fixture
+def classes(tmp_path):
+    """Two images in each of three classes: 10, 11, 20, 21, 30, 31."""
+    for label, name in reversed(list(enumerate(CLASSES, start=1))):
+        save(tmp_path / name / 'deeper' / 'x.png', 10 * label)
+        save(tmp_path / name / 'y.png', 10 * label + 1)
+    return tmp_path
+
+
+def values(dataset):
+    return [int(item['inputs'].max()) for item in dataset]
+
+
+def test_flat_folder_has_no_labels_and_is_sorted(flat):
+    dataset = ImageFolderDataset(flat)
+    assert values(dataset) == [0, 10, 20, 30, 40]
+    assert set(dataset[0]) == {'inputs'}
+    assert dataset.labels is None
+    assert dataset.metainfo == {}
+
+
+def test_item_is_a_uint8_tensor_and_an_int(classes):
+    item = ImageFolderDataset(classes)[-1]
+    assert set(item) == {'inputs', 'labels'}
+    assert item['inputs'].dtype == torch.uint8
+    assert item['inputs'].shape == (3, 4, 6)
+    assert item['inputs'].is_contiguous()
+    assert type(item['labels']) is int
+    assert item['labels'] == 2
+
+
+def test_classes_are_numbered_in_the_order_of_their_names(classes):
+    dataset = ImageFolderDataset(classes)
+    assert dataset.metainfo == {'classes': CLASSES}
+    assert dataset.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert dataset.labels.dtype == torch.int64
+    # 'y.png' comes before what is in 'deeper'.
+    assert values(dataset) == [11, 10, 21, 20, 31, 30]
+
+
+def test_torchvision_finds_the_same_images_and_labels(classes):
+    from torchvision.datasets import ImageFolder
+
+    theirs = {(Path(path), label) for path, label in ImageFolder(classes).samples}
+    dataset = ImageFolderDataset(classes)
+    infos = [dataset.get_data_info(index) for index in range(len(dataset))]
+    assert {(Path(info['img_path']), info['gt_label']) for info in infos} == theirs
+
+
+def test_formats_in_both_cases_and_what_is_left_out(tmp_path):
+    for name in ('0.jpg', '1.JPEG', '2.png', '3.WebP'):
+        save(tmp_path / name, 200)
+    for name in ('._0.jpg', 'readme.txt', 'notes.png.txt', '.git/4.png'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text('no image')
+    dataset = ImageFolderDataset(tmp_path)
+    assert values(dataset) == [200] * 4
+
+
+def test_sub_folders_without_images_do_not_make_a_flat_folder_one_of_classes(flat):
+    (flat / 'empty').mkdir()
+    assert len(ImageFolderDataset(flat)) == 5
+
+
+@pytest.mark.parametrize('mode', ['1', 'L', 'LA', 'P', 'RGB', 'RGBA', 'CMYK'])
+@pytest.mark.parametrize('channels', [1, 3])
+def test_any_8_bit_mode_becomes_grey_or_rgb(tmp_path, mode, channels):
+    name = '0.jpg' if mode == 'CMYK' else '0.png'
+    Image.new('RGB', (6, 4), (255, 255, 255)).convert(mode).save(tmp_path / name)
+    image = ImageFolderDataset(tmp_path, channels=channels)[0]['inputs']
+    assert torch.equal(image, torch.full((channels, 4, 6), 255, dtype=torch.uint8))
+
+
+def test_colours_are_in_the_order_red_green_blue(tmp_path):
+    Image.new('RGB', (2, 2), (10, 20, 30)).save(tmp_path / '0.png')
+    assert ImageFolderDataset(tmp_path)[0]['inputs'][:, 0, 0].tolist() == [10, 20, 30]
+    # ITU-R 601-2: 0.299 * 10 + 0.587 * 20 + 0.114 * 30 = 18.15
+    assert ImageFolderDataset(tmp_path, channels=1)[0]['inputs'][:, 0, 0].tolist() == [18]
+
+
+def test_exif_turns_the_image(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be shown turned by 90 degrees clockwise
+    image = np.zeros((4, 6, 3), np.uint8)
+    image[0, 0] = 255  # top left, which belongs to the top right
+    Image.fromarray(image).save(tmp_path / '0.png', exif=exif)
+    turned = ImageFolderDataset(tmp_path)[0]['inputs']
+    assert turned.shape == (3, 6, 4)
+    assert turned[0].nonzero().tolist() == [[0, 3]]
+
+
+def test_resized_to_cover_and_cropped_at_the_centre(tmp_path):
+    # Columns of 8 pixels: 0, 50, 100, 150. Of 32x8 the middle 16x8 are 50 and 100.
+    columns = np.repeat(np.array([0, 50, 100, 150], np.uint8), 8)
+    Image.fromarray(np.tile(columns, (8, 1))).save(tmp_path / '0.png')
+    image = ImageFolderDataset(tmp_path, image_size=(2, 4), channels=1)[0]['inputs']
+    assert image.shape == (1, 2, 4)
+    # Four pixels each: the outer ones of one value but for the filter's lobes, which here look
+    # at most at a sixth of a step over the edge.
+    assert image[0, 0].tolist() == pytest.approx([50, 50, 100, 100], abs=10)
+    assert image[0, 0, 1] < 75 < image[0, 0, 2]
+
+
+@pytest.mark.parametrize('size', [(4, 6), [4, 6]])
+def test_image_of_the_right_size_is_not_touched(tmp_path, size):
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / '0.png')
+    image = ImageFolderDataset(tmp_path, image_size=size)[0]['inputs']
+    np.testing.assert_array_equal(image.permute(1, 2, 0).numpy(), pixels)
+
+
+@pytest.mark.parametrize('image_size', [0, -4, 2.5, (4,), (4, 4, 3), (4, 0), 'large', True])
+def test_wrong_image_size(image_size):
+    with pytest.raises(ValueError, match='image_size must be an int >= 1 or a pair'):
+        ImageFolderDataset('anywhere', image_size=image_size)
+
+
+@pytest.mark.parametrize('channels', [0, 2, 4, '3', None, True])
+def test_wrong_channels(channels):
+    with pytest.raises(ValueError, match=r'channels must be 1 \(grey\) or 3 \(RGB\), got'):
+        ImageFolderDataset('anywhere', channels=channels)
+
+
+def test_absent_folder(tmp_path):
+    with pytest.raises(
+        FileNotFoundError, match=r"folder of images, got '.*nowhere', which is none"
+    ):
+        ImageFolderDataset(tmp_path / 'nowhere')
+    lazy = ImageFolderDataset(tmp_path / 'nowhere', lazy_init=True)
+    with pytest.raises(FileNotFoundError, match='nowhere'):
+        len(lazy)
+
+
+def test_folder_without_images(tmp_path):
+    (tmp_path / 'image.gif').write_text('')
+    message = r"images \(\.jpg, \.jpeg, \.png, \.webp\), got '.*' with 0 of them"
+    with pytest.raises(ValueError, match=message):
+        ImageFolderDataset(tmp_path)
+
+
+def test_mixed_layout(classes):
+    save(classes / 'stray.png')
+    message = r'with 1 by themselves and 6 in sub-folders \(a, a-b, dog\)\. Move one or the other'
+    with pytest.raises(ValueError, match=message):
+        ImageFolderDataset(classes)
+
+
+def test_empty_class(classes):
+    (classes / 'zebra').mkdir()
+    with pytest.raises(ValueError, match=r'1 that hold none \(zebra\)\. Move these elsewhere'):
+        ImageFolderDataset(classes)
+
+
+def test_other_names_for_the_classes(classes):
+    names = ['one', 'two', 'three']
+    dataset = ImageFolderDataset(classes, metainfo={'classes': names})
+    assert dataset.metainfo == {'classes': names}
+    with pytest.raises(ValueError, match=r'must name the 3 sub-folders of .*, got 2 names'):
+        ImageFolderDataset(classes, metainfo={'classes': names[:2]})
+
+
+def break_png(path):
+    save(path, size=(60, 40))
+    path.write_bytes(path.read_bytes()[:60])
+
+
+@pytest.mark.parametrize(
+    'spoil', [lambda path: path.write_bytes(b''), lambda path: path.write_text('text'), break_png]
+)
+def test_unreadable_image_is_named(flat, spoil):
+    spoil(flat / '2.png')
+    dataset = ImageFolderDataset(flat)
+    message = r"'.*2\.png' must be a readable image, got .*Error: .*Replace the file, or move it"
+    with pytest.raises(ValueError, match=message):
+        dataset[2]
+    assert int(dataset[3]['inputs'].max()) == 30
+
+
+def test_unreadable_image_is_named_by_a_worker(flat):
+    break_png(flat / '2.png')
+    loader = Runner.build_dataloader(loader_config(flat, num_workers=1))
+    with pytest.raises(ValueError, match=r"'.*2\.png' must be a readable image"):
+        list(loader)
+
+
+def test_more_than_8_bits(tmp_path):
+    save(tmp_path / '0.png', 1000, mode='I;16')
+    with pytest.raises(ValueError, match=r"0\.png' must have 8 bits a channel, got .* 'I;16'"):
+        ImageFolderDataset(tmp_path)[0]
+
+
+@pytest.mark.parametrize(
+    ('indices', 'expected'),
+    [
+        (2, [0, 1]),
+        (-2, [3, 4]),
+        (0, []),
+        (100, [0, 1, 2, 3, 4]),
+        ([3, 0, -1], [3, 0, 4]),
+        (range(1, 3), [1, 2]),
+        ([], []),
+    ],
+)
+def test_indices_mean_what_they_mean_in_memory(flat, indices, expected):
+    given = ImageFolderDataset(flat, indices=indices)
+    subset = ImageFolderDataset(flat).get_subset(indices)
+    in_place = ImageFolderDataset(flat)
+    in_place.get_subset_(indices)
+    for dataset in (given, subset, in_place):
+        assert values(dataset) == [10 * number for number in expected]
+
+
+def test_subset_keeps_labels_and_leaves_its_origin(classes):
+    dataset = ImageFolderDataset(classes)
+    subset = dataset.get_subset([4, 1])
+    assert subset.labels.tolist() == [2, 0]
+    assert [item['labels'] for item in subset] == [2, 0]
+    assert len(dataset) == 6
+    assert len(pickle.dumps(subset)) < len(pickle.dumps(dataset))
+
+
+@pytest.mark.parametrize('index', [5, -6])
+def test_index_out_of_range(flat, index):
+    dataset = ImageFolderDataset(flat)
+    with pytest.raises(IndexError):
+        dataset[index]
+
+
+def test_pickle_and_deepcopy_keep_everything(classes):
+    dataset = ImageFolderDataset(classes, image_size=2, channels=1)
+    for twin in (pickle.loads(pickle.dumps(dataset)), copy.deepcopy(dataset)):
+        assert values(twin) == values(dataset)
+        assert torch.equal(twin.labels, dataset.labels)
+        assert twin.metainfo == dataset.metainfo
+
+
+def test_names_beyond_ascii(tmp_path):
+    save(tmp_path / 'Füchse' / 'ä 狐.png', 70)
+    dataset = ImageFolderDataset(tmp_path)
+    assert values(dataset) == [70]
+    assert dataset.metainfo['classes'] == ('Füchse',)
+
+
+def loader_config(data_root, **kwargs):
+    return {
+        'dataset': {'type': 'mmgan_lite.ImageFolderDataset', 'data_root': str(data_root)},
+        'sampler': {'type': 'DefaultSampler', 'shuffle': False},
+        'batch_size': 4,
+        'collate_fn': {'type': 'mmgan_lite.image_collate'},
+        **kwargs,
+    }
+
+
+@pytest.mark.parametrize('start', ['fork', 'spawn'])
+def test_loader_with_workers(classes, start):
+    options = {'num_workers': 1, 'persistent_workers': True, 'multiprocessing_context': start}
+    loader = Runner.build_dataloader(loader_config(classes, **options))
+    for _ in range(2):
+        batches = list(loader)
+        assert [tuple(batch['inputs'].shape) for batch in batches] == [(4, 3, 4, 6), (2, 3, 4, 6)]
+        assert torch.cat([batch['labels'] for batch in batches]).tolist() == [0, 0, 1, 1, 2, 2]
+        found = torch.cat([batch['inputs'].amax((1, 2, 3)) for batch in batches])
+        assert found.tolist() == [11, 10, 21, 20, 31, 30]
+
+
+def test_images_of_several_sizes_need_image_size(flat):
+    save(flat / '5.png', size=(9, 9))
+    config = loader_config(flat, batch_size=6)
+    with pytest.raises(ValueError, match=r'must have one shape, got \(3, 4, 6\) and \(3, 9, 9\)'):
+        list(Runner.build_dataloader(config))
+    config['dataset']['image_size'] = 4
+    (batch,) = Runner.build_dataloader(config)
+    assert batch['inputs'].shape == (6, 3, 4, 4)
+
+
+def test_pipeline_starts_with_the_decoded_image(classes):
+    seen = []
+    dataset = ImageFolderDataset(
+        classes,
+        image_size=4,
+        pipeline=[lambda info: seen.append(info) or info, dict(type='PackImage')],
+    )
+    assert set(dataset[3]) == {'inputs', 'labels'}
+    (info,) = seen
+    image = info.pop('img')
+    assert image.shape == (4, 4, 3)
+    assert image.flags.writeable
+    assert image.max() == 20
+    assert info == {
+        'img_path': str(classes / 'a-b' / 'deeper' / 'x.png'),
+        'img_shape': (4, 4),
+        'ori_shape': (4, 4),
+        'gt_label': 1,
+        'sample_idx': 3,
+    }
+
+
+def test_pipeline_of_mmcv(flat):
+    pytest.importorskip('mmcv.transforms')
+    pipeline = [
+        dict(type='Resize', scale=(8, 4)),
+        dict(type='RandomFlip', prob=0.5),
+        dict(type='PackImage'),
+    ]
+    dataset = ImageFolderDataset(flat, channels=1, pipeline=pipeline)
+    assert dataset[4]['inputs'].shape == (1, 4, 8)
+    assert values(dataset) == [0, 10, 20, 30, 40]
+
+
+def test_pipeline_that_loads_the_image_again(flat):
+    pytest.importorskip('mmcv.transforms')
+    pipeline = [dict(type='LoadImageFromFile'), dict(type='PackImage')]
+    with pytest.raises(ValueError, match=r'got LoadImageFromFile in it, .* Take that step out'):
+        ImageFolderDataset(flat, pipeline=pipeline)
+
+
+def test_pipeline_without_an_end(flat):
+    dataset = ImageFolderDataset(flat, pipeline=[lambda info: info])
+    with pytest.raises(ValueError, match=r"Append dict\(type='PackImage'\) to it"):
+        dataset[0]
+
+
+def test_class_balanced_wrapper_repeats_the_rare_class(tmp_path):
+    # Frequencies 3/4 and 1/4 at threshold 3/4: factors 1 and ceil(sqrt(3)) = 2.
+    for number in range(3):
+        save(tmp_path / 'many' / f'{number}.png')
+    save(tmp_path / 'rare' / '0.png')
+    balanced = ClassBalancedDataset(ImageFolderDataset(tmp_path), oversample_thr=0.75)
+    assert [balanced[i]['labels'] for i in range(len(balanced))] == [0, 0, 0, 1, 1]
+
+
+def test_class_balance_without_labels(flat):
+    with pytest.raises(ValueError, match=r'got the flat folder .* Put the images of each class'):
+        ImageFolderDataset(flat).get_cat_ids(0)
+
+
+def test_misspelt_argument_is_answered_with_the_nearest():
+    with pytest.raises(TypeError, match="Did you mean 'image_size'?"):
+        DATASETS.build({'type': 'ImageFolderDataset', 'data_root': 'x', 'img_size': 4})
+
+
+def test_base_config(repo, flat):
+    init_default_scope('mmgan_lite')
+    cfg = Config.fromfile(repo / 'configs' / '_base_' / 'datasets' / 'image_folder_64x64.py')
+    cfg.train_dataloader.dataset.data_root = str(flat)
+    cfg.train_dataloader.num_workers = 1
+    batch = next(iter(Runner.build_dataloader(cfg.train_dataloader)))
+    assert set(batch) == {'inputs'}
+    assert batch['inputs'].shape == (64, 3, 64, 64)
