@@ -1,6 +1,6 @@
 """Mistakes that only data and model together show, found before the first iteration."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -74,16 +74,18 @@ def _check_classes(dataset: Any, first_labels: Tensor, num_classes: int) -> None
 
 
 def _check_batches(loader: DataLoader, model: nn.Module) -> None:
-    batch_size, count = loader.batch_size, len(loader.sampler)
+    dataset: Any = loader.dataset
+    sampler: Any = loader.sampler
+    batch_size, count = loader.batch_size, len(sampler)
     if batch_size is None:  # a batch sampler decides
         return
-    endless = isinstance(loader.sampler, InfiniteSampler)
+    endless = isinstance(sampler, InfiniteSampler)
     processes = get_world_size()
     share = count // processes if endless else count
     if processes > 1 and batch_size > share:
         raise ValueError(
             'batch_size, which is that of one process, must be at most its share of the images, '
-            f'got batch_size={batch_size} for {share} of {len(loader.dataset)} images. '
+            f'got batch_size={batch_size} for {share} of {len(dataset)} images. '
             f'Set batch_size={max(share, 1)}, or start fewer than {processes} processes.'
         )
     if count == 0 or (loader.drop_last and not endless and count < batch_size):
@@ -110,32 +112,34 @@ class _Epoch(NamedTuple):
     last_batch: int | None
 
     def __str__(self) -> str:
-        last = '' if self.last_batch is None else f', the last of {self.last_batch} images'
-        return f'{self.batches} batches{last}, of a dataset of {self.images}'
+        return ', '.join(f'{name}={value}' for name, value in self._asdict().items())
 
 
 def _epoch(loader: DataLoader) -> _Epoch:
-    """Of an endless sampler, what would be an epoch in a single process."""
-    count, last = len(loader.sampler), loader.batch_size
-    endless = isinstance(loader.sampler, InfiniteSampler)
-    if last is not None and not loader.drop_last and not endless:
-        last = count % last or last
-    return _Epoch(len(loader.dataset), len(loader), last)
+    """Images in the dataset, batches of this process, images in the last of them.
+
+    An endless sampler makes full batches only, and counts those of a single process.
+    """
+    dataset: Any = loader.dataset
+    sampler: Any = loader.sampler
+    last = loader.batch_size
+    if last is not None and not loader.drop_last and not isinstance(sampler, InfiniteSampler):
+        last = len(sampler) % last or last
+    return _Epoch(len(dataset), len(loader), last)
 
 
-def _check_same(epochs: list[_Epoch]) -> None:
+def _check_same(epochs: Sequence[_Epoch]) -> None:
     """Raise unless no process would wait for another that has no batch left."""
     for rank, epoch in enumerate(epochs):
-        if epoch != epochs[0]:
-            remedy = (
-                'Give all processes the same dataset.'
-                if epoch.images != epochs[0].images
-                else "Set round_up=True in the sampler, such as dict(type='DefaultSampler')."
-            )
-            raise ValueError(
-                'train_dataloader must give all processes as many batches of the same size, got '
-                f'{epochs[0]} in process 0, and {epoch} in process {rank}. {remedy}'
-            )
+        if epoch == epochs[0]:
+            continue
+        remedy = "Set round_up=True in the sampler, or take dict(type='DefaultSampler')."
+        if epoch.images != epochs[0].images:
+            remedy = 'Give all processes the same dataset.'
+        raise ValueError(
+            'train_dataloader must give all processes as many batches of the same size, got '
+            f'{epochs[0]} in process 0 and {epoch} in process {rank}. {remedy}'
+        )
 
 
 @contextmanager

@@ -96,3 +96,12 @@ def test_history_goes_on_after_resume(repo, shrunk_config):
     whole = second.message_hub.get_scalar('train/loss_gen').data[0]
     assert whole[:2].tolist() == begun.tolist()
     assert len(whole) == 4
+
+
+def test_tensor_is_kept_on_a_device_alone():
+    history = DeferredHistory()
+    history.append(torch.tensor(0.5))
+    history.append(torch.zeros((), device='meta'))  # has no number to tell
+    kept, deferred = history._pending
+    assert isinstance(kept, float)
+    assert isinstance(deferred, torch.Tensor)
