@@ -4,7 +4,6 @@ import argparse
 import os
 from pathlib import Path
 
-import torch
 from mmengine.config import Config, DictAction
 
 from mmgan_lite.catalog import config_path
@@ -38,9 +37,11 @@ def add_launcher(parser: argparse.ArgumentParser) -> None:
 
 
 def set_launcher(cfg: Config, args: argparse.Namespace) -> None:
-    """Hand the launcher to the Runner; without a GPU, processes talk through gloo."""
+    """Hand the launcher to the Runner, and connect the processes that it started."""
+    # Loads the Runner, which a command that only prints a config does without.
+    from mmgan_lite.apis import connect_processes
+
     cfg.launcher = args.launcher
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    if args.launcher == 'pytorch' and not torch.cuda.is_available():
-        # Runner would ask CUDA for a device first; it leaves a group that is there alone.
-        torch.distributed.init_process_group('gloo')
+    if args.launcher == 'pytorch':
+        os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    connect_processes(cfg)

@@ -1,11 +1,15 @@
 """The GAN under several processes: one wrapper, and every network synchronised by itself."""
 
-from collections.abc import Sequence
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.dist import get_rank
-from mmengine.model import MMSeparateDistributedDataParallel
+from mmengine.model import MMSeparateDistributedDataParallel, is_model_wrapper
+from torch import nn
 
 from mmgan_lite.registry import MODEL_WRAPPERS
 
@@ -14,7 +18,9 @@ from mmgan_lite.registry import MODEL_WRAPPERS
 class GANDistributedDataParallel(MMSeparateDistributedDataParallel):
     """MMEngine's wrapper for models of several networks, on GPUs and on CPUs.
 
-    Differs from MMEngine's: needs no GPU, and each process draws latents of its own from one seed.
+    Differs from MMEngine's: needs no GPU; ``no_sync`` works; the keys of a checkpoint are those of
+    a single process; and from one seed each process gets random numbers of its own: torch's
+    (latents, on the CPU and the GPU), numpy's and Python's.
 
     Args:
         module: The model; each child that trains is wrapped by itself.
@@ -40,6 +46,44 @@ class GANDistributedDataParallel(MMSeparateDistributedDataParallel):
             find_unused_parameters=find_unused_parameters,
             device_ids=None if on_cpu else device_ids,
         )
-        # With one seed in all processes all would draw the same latents, and a batch over four
-        # processes would teach no more than one over one.
-        torch.manual_seed(torch.initial_seed() + get_rank())
+        for network in self._networks():
+            network.register_state_dict_post_hook(_leave_out_wrapper)
+            network.register_load_state_dict_pre_hook(_put_in_wrapper)
+        _seed_by_rank()
+
+    def _networks(self) -> list[Any]:
+        return [child for child in self.module.children() if is_model_wrapper(child)]
+
+    @contextmanager
+    def no_sync(self) -> Iterator[None]:
+        """Inside, what is passed through a network leaves its gradients with each process."""
+        with ExitStack() as stack:
+            for network in self._networks():
+                stack.enter_context(network.no_sync())
+            yield
+
+
+# Hooks of the networks and not of the model around them: MMEngine loads past the wrappers, and
+# calls none of these; torch loads through them.
+def _leave_out_wrapper(network: nn.Module, state: dict, prefix: str, metadata: dict) -> None:
+    _rename(state, f'{prefix}module.', prefix)
+
+
+def _put_in_wrapper(network: nn.Module, state: dict, prefix: str, *args: Any) -> None:
+    _rename(state, prefix, f'{prefix}module.')
+
+
+def _rename(state: dict, old: str, new: str) -> None:
+    for key in [key for key in state if key.startswith(old)]:
+        state[new + key.removeprefix(old)] = state.pop(key)
+
+
+def _seed_by_rank() -> None:
+    # All processes start from one seed, and would draw the same latents and flip the same images:
+    # a batch over four would teach little more than one over one. The seed is mixed with the rank,
+    # not added to it, so that runs with neighbouring seeds share no noise.
+    stream = np.random.SeedSequence((torch.initial_seed(), get_rank()))
+    seed = int(stream.generate_state(1)[0])
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)

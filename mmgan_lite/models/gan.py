@@ -117,8 +117,6 @@ class GAN(BaseModel):
         self._graphed_step: GraphedStep | None = None
         self._memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.to(memory_format=self._memory_format)
-        self.register_state_dict_post_hook(_strip_wrappers)
-        self.register_load_state_dict_pre_hook(_add_wrappers)
 
     def init_weights(self) -> None:
         """Initialise the networks by ``init_cfg``; the average starts where the generator does."""
@@ -467,27 +465,6 @@ class GAN(BaseModel):
 def _bare(network: nn.Module) -> Any:
     """The network itself: the wrapper of several processes belongs to the step that trains it."""
     return network.module if is_model_wrapper(network) else network
-
-
-def _strip_wrappers(gan: nn.Module, state: dict, prefix: str, metadata: dict) -> None:
-    """Save the same keys whether one process wrote them or many."""
-    for name in _wrapped_children(gan):
-        _rename(state, f'{prefix}{name}.module.', f'{prefix}{name}.')
-
-
-def _add_wrappers(gan: nn.Module, state: dict, prefix: str, *args: Any) -> None:
-    """Load those keys into networks that are wrapped."""
-    for name in _wrapped_children(gan):
-        _rename(state, f'{prefix}{name}.', f'{prefix}{name}.module.')
-
-
-def _wrapped_children(gan: nn.Module) -> list[str]:
-    return [name for name, child in gan.named_children() if is_model_wrapper(child)]
-
-
-def _rename(state: dict, old: str, new: str) -> None:
-    for key in [key for key in state if key.startswith(old)]:
-        state[new + key.removeprefix(old)] = state.pop(key)
 
 
 def _build_optional(part: Mapping | nn.Module | None, name: str) -> nn.Module | None:

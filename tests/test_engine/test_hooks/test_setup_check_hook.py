@@ -1,14 +1,17 @@
-"""Mistakes of data against model are found before the first iteration."""
+"""Mistakes of data against model are found before the first iteration, in all processes."""
 
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine.dataset import DefaultSampler, InfiniteSampler
+from mmengine.dist import get_rank
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+import mmgan_lite
 from mmgan_lite.datasets import InMemoryImageDataset, image_collate
 from mmgan_lite.engine import MultiOptimWrapperConstructor, SetupCheckHook
 
@@ -89,3 +92,108 @@ def test_more_classes_in_the_data_than_in_the_networks(make_gan):
         check(
             make_gan(num_classes=2), num=8, labels=[0] * 8, metainfo=dict(classes=('a', 'b', 'c'))
         )
+
+
+EPOCHS = dict(type='DefaultSampler', shuffle=True)
+UNEVEN = dict(EPOCHS, round_up=False)
+ENDLESS = dict(type='InfiniteSampler', shuffle=True)
+
+# In two processes: images of each, batch_size, other settings of the loader, and what both must
+# answer; the 7 images are 4 and 3 without rounding up.
+TWO = dict(
+    one_batch_more=(
+        (7, 7),
+        dict(batch_size=1, sampler=UNEVEN),
+        'got images=7, batches=4, last_batch=1 in process 0 and images=7, batches=3, last_batch=1 '
+        'in process 1. Set round_up=True in the sampler',
+    ),
+    smaller_last_batch=(
+        (7, 7),
+        dict(batch_size=3, sampler=UNEVEN),
+        'got images=7, batches=2, last_batch=1 in process 0 and images=7, batches=1, last_batch=3',
+    ),
+    larger_than_the_share=(
+        (7, 7),
+        dict(batch_size=5, sampler=EPOCHS),
+        'must be at most its share of the images, got batch_size=5 for 4 of 7 images. '
+        'Set batch_size=4, or start fewer than 2 processes.',
+    ),
+    larger_than_the_share_of_one=(
+        (7, 7),
+        dict(batch_size=4, sampler=UNEVEN, drop_last=True),
+        'got batch_size=4 for 3 of 7 images',
+    ),
+    larger_than_the_share_of_endless=(
+        (7, 7),
+        dict(batch_size=4, sampler=ENDLESS),
+        'got batch_size=4 for 3 of 7 images',
+    ),
+    other_dataset=(
+        (8, 6),
+        dict(batch_size=3, sampler=ENDLESS),
+        'got images=8, batches=3, last_batch=3 in process 0 and images=6, batches=2, last_batch=3 '
+        'in process 1. Give all processes the same dataset.',
+    ),
+    rounded_up=((7, 7), dict(batch_size=2, sampler=EPOCHS), None),
+    uneven_but_dropped=((7, 7), dict(batch_size=3, sampler=UNEVEN, drop_last=True), None),
+    endless=((7, 7), dict(batch_size=3, sampler=ENDLESS), None),
+)
+
+
+def train(folder, name):
+    """Real training without batch norm; the error, if there is one."""
+    images, loader, _ = TWO[name]
+    cfg = mmgan_lite.get_config('gan_mlp_digits-28x28')
+    cfg.merge_from_dict(
+        {
+            'work_dir': str(folder / name),
+            'experiment_name': name,
+            'launcher': 'pytorch',
+            'model.generator.hidden_dims': (8,),
+            'model.discriminator.hidden_dims': (8,),
+            'train_dataloader': loader,
+            'train_dataloader.dataset.indices': images[get_rank()],
+            'default_hooks.checkpoint.interval': 100,
+        }
+    )
+    cfg.param_scheduler = []
+    endless = loader['sampler'] is ENDLESS
+    cfg.train_cfg = dict(max_iters=4) if endless else dict(by_epoch=True, max_epochs=2)
+    try:
+        Runner.from_cfg(cfg).train()
+    except ValueError as error:
+        return str(error)
+
+
+def main(folder):
+    """What each of the two processes does."""
+    torch.distributed.init_process_group('gloo')
+    errors = {name: train(folder, name) for name in TWO}
+    torch.save(errors, folder / f'{get_rank()}.pth')
+
+
+@pytest.fixture(scope='module')
+def errors_of_two(torchrun, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('two')
+    torchrun(__file__, folder)
+    return folder, [torch.load(folder / f'{rank}.pth') for rank in (0, 1)]
+
+
+@pytest.mark.parametrize('name', TWO)
+def test_two_processes_fail_together_or_not_at_all(errors_of_two, name):
+    folder, errors = errors_of_two
+    expected = TWO[name][2]
+    for error in (process[name] for process in errors):
+        assert error is None if expected is None else expected in error, error
+    # Before anything was done: the first process draws the untrained generator.
+    assert (folder / name / 'samples').exists() == (expected is None)
+
+
+def test_error_of_another_process_names_it(errors_of_two):
+    _, (first, second) = errors_of_two
+    assert first['larger_than_the_share_of_one'].startswith('In process 1: ValueError: batch_size')
+    assert second['larger_than_the_share_of_one'].startswith('batch_size')
+
+
+if __name__ == '__main__':
+    main(Path(sys.argv[1]))

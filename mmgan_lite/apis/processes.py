@@ -1,0 +1,141 @@
+"""From what a launcher tells its processes to processes that can talk to each other."""
+
+import os
+import subprocess
+import zlib
+from datetime import timedelta
+from typing import NamedTuple
+
+import torch
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.dist import get_rank, get_world_size, is_distributed
+
+
+def connect_processes(cfg: Config) -> None:
+    """Connect the processes that ``cfg.launcher`` started, before a Runner is built.
+
+    Without a GPU they talk through gloo. With GPUs only environment variables are set, and the
+    Runner does the rest, which it cannot without one. Nothing happens in a single process, or where
+    the processes are connected. The commands ``train`` and ``test`` call it.
+
+    Args:
+        cfg: ``launcher`` tells who started the processes: 'pytorch' (torchrun), 'slurm', 'mpi'
+            (Open MPI), or 'none'. ``env_cfg.dist_cfg`` may hold ``backend``, ``port`` (with slurm)
+            and what ``torch.distributed.init_process_group`` takes, ``timeout`` in seconds.
+
+    Raises:
+        ValueError: If no such launcher has started this process, it does not tell on which machine
+            the first process runs, or a GPU is asked for that is not there.
+
+    Example:
+        In a script of your own::
+
+            connect_processes(cfg)
+            Runner.from_cfg(cfg).train()
+    """
+    launcher = cfg.get('launcher', 'none')
+    if launcher == 'none' or is_distributed():
+        return
+    if launcher not in _LAUNCHERS:
+        raise ValueError(
+            f"launcher must be one of {', '.join(map(repr, _LAUNCHERS))} or 'none', got "
+            f"{launcher!r}. Set launcher='none' for a single process."
+        )
+    options = dict(cfg.get('env_cfg', {}).get('dist_cfg', {}))
+    backend, port = options.pop('backend', None), options.pop('port', None)
+    _set_environment(launcher, port)
+    if get_device() != 'cpu':
+        _check_gpu()
+        return
+    if backend not in (None, 'gloo'):
+        raise ValueError(
+            f'env_cfg.dist_cfg.backend={backend!r} needs GPUs, but torch finds none here. '
+            'Pass --cfg-options env_cfg.dist_cfg.backend=gloo to train on CPUs.'
+        )
+    if 'timeout' in options:
+        options['timeout'] = timedelta(seconds=options['timeout'])
+    torch.distributed.init_process_group('gloo', **options)
+    if get_rank() == 0:
+        print(f'torch finds no GPU: {get_world_size()} processes on CPUs, connected through gloo.')
+
+
+class _Launcher(NamedTuple):
+    """Where a launcher tells a process its rank, and how the launcher is started."""
+
+    rank: str
+    world_size: str
+    local_rank: str
+    command: str
+
+
+_LAUNCHERS = {
+    'pytorch': _Launcher('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'torchrun --nproc-per-node=2'),
+    'slurm': _Launcher('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID', 'srun --ntasks=2'),
+    'mpi': _Launcher(
+        'OMPI_COMM_WORLD_RANK',
+        'OMPI_COMM_WORLD_SIZE',
+        'OMPI_COMM_WORLD_LOCAL_RANK',
+        "Open MPI's mpirun -np 2",
+    ),
+}
+
+
+def _set_environment(launcher: str, port: int | None) -> None:
+    """Put what the launcher tells where torch and MMEngine look for it, as torchrun does."""
+    told = _LAUNCHERS[launcher]
+    for name in (told.rank, told.world_size, told.local_rank):
+        if name not in os.environ:
+            raise ValueError(
+                f'launcher={launcher!r} needs the environment variable {name}, which is not set. '
+                f'Start the processes by {told.command}, or use no launcher for a single one.'
+            )
+    if launcher == 'pytorch':
+        return
+    os.environ['RANK'] = os.environ[told.rank]
+    os.environ['WORLD_SIZE'] = os.environ[told.world_size]
+    os.environ['LOCAL_RANK'] = os.environ[told.local_rank]
+    if 'MASTER_ADDR' not in os.environ:
+        os.environ['MASTER_ADDR'] = _slurm_address() if launcher == 'slurm' else _mpi_address()
+    if launcher == 'slurm' and port is not None:  # before MASTER_PORT, as in MMEngine
+        os.environ['MASTER_PORT'] = str(port)
+    # MMEngine takes 29500 for all, where two jobs on one machine would meet.
+    names = ('SLURM_JOB_ID', 'SLURM_STEP_ID') if launcher == 'slurm' else ('PMIX_NAMESPACE',)
+    job = '.'.join(os.environ.get(name, '') for name in names)
+    os.environ.setdefault('MASTER_PORT', str(10_000 + zlib.crc32(job.encode()) % 20_000))
+
+
+def _slurm_address() -> str:
+    """The first machine of this job step; slurm writes them as ``node[01-04,07]``."""
+    nodes = os.environ.get('SLURM_STEP_NODELIST') or os.environ.get('SLURM_NODELIST', '')
+    if nodes and not set('[,') & set(nodes):
+        return nodes
+    try:
+        command = ['scontrol', 'show', 'hostnames', nodes]
+        listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return listed.split()[0]
+    except (OSError, subprocess.CalledProcessError, IndexError) as error:
+        raise ValueError(
+            'MASTER_ADDR must name the machine of the first process, which scontrol does not tell '
+            f'of the nodes {nodes!r} ({error}). Set MASTER_ADDR in the job script.'
+        ) from error
+
+
+def _mpi_address() -> str:
+    """This machine, if all processes are on it."""
+    if os.environ.get('OMPI_COMM_WORLD_LOCAL_SIZE') != os.environ['OMPI_COMM_WORLD_SIZE']:
+        raise ValueError(
+            'MASTER_ADDR must name the machine of the first process where mpi starts processes '
+            'on several. Pass it by mpirun -x MASTER_ADDR=<name>.'
+        )
+    return '127.0.0.1'
+
+
+def _check_gpu() -> None:
+    local_rank, count = int(os.environ['LOCAL_RANK']), torch.cuda.device_count()
+    if get_device() == 'cuda' and local_rank >= count:
+        raise ValueError(
+            'Each process needs a GPU of its own, but the one with LOCAL_RANK='
+            f'{local_rank} sees {count}. Start as many as there are GPUs, and let each see all '
+            'of them; or hide them by CUDA_VISIBLE_DEVICES= to train on CPUs.'
+        )
