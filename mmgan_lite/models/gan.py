@@ -40,6 +40,8 @@ class GAN(BaseModel):
             an ``interval`` of k is computed in every k-th step, and then counts k times.
         augmentation: ``forward(images)`` gives what the discriminator sees, of real images and of
             fakes, in both players' steps; differentiable. None for the images as they are.
+        latents: Distribution of what the generator starts from; None for
+            :class:`~mmgan_lite.models.NormalLatents`.
         ema: Config of an average of the generator's weights, which samples are drawn from; None
             for no average. Built with ``model=generator``.
         discriminator_steps: Steps of the discriminator before the generator's turn, at least 1.
@@ -73,6 +75,7 @@ class GAN(BaseModel):
         auxiliary_loss: Mapping | nn.Module | None = None,
         regularizers: Sequence[Mapping | nn.Module] = (),
         augmentation: Mapping | nn.Module | None = None,
+        latents: Mapping | nn.Module | None = None,
         ema: Mapping | None = None,
         discriminator_steps: int = 1,
         generator_steps: int = 1,
@@ -100,6 +103,7 @@ class GAN(BaseModel):
         self.discriminator = build_part(MODELS, discriminator, 'discriminator')
         self.loss = build_part(MODELS, loss, 'loss')
         self.auxiliary_loss: Any = _build_optional(auxiliary_loss, 'auxiliary_loss')
+        self.latents = build_part(MODELS, latents or dict(type='NormalLatents'), 'latents')
         self.augmentation: Any = _build_optional(augmentation, 'augmentation')
         self.regularizers = nn.ModuleList(
             build_part(MODELS, regularizer, f'regularizers[{position}]')
@@ -217,6 +221,7 @@ class GAN(BaseModel):
         latents: Tensor | None = None,
         generator: torch.Generator | None = None,
         use_ema: bool = True,
+        truncation: float = 1.0,
     ) -> Tensor:
         """Draw images from the generator in eval mode; its mode is put back afterwards.
 
@@ -227,6 +232,8 @@ class GAN(BaseModel):
             latents: Float ``(num, latent_dim)``; None draws them.
             generator: Random numbers for what is drawn here; None for torch's global ones.
             use_ema: Whether to draw from the average of the weights, where there is one.
+            truncation: Factor of the latents, in [0, 1]: less moves them towards their mean, for
+                images that are more typical and more alike.
 
         Returns:
             Float ``(num, C, H, W)`` in [-1, 1], on the model's device.
@@ -235,6 +242,8 @@ class GAN(BaseModel):
             ValueError: If an argument is out of its range, or does not fit the others.
         """
         check_positive('num', num)
+        if not 0 <= truncation <= 1:
+            raise ValueError(f'truncation must lie in [0, 1], got {truncation}. Pass 1.0 for none.')
         if latents is None:
             latents = self.sample_latents(num, generator)
         elif tuple(latents.shape) != (num, self.latent_dim):
@@ -247,17 +256,15 @@ class GAN(BaseModel):
         if use_ema and self.generator_ema is not None:
             network = self.generator_ema
         with evaluating(network):
-            return network(latents.to(self.device), labels)
+            return network(truncation * latents.to(self.device), labels)
 
     def sample_latents(self, num: int, generator: torch.Generator | None = None) -> Tensor:
-        """Standard normal latents, float32 ``(num, latent_dim)``, on the model's device.
+        """Latents of the model's distribution, float32 ``(num, latent_dim)``, on its device.
 
         With a ``generator`` they are drawn on its device, so that one on the CPU gives the same
         latents to a model on any device.
         """
-        device = self.device if generator is None else generator.device
-        latents = torch.randn(num, self.latent_dim, generator=generator, device=device)
-        return latents.to(self.device)
+        return self.latents(num, self.latent_dim, generator=generator, device=self.device)
 
     @property
     def device(self) -> torch.device:

@@ -610,3 +610,20 @@ def test_channels_last_changes_the_layout_alone(make_optim_wrapper):
         batch = dict(inputs=torch.randint(0, 256, (4, 3, 8, 8), dtype=torch.uint8))
         results.append(gan.train_step(batch, make_optim_wrapper(gan)))
     torch.testing.assert_close(results[0], results[1], rtol=1e-4, atol=1e-5)
+
+
+def test_latents_are_a_part():
+    gan = linear_gan(latents=dict(type='UniformLatents'))
+    latents = gan.sample_latents(2000)
+    assert latents.abs().max() <= 1
+    torch.testing.assert_close(latents.std(), torch.tensor(3**-0.5), rtol=0.05, atol=0)
+
+
+def test_truncation_moves_latents_to_their_mean():
+    gan = linear_gan()
+    latents = torch.tensor([[2.0], [-4.0]])
+    # G(z) = 0.5 z
+    assert gan.sample(2, latents=latents, truncation=0.5).flatten().tolist() == [0.5, -1.0]
+    assert gan.sample(2, latents=latents).flatten().tolist() == [1.0, -2.0]
+    with pytest.raises(ValueError, match=r'truncation must lie in \[0, 1\], got 1.5'):
+        gan.sample(2, truncation=1.5)
