@@ -1,14 +1,18 @@
 """Image datasets, in memory or in files, and what turns their items into batches."""
 
+from mmgan_lite.datasets.cifar import CIFAR10Dataset, CIFAR100Dataset
 from mmgan_lite.datasets.collate import ImageBatch, image_collate
 from mmgan_lite.datasets.digits import DigitsDataset
 from mmgan_lite.datasets.image_folder import ImageFolderDataset
 from mmgan_lite.datasets.in_memory import InMemoryImageDataset
 from mmgan_lite.datasets.mnist import FashionMNISTDataset, KMNISTDataset, MNISTDataset
 from mmgan_lite.datasets.packed import MappedImages, PackedImageDataset, pack_images
+from mmgan_lite.datasets.stacked_mnist import StackedImages, StackedMNISTDataset
 from mmgan_lite.datasets.transforms import PackImage
 
 __all__ = [
+    'CIFAR100Dataset',
+    'CIFAR10Dataset',
     'DigitsDataset',
     'FashionMNISTDataset',
     'ImageBatch',
@@ -19,6 +23,8 @@ __all__ = [
     'MappedImages',
     'PackImage',
     'PackedImageDataset',
+    'StackedImages',
+    'StackedMNISTDataset',
     'image_collate',
     'pack_images',
 ]

@@ -6,18 +6,14 @@ them; they are read here, because torchvision's reader does not notice a file th
 """
 
 import math
-import os
-import shutil
 import struct
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 
+from mmgan_lite.datasets.downloads import check_split, obtain_files
 from mmgan_lite.datasets.in_memory import InMemoryImageDataset
 from mmgan_lite.registry import DATASETS
 
@@ -45,12 +41,7 @@ class _IDXDataset(InMemoryImageDataset):
         lazy_init: bool = False,
         max_refetch: int = 1000,
     ) -> None:
-        if split not in _FILES:
-            raise ValueError(
-                f"split must be 'train' or 'test', got {split!r}. "
-                "Pass split='train' for the 60,000 images to train on."
-            )
-        self.split = split
+        self.split = check_split(split, 60_000)
         self.download = download
         super().__init__(
             metainfo=metainfo,
@@ -61,6 +52,10 @@ class _IDXDataset(InMemoryImageDataset):
             lazy_init=lazy_init,
             max_refetch=max_refetch,
         )
+        # For reports of an evaluation. MMEngine would take the words for names of files if they
+        # were given as metainfo.
+        name = type(self).__name__.removesuffix('Dataset')
+        self._metainfo = {'dataset': name, 'split': split, **self._metainfo}
 
     def load_images(self) -> tuple[Any, Any]:
         """Read the split's two files, after a download if they are absent.
@@ -72,11 +67,15 @@ class _IDXDataset(InMemoryImageDataset):
             FileNotFoundError: If the files are absent and may not or could not be downloaded.
             ValueError: If a file is damaged, or the two do not belong together.
         """
-        raw_folder = Path(self.data_root).expanduser() / self.torchvision_name / 'raw'
+        raw_folder = obtain_files(
+            self.torchvision_name,
+            self.data_root,
+            f'{self.torchvision_name}/raw',
+            needed=_FILES[self.split],
+            provided=[name for names in _FILES.values() for name in names],
+            download=self.download,
+        )
         image_file, label_file = (raw_folder / name for name in _FILES[self.split])
-        # Files that are there are only read: the folder may be read-only, or shared by many.
-        if not (image_file.is_file() and label_file.is_file()):
-            self._obtain(image_file, label_file)
         images = _read_idx(image_file, num_dims=3)
         labels = _read_idx(label_file, num_dims=1)
         if len(images) != len(labels):
@@ -85,47 +84,6 @@ class _IDXDataset(InMemoryImageDataset):
                 f"'{image_file.name}', got {len(labels)}. Delete both and load with download=True."
             )
         return images[:, None], labels
-
-    def _obtain(self, image_file: Path, label_file: Path) -> None:
-        """Download under a lock, or explain what is missing."""
-        raw_folder = image_file.parent
-        absent = f"{self.torchvision_name} is not in '{raw_folder}'"
-        put_there = f'Put {image_file.name} and {label_file.name} there, or use DigitsDataset.'
-        if not self.download:
-            raise FileNotFoundError(
-                f'{absent}, and download=False. {put_there} With download=True it is fetched.'
-            )
-        from torchvision import datasets  # slow to import, and only needed for a download
-
-        source = getattr(datasets, self.torchvision_name)
-        data_root = raw_folder.parents[1]
-        try:
-            data_root.mkdir(parents=True, exist_ok=True)
-            # One process of a machine downloads; the others wait here and then find the files.
-            with FileLock(data_root / f'.{self.torchvision_name}.lock'):
-                # Left by a process that was killed; under the lock nobody else is writing there.
-                for leftover in data_root.glob(f'.download-{self.torchvision_name}-*'):
-                    shutil.rmtree(leftover)
-                if not (image_file.is_file() and label_file.is_file()):
-                    _download(source, data_root, raw_folder)
-        except (HTTPException, OSError, RuntimeError) as error:
-            # torchvision collects the errors of its mirrors in a message of many lines.
-            reason = f'{type(error).__name__}: {" ".join(str(error).split())}'
-            raise FileNotFoundError(
-                f'{absent} and could not be downloaded ({reason}). {put_there}'
-            ) from error
-
-
-def _download(source: Callable[..., Any], data_root: Path, raw_folder: Path) -> None:
-    """Fetch both splits with torchvision; a file appears in ``raw_folder`` only when complete."""
-    with tempfile.TemporaryDirectory(
-        prefix=f'.download-{raw_folder.parent.name}-', dir=data_root
-    ) as folder:
-        downloaded = Path(source(root=folder, download=True).raw_folder)
-        raw_folder.mkdir(parents=True, exist_ok=True)
-        for name in (name for names in _FILES.values() for name in names):
-            if not (raw_folder / name).exists():
-                os.replace(downloaded / name, raw_folder / name)
 
 
 def _read_idx(path: Path, num_dims: int) -> np.ndarray:

@@ -37,7 +37,8 @@ class AdaptiveAugment(nn.Module):
     """Changes each image by transforms that are each applied with probability ``p``: ADA.
 
     - ``'blit'``: a mirror image (left and right, one time in two), a rotation by 0, 90, 180 or 270
-      degrees, a shift by whole pixels, up to 1/8 of the side. Pixels move, and keep their values.
+      degrees, a shift by whole pixels, up to 1/8 of the side. The pixels of a square image move,
+      and keep their values.
     - ``'geometry'``: a scale of 2 to the power N(0, 0.2^2); a rotation by any angle; the same scale
       along one axis and its inverse along the other; a second rotation; a shift by N(0, 0.125^2)
       of the side. The rotations have such a probability that ``p`` is that of any.
@@ -195,7 +196,7 @@ class AdaptiveAugment(nn.Module):
     def _draw_geometry(self, images: Tensor) -> list[Tensor]:
         num, (height, width) = len(images), images.shape[2:]
         normal = torch.randn(4, num, dtype=images.dtype, device=images.device)
-        scale, stretch = 2 ** (_LOG_SCALE_STD * self._gate(2, num) * normal[:2])
+        scale, stretch = (_LOG_SCALE_STD * self._gate(2, num) * normal[:2]).exp2()
         # Two independent gates, one of which is open with probability p.
         rotated = self._gate(2, num, p=1 - (1 - self.p).sqrt())
         angles = rotated * math.pi * (2 * _uniform(2, images) - 1)
@@ -219,10 +220,10 @@ class AdaptiveAugment(nn.Module):
         uniform = _uniform(2, images)[:, :, None, None]
         gate = self._gate(5, num, 1, 1)
         brightness = _BRIGHTNESS_STD * gate[0] * normal[0]
-        contrast = 2 ** (_LOG_CONTRAST_STD * gate[1] * normal[1])
+        contrast = (_LOG_CONTRAST_STD * gate[1] * normal[1]).exp2()
         luma = contrast * (1 - 2 * gate[2] * (2 * uniform[0]).floor())
         angle = math.pi * gate[3] * (2 * uniform[1] - 1)
-        chroma = contrast * 2 ** (_LOG_SATURATION_STD * gate[4] * normal[2])
+        chroma = contrast * (_LOG_SATURATION_STD * gate[4] * normal[2]).exp2()
 
         identity = torch.eye(channels, dtype=images.dtype, device=images.device)
         grey = torch.full_like(identity, 1 / channels)

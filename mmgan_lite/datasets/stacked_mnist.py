@@ -1,0 +1,191 @@
+"""Stacked MNIST: three digits as the channels of one image, so that there are 1000 classes.
+
+Metz et al. 2017, Unrolled Generative Adversarial Networks, arXiv:1611.02163. How many of the 1000
+classes a generator draws tells how much of the data it has lost.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmgan_lite.arguments import check_positive
+from mmgan_lite.datasets.in_memory import selector
+from mmgan_lite.datasets.mnist import _IDXDataset
+from mmgan_lite.registry import DATASETS
+
+
+class StackedImages:
+    """Triples of grey images, put together when they are asked for.
+
+    Args:
+        digits: Grey images, uint8 of shape ``(M, H, W)``.
+        rows: Positions in ``digits``, int64 of shape ``(N, 3)``, on the same device.
+
+    Example:
+        >>> digits = torch.arange(4, dtype=torch.uint8)[:, None, None]
+        >>> images = StackedImages(digits, torch.tensor([[0, 1, 2], [3, 3, 0]]))
+        >>> images.shape, images[1].flatten().tolist()
+        ((2, 3, 1, 1), [3, 3, 0])
+    """
+
+    def __init__(self, digits: Tensor, rows: Tensor) -> None:
+        self._digits = digits
+        self._rows = rows
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """``(N, 3, H, W)``."""
+        height, width = self._digits.shape[1:]
+        return len(self), 3, height, width
+
+    @property
+    def nbytes(self) -> int:
+        """What the digits and the positions take in memory."""
+        return self._digits.nbytes + self._rows.nbytes
+
+    @property
+    def device(self) -> torch.device:
+        """Where they lie."""
+        return self._digits.device
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether that is a GPU."""
+        return self._digits.is_cuda
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int | slice | Tensor) -> Tensor:
+        """Stack images; the index is what a tensor of all of them would take.
+
+        Args:
+            index: An int, a slice, or an int64 tensor of shape ``(B,)``.
+
+        Returns:
+            uint8 of shape ``(3, H, W)`` for an int and else ``(B, 3, H, W)``.
+
+        Raises:
+            IndexError: If a position is out of range.
+        """
+        return self._stack(self._rows[index])
+
+    def index_select(self, dim: int, index: Tensor) -> Tensor:
+        """As a tensor's, for ``dim`` 0: the images at positions ``(B,)``, ``(B, 3, H, W)``."""
+        return self._stack(self._rows.index_select(dim, index))
+
+    def select(self, index: slice | Tensor) -> 'StackedImages':
+        """Only some of these images, of the same digits.
+
+        Raises:
+            IndexError: If a position is out of range.
+        """
+        return StackedImages(self._digits, self._rows[index].clone())
+
+    def to(self, device: torch.device | str) -> 'StackedImages':
+        """The same on a device."""
+        return StackedImages(self._digits.to(device), self._rows.to(device))
+
+    def _stack(self, rows: Tensor) -> Tensor:
+        # Several times as fast as digits[rows], which walks over single pixels.
+        digits = self._digits.index_select(0, rows.flatten())
+        return digits.view(*rows.shape, *digits.shape[1:])
+
+
+@DATASETS.register_module()
+class StackedMNISTDataset(_IDXDataset):
+    """Three random digits of MNIST as red, green and blue: 28x28, 1000 classes.
+
+    Only MNIST itself is held in memory, 47 MB, and for each image the positions of its digits. A
+    batch is put together in one indexing step, on a GPU too. The label of the digits r, g, b is
+    ``100 * r + 10 * g + b``; the digits are drawn evenly from all of the split, so that the classes
+    are about as even as MNIST's own.
+
+    ``images`` is a ``StackedImages``: ``images[:100]`` makes a hundred of them. A subset shares the
+    digits.
+
+    Args:
+        data_root: As for ``MNISTDataset``, whose files it reads, and so are the next two.
+        split: ``'train'`` or ``'test'``: which digits are stacked.
+        download: Fetch the files if they are absent.
+        num_images: How many triples to draw, at least 1.
+        seed: Which triples, in [0, 2**32). Those of a longer dataset begin with those of a shorter.
+        metainfo: As for ``InMemoryImageDataset``, and so are the arguments below.
+        indices: Keep only some images.
+        pipeline: Transforms, ending in ``PackImage``.
+        test_mode: Fail on an image that the pipeline rejects.
+        lazy_init: Load when first needed.
+        max_refetch: How many other images to try when the pipeline rejects one.
+
+    Raises:
+        FileNotFoundError: If the files are absent and may not or could not be downloaded.
+        ValueError: If an argument is out of its range, or a file is damaged.
+
+    Example:
+        >>> dataset = StackedMNISTDataset(num_images=26_000, lazy_init=True)
+        >>> dataset.metainfo['classes'][7], len(dataset.metainfo['classes'])
+        ('007', 1000)
+    """
+
+    METAINFO = {'classes': tuple(f'{number:03}' for number in range(1000))}
+    torchvision_name = 'MNIST'
+
+    def __init__(
+        self,
+        data_root: str = 'data',
+        split: str = 'train',
+        download: bool = True,
+        num_images: int = 128_000,
+        seed: int = 0,
+        metainfo: Mapping | None = None,
+        indices: int | Sequence[int] | None = None,
+        pipeline: Sequence[Mapping | Callable] = (),
+        test_mode: bool = False,
+        lazy_init: bool = False,
+        max_refetch: int = 1000,
+    ) -> None:
+        self.num_images = check_positive('num_images', num_images)
+        if type(seed) is not int or not 0 <= seed < 2**32:
+            raise ValueError(f'seed must be an int in [0, 2**32), got {seed!r}. Pass seed=0.')
+        self.seed = seed
+        super().__init__(
+            data_root=data_root,
+            split=split,
+            download=download,
+            metainfo=metainfo,
+            indices=indices,
+            pipeline=pipeline,
+            test_mode=test_mode,
+            lazy_init=lazy_init,
+            max_refetch=max_refetch,
+        )
+
+    def full_init(self) -> None:
+        """Load the digits, draw the triples and keep what ``indices`` says, unless that is done.
+
+        Raises:
+            FileNotFoundError: If the files are absent and may not or could not be downloaded.
+            ValueError: If a file is damaged.
+        """
+        if self._fully_initialized:
+            return
+        digits, labels = self.load_images()
+        # numpy promises for this generator alone that its numbers stay the same for ever.
+        stream = np.random.RandomState(self.seed)
+        rows = stream.randint(len(digits), size=(self.num_images, 3), dtype=np.int64)
+        stacked = StackedImages(torch.from_numpy(digits[:, 0]), torch.from_numpy(rows))
+        self._images = stacked  # type: ignore[assignment]  # is indexed as a tensor is
+        self._labels = torch.from_numpy(labels[rows] @ np.array([100, 10, 1]))
+        self._fully_initialized = True
+        if self._indices is not None:
+            self.get_subset_(self._indices)
+
+    def get_subset_(self, indices: int | Sequence[int]) -> None:
+        """Keep only some images; arguments and errors as for ``InMemoryImageDataset``."""
+        select, labels = selector(indices), self.labels
+        images: Any = self.images
+        self._images = images.select(select)
+        self._labels = None if labels is None else labels[select].clone()

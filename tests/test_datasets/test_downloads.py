@@ -1,0 +1,47 @@
+"""What is common to datasets that torchvision downloads; test_mnist and test_cifar do download."""
+
+import pytest
+
+from mmgan_lite.datasets.downloads import check_split, obtain_files
+
+
+def test_split_is_returned():
+    assert [check_split(split, 3) for split in ('train', 'test')] == ['train', 'test']
+
+
+def test_unknown_split():
+    with pytest.raises(ValueError, match='split must be') as raised:
+        check_split('val', 50_000)
+    assert str(raised.value) == (
+        "split must be 'train' or 'test', got 'val'. "
+        "Pass split='train' for the 50,000 images to train on."
+    )
+
+
+def obtain(root, needed, download=False):
+    return obtain_files('NoSuchDataset', root, 'set/raw', needed, ['a', 'b', 'c'], download)
+
+
+def test_files_that_are_there_need_no_torchvision(tmp_path):
+    folder = tmp_path / 'set' / 'raw'
+    folder.mkdir(parents=True)
+    (folder / 'a').touch()
+    assert obtain(tmp_path, ['a'], download=True) == folder
+    assert [path.name for path in tmp_path.iterdir()] == ['set']
+
+
+def test_home_is_expanded(tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    (tmp_path / 'set' / 'raw').mkdir(parents=True)
+    (tmp_path / 'set' / 'raw' / 'a').touch()
+    assert obtain('~', ['a']) == tmp_path / 'set' / 'raw'
+
+
+def test_all_absent_files_are_listed(tmp_path):
+    with pytest.raises(FileNotFoundError) as raised:
+        obtain(tmp_path, ['a', 'b', 'c'])
+    assert str(raised.value) == (
+        f"NoSuchDataset is not in '{tmp_path}/set/raw', and download=False. Put a, b and c there, "
+        'or use DigitsDataset. With download=True it is fetched.'
+    )
+    assert list(tmp_path.iterdir()) == []
