@@ -17,7 +17,9 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from mmgan_lite.datasets import InMemoryImageDataset
 from mmgan_lite.models import GAN
+from mmgan_lite.registry import DATASETS
 
 REPO = Path(__file__).resolve().parents[1]
 # For the processes that tests start: they run the checkout, installed or not.
@@ -137,6 +139,22 @@ def tiny_mnist_root(tmp_path_factory) -> str:
     return str(root)
 
 
+@DATASETS.register_module()
+class TinyDataset(InMemoryImageDataset):
+    """Twenty random images of ten classes, in the place of data that is not there."""
+
+    METAINFO = {'classes': tuple('0123456789')}
+
+    def __init__(self, image_shape):
+        self.image_shape = image_shape
+        super().__init__()
+
+    def load_images(self):
+        stream = np.random.default_rng(0)
+        images = stream.integers(0, 256, (20, *self.image_shape), dtype=np.uint8)
+        return images, np.arange(20) % 10
+
+
 @pytest.fixture
 def shrunk_config(tmp_path, tiny_mnist_root):
     """A config of the repo, cut down to two iterations on little data."""
@@ -147,8 +165,16 @@ def shrunk_config(tmp_path, tiny_mnist_root):
         cfg.experiment_name = f'{Path(path).stem}_{uuid.uuid4().hex}'
         cfg.train_cfg.max_iters = iterations
         cfg.train_dataloader.batch_size = 8
-        if 'data_root' in cfg.train_dataloader.dataset:
-            cfg.train_dataloader.dataset.data_root = tiny_mnist_root
+        dataset = cfg.train_dataloader.dataset
+        if 'MNIST' in dataset.type:
+            dataset.data_root = tiny_mnist_root
+        elif 'data_root' in dataset:
+            shape = cfg.model.generator.image_shape
+            cfg.train_dataloader.dataset = dict(type='TinyDataset', image_shape=shape)
+            cfg.train_dataloader.update(num_workers=0, persistent_workers=False)
+        for network in (cfg.model.generator, cfg.model.discriminator):
+            if network.type.startswith('R3GAN'):  # hundreds of MB otherwise
+                network.update(channels=16, cardinality=2)
         return cfg
 
     return load

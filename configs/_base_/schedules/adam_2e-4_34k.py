@@ -1,0 +1,8 @@
+# DCGAN's rates, for 2.2 million images in batches of 64.
+train_cfg = dict(by_epoch=False, max_iters=34375)
+optim_wrapper = dict(
+    constructor='MultiOptimWrapperConstructor',
+    generator=dict(optimizer=dict(type='Adam', lr=2e-4, betas=(0.5, 0.999), fused=True)),
+    discriminator=dict(optimizer=dict(type='Adam', lr=2e-4, betas=(0.5, 0.999), fused=True)),
+)
+param_scheduler = []  # constant learning rate

@@ -1,0 +1,43 @@
+_base_ = ['../_base_/datasets/cifar10_32x32.py', '../_base_/default_runtime.py']
+work_dir = 'work_dirs/{{ fileBasenameNoExtension }}'
+# The paper's settings for CIFAR-10: 50 million images in batches of 512, in one process, of which
+# the first 20 million anneal.
+model = dict(
+    type='GAN',
+    generator=dict(
+        type='R3GANGenerator', image_shape=(3, 32, 32), channels=768, cardinality=96, num_classes=10
+    ),
+    discriminator=dict(
+        type='R3GANDiscriminator',
+        image_shape=(3, 32, 32),
+        channels=768,
+        cardinality=96,
+        num_classes=10,
+    ),
+    loss=dict(type='RelativisticPairingGANLoss'),
+    regularizers=[
+        dict(type='R1Regularizer', weight=0.05),
+        dict(type='R2Regularizer', weight=0.05),
+    ],
+    augmentation=dict(type='AdaptiveAugment', p=0.0),
+    ema=dict(type='HalfLifeMovingAverage', half_life=0, images_per_update=512, ramp_up=None),
+)
+train_dataloader = dict(batch_size=512)
+train_cfg = dict(by_epoch=False, max_iters=97656)
+optim_wrapper = dict(
+    constructor='MultiOptimWrapperConstructor',
+    generator=dict(optimizer=dict(type='Adam', lr=2e-4, betas=(0.0, 0.9), fused=True)),
+    discriminator=dict(optimizer=dict(type='Adam', lr=2e-4, betas=(0.0, 0.9), fused=True)),
+)
+custom_hooks = [
+    dict(
+        type='AnnealHook',
+        schedules=[
+            dict(target='optimizer.*.lr', start=2e-4, end=5e-5, images=2e7),
+            dict(target='optimizer.*.betas.1', start=0.9, end=0.99, images=2e7),
+            dict(target='model.regularizers.*.weight', start=0.05, end=0.005, images=2e7),
+            dict(target='model.generator_ema.half_life', start=0, end=5e6, images=2e7),
+            dict(target='model.augmentation.p', start=0, end=0.55, images=2e7),
+        ],
+    )
+]
