@@ -54,8 +54,8 @@ OLD_NAMES = {
     'StaticUnconditionalGAN': _GAN,
     'BasicConditionalGAN': _GAN,
     'UnconditionalImageDataset': (
-        'a subclass of InMemoryImageDataset, which overrides load_images; '
-        'a dataset of image folders is not here yet'
+        'ImageFolderDataset(data_root=..., image_size=...) for files, '
+        'or a subclass of InMemoryImageDataset, which overrides load_images'
     ),
     'RampUpEMA': _EMA,
     'ExponentialMovingAverageHook': _EMA,
@@ -65,11 +65,13 @@ OLD_NAMES = {
     'GradientPenaltyLossComps': _GRADIENT_PENALTY,
     'DiscShiftLoss': _DRIFT,
     'DiscShiftLossComps': _DRIFT,
-    'DCGAN': _NOT_YET,
-    'LSGAN': _NOT_YET,
-    'WGANGP': _NOT_YET,
-    'SNGANGenerator': _NOT_YET,
-    'ProjDiscriminator': _NOT_YET,
+    'DCGAN': 'GAN with DCGANGenerator and DCGANDiscriminator; see configs/dcgan',
+    'LSGAN': 'GAN with LeastSquaresGANLoss; see configs/lsgan',
+    'WGANGP': 'GAN with WassersteinGANLoss and GradientPenalty; see configs/wgan_gp',
+    'SNGANGenerator': 'ResNetGenerator(latent_dim=128, image_shape=...); see configs/sngan',
+    'ProjDiscriminator': (
+        "ResNetDiscriminator(num_classes=..., conditioning='projection'); see configs/sngan"
+    ),
     'FrechetInceptionDistance': _NOT_YET,
     'FID': _NOT_YET,
 }

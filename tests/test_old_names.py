@@ -21,7 +21,7 @@ from mmgan_lite.registry import Registry
         (MODELS, dict(type='R1GradientPenalty'), 'R1Regularizer'),
         (MODELS, dict(type='GradientPenaltyLossComps'), 'GradientPenalty'),
         (MODELS, dict(type='DiscShiftLoss'), 'DriftRegularizer'),
-        (MODELS, dict(type='SNGANGenerator'), 'not in mmgan_lite yet'),
+        (MODELS, dict(type='SNGANGenerator'), 'ResNetGenerator'),
         (OPTIM_WRAPPER_CONSTRUCTORS, dict(type='GenOptimWrapperConstructor'), 'MultiOptimWrapper'),
     ],
 )
