@@ -104,8 +104,8 @@ def list_components(kind: str | None = None) -> list[Component]:
         ValueError: If there is no such kind.
 
     Example:
-        >>> [component.name for component in list_components('generators')]
-        ['MLPGenerator']
+        >>> [component.name for component in list_components('generators')][:2]
+        ['DCGANGenerator', 'MLPGenerator']
     """
     components = sorted(_components(), key=lambda component: (component.kind, component.name))
     kinds = sorted({component.kind for component in components})

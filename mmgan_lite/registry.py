@@ -14,6 +14,7 @@ from typing import Any
 
 from mmengine import registry as mmengine_registry
 from mmengine.registry import Registry as MMEngineRegistry
+from torch import nn
 
 from mmgan_lite.old_names import check_name
 
@@ -48,9 +49,11 @@ class Registry(MMEngineRegistry):
 def _explain_unknown_arguments(cls: type) -> None:
     """Wrap ``cls.__init__`` so that an unknown keyword is answered with the nearest known one."""
     init = cls.__init__  # type: ignore[misc]
-    # object.__init__ claims to take anything, and then refuses it.
+    # These claim to take anything, and then refuse it.
     parameters = (
-        [] if init is object.__init__ else list(inspect.signature(init).parameters.values())
+        []
+        if init in (object.__init__, nn.Module.__init__)
+        else list(inspect.signature(init).parameters.values())
     )
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return
@@ -105,6 +108,7 @@ def _child(name: str, parent: MMEngineRegistry, *locations: str) -> Registry:
 
 
 _ENGINE = 'mmgan_lite.engine'
+_EVALUATION = 'mmgan_lite.evaluation'
 
 RUNNERS = _child('runner', mmengine_registry.RUNNERS)
 RUNNER_CONSTRUCTORS = _child('runner constructor', mmengine_registry.RUNNER_CONSTRUCTORS)
@@ -112,9 +116,9 @@ LOOPS = _child('loop', mmengine_registry.LOOPS)
 HOOKS = _child('hook', mmengine_registry.HOOKS, _ENGINE)
 STRATEGIES = _child('strategy', mmengine_registry.STRATEGIES)
 DATASETS = _child('dataset', mmengine_registry.DATASETS, 'mmgan_lite.datasets')
-DATA_SAMPLERS = _child('data sampler', mmengine_registry.DATA_SAMPLERS)
+DATA_SAMPLERS = _child('data sampler', mmengine_registry.DATA_SAMPLERS, _EVALUATION)
 TRANSFORMS = _child('transform', mmengine_registry.TRANSFORMS, 'mmgan_lite.datasets')
-MODELS = _child('model', mmengine_registry.MODELS, 'mmgan_lite.models')
+MODELS = _child('model', mmengine_registry.MODELS, 'mmgan_lite.models', _EVALUATION)
 MODEL_WRAPPERS = _child('model wrapper', mmengine_registry.MODEL_WRAPPERS, 'mmgan_lite.models')
 WEIGHT_INITIALIZERS = _child('weight initializer', mmengine_registry.WEIGHT_INITIALIZERS)
 OPTIMIZERS = _child('optimizer', mmengine_registry.OPTIMIZERS)
@@ -123,8 +127,8 @@ OPTIM_WRAPPER_CONSTRUCTORS = _child(
     'optim wrapper constructor', mmengine_registry.OPTIM_WRAPPER_CONSTRUCTORS, _ENGINE
 )
 PARAM_SCHEDULERS = _child('parameter scheduler', mmengine_registry.PARAM_SCHEDULERS)
-METRICS = _child('metric', mmengine_registry.METRICS)
-EVALUATOR = _child('evaluator', mmengine_registry.EVALUATOR)
+METRICS = _child('metric', mmengine_registry.METRICS, _EVALUATION)
+EVALUATOR = _child('evaluator', mmengine_registry.EVALUATOR, _EVALUATION)
 TASK_UTILS = _child('task util', mmengine_registry.TASK_UTILS)
 VISUALIZERS = _child('visualizer', mmengine_registry.VISUALIZERS)
 VISBACKENDS = _child('vis backend', mmengine_registry.VISBACKENDS)

@@ -12,6 +12,8 @@ ALLOWED = {
     'models.layers': set(),
     'models.generators': {'models.layers'},
     'models.discriminators': {'models.layers'},
+    'evaluation.extractors': {'evaluation.fidelity'},
+    'evaluation.metrics': {'evaluation.fidelity'},
     'engine.hooks': set(),
     'engine.optimizers': set(),
 }
@@ -31,7 +33,7 @@ def part_of(module):
     name = module.removeprefix('mmgan_lite.')
     return (
         '.'.join(name.split('.')[:2])
-        if name.startswith(('models.', 'engine.'))
+        if name.startswith(('models.', 'engine.', 'evaluation.'))
         else name.split('.')[0]
     )
 
@@ -54,6 +56,22 @@ def test_models_know_neither_data_nor_engine(repo):
             assert not module.startswith(
                 ('mmgan_lite.datasets', 'mmgan_lite.engine', 'mmgan_lite.apis')
             ), f'{path.relative_to(repo)} imports {module}'
+
+
+def test_evaluation_knows_neither_data_nor_models(repo):
+    for path in sorted((repo / 'mmgan_lite' / 'evaluation').rglob('*.py')):
+        for module in imported_modules(path):
+            assert not module.startswith('mmgan_lite.') or part_of(module).partition('.')[0] in (
+                'evaluation',
+                'registry',
+                'arguments',
+            ), f'{path.relative_to(repo)} imports {module}'
+
+
+def test_one_file_knows_torch_fidelity(repo):
+    paths = (repo / 'mmgan_lite').rglob('*.py')
+    found = {path.name for path in paths for m in imported_modules(path) if 'torch_fidelity' in m}
+    assert found == {'fidelity.py'}
 
 
 def test_package_knows_no_tools(repo):

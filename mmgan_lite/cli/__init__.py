@@ -17,6 +17,7 @@ COMMANDS = {
     'browse-dataset': 'draw what training sees',
     'pack-dataset': 'pack a folder of images into one file',
     'benchmark': 'measure how fast a config trains',
+    'train-extractor': 'train the classifier that MNIST metrics use',
 }
 
 

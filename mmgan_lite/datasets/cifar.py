@@ -48,7 +48,7 @@ class _CIFARDataset(InMemoryImageDataset):
         # For reports of an evaluation. MMEngine would take the words for names of files if they
         # were given as metainfo.
         name = type(self).__name__.removesuffix('Dataset')
-        self._metainfo = {'dataset': name, 'split': split, **self._metainfo}
+        self._metainfo = {'dataset': name, 'split': split, **self.metainfo}
 
     def load_images(self) -> tuple[Any, Any]:
         """Read the split, after a download if files are absent.

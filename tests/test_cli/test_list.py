@@ -5,7 +5,7 @@ import re
 
 def test_configs(command):
     assert 'gan_mlp_digits-28x28\n' in command('list').stdout
-    assert command('list', '--pattern', '*mnist-28x28').stdout == 'gan_mlp_mnist-28x28\n'
+    assert command('list', '--pattern', 'gan_*mnist-28x28').stdout == 'gan_mlp_mnist-28x28\n'
 
 
 def test_parts(command):

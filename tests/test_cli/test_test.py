@@ -1,5 +1,10 @@
 """Testing a checkpoint from the command line."""
 
+import json
+
+import pytest
+import torch
+
 METRIC = """
 from mmengine.evaluator import BaseMetric
 from mmengine.registry import METRICS
@@ -37,3 +42,75 @@ def test_metrics_of_a_checkpoint(tool, trained, monkeypatch, tmp_path):
 def test_config_without_a_test_loop(command):
     result = command('test', 'gan_mlp_digits-28x28', 'none.pth')
     assert 'the config has no test_dataloader, test_cfg, test_evaluator' in result.stderr
+
+
+SCORES = """
+_base_ = {base!r}
+test_dataloader = dict(
+    batch_size=16,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    collate_fn=dict(type='mmgan_lite.image_collate'),
+    dataset=dict(type='DigitsDataset', indices=40))
+test_cfg = dict()
+test_evaluator = dict(
+    type='GANEvaluator',
+    extractor=dict(type='MNISTClassifier'),
+    metrics=[dict(type='FrechetDistance'), dict(type='ConditionalAccuracy')],
+    cache_dir={cache!r})
+"""
+
+
+@pytest.fixture
+def scores_config(trained, tmp_path):
+    config = tmp_path / 'with_scores.py'
+    base = str(trained / 'gan_mlp_digits-28x28_conditional.py')
+    config.write_text(SCORES.format(base=base, cache=str(tmp_path / 'cache')))
+    return config
+
+
+def test_scores_with_their_protocol_in_a_file(tool, trained, scores_config, tmp_path):
+    checkpoint, out = trained / 'iter_2.pth', tmp_path / 'new' / 'scores.json'
+    options = ('--out', out, '--num-samples', 70, '--work-dir', tmp_path / 'work')
+    result = tool('test', scores_config, checkpoint, *options)
+    summary = json.loads(out.read_text())
+    assert summary['checkpoint'] == str(checkpoint)
+    assert summary['config'] == str(scores_config)
+    assert summary['protocol']['num_fakes'] == 70
+    assert summary['protocol']['num_reals'] == 40
+    assert summary['protocol']['extractor'] == 'mnist-classifier'
+    assert set(summary['scores']) == {'FID[mnist-classifier]', 'accuracy[mnist-classifier]'}
+    fid = summary['scores']['FID[mnist-classifier]']
+    assert fid['value'] > fid['floor'] > 0
+    assert '70 fakes' in result.stdout
+    # The same seed draws the same fakes, and the cache gives the same features.
+    again = tmp_path / 'again.json'
+    tool('test', scores_config, checkpoint, '--out', again, *options[2:])
+    assert json.loads(again.read_text())['scores'] == summary['scores']
+
+
+def test_checkpoint_of_another_model(tool, trained, scores_config, tmp_path):
+    state = torch.load(trained / 'iter_2.pth')
+    key = next(iter(state['state_dict']))
+    state['state_dict']['other'] = state['state_dict'].pop(key)
+    torch.save(state, tmp_path / 'other.pth')
+    result = tool('test', scores_config, tmp_path / 'other.pth', check=False)
+    assert 'checkpoint must be of the model in the config' in result.stderr
+    assert key in result.stderr
+
+
+def test_no_checkpoint(tool, scores_config, tmp_path):
+    result = tool('test', scores_config, tmp_path / 'none.pth', check=False)
+    assert 'checkpoint must be a file' in result.stderr
+
+
+def test_bad_numbers(tool, trained, scores_config, tmp_path):
+    checkpoint = trained / 'iter_2.pth'
+    result = tool('test', scores_config, checkpoint, '--num-samples', 0, check=False)
+    assert '--num-samples must be >= 1, got 0' in result.stderr
+    plain = tmp_path / 'plain.py'
+    plain.write_text(
+        scores_config.read_text().partition('test_evaluator')[0]
+        + "test_evaluator = dict(type='DumpResults', out_file_path='x.pkl')\n"
+    )
+    result = tool('test', plain, checkpoint, '--num-samples', 5, check=False)
+    assert '--num-samples needs a GANEvaluator as test_evaluator, got DumpResults' in result.stderr

@@ -1,0 +1,132 @@
+"""Features of real images, which do not change from one evaluation to the next.
+
+An image is known by a digest of its pixels. So it makes no difference in which order a data set
+comes, in how many processes, whether some of it is left out, or whether its files were changed:
+what is found was extracted from those pixels, by that extractor.
+"""
+
+import contextlib
+import hashlib
+import logging
+import os
+import re
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from mmengine.logging import print_log
+from torch import Tensor
+
+from mmgan_lite.evaluation.extractors import Extracted, FeatureExtractor
+
+_FORMAT = '1'
+_DIGEST_BYTES = 16
+
+
+class FeatureCache:
+    """The features of one data set through one extractor, in memory and in a file.
+
+    Args:
+        folder: Where the file lies; it is made when something is saved.
+        data: Tells the data set, such as 'MNIST test 1x28x28'.
+        extractor: Name and fingerprint are in the name of the file and in it.
+    """
+
+    def __init__(self, folder: Path, data: str, extractor: FeatureExtractor) -> None:
+        name = f'{data} {extractor.name} {extractor.fingerprint[:12]}'
+        self.path = folder / f'{re.sub("[^A-Za-z0-9._]+", "-", name)}.safetensors'
+        self._identity = dict(
+            format=_FORMAT, extractor=extractor.name, fingerprint=extractor.fingerprint
+        )
+        # Of one image each.
+        self._rows: dict[bytes, Extracted] = {}
+        self._load()
+
+    def look_up(
+        self, images: Tensor, extract: Callable[[Tensor], Extracted]
+    ) -> tuple[Tensor, Extracted, bool]:
+        """Features of uint8 images; those of unknown ones are extracted.
+
+        Returns:
+            Digests, uint8 ``(N, 16)``, what was extracted, on the CPU, and whether all was known.
+        """
+        digests = image_digests(images)
+        keys = [row.tobytes() for row in digests.numpy()]
+        unknown = [index for index, key in enumerate(keys) if key not in self._rows]
+        if unknown:
+            found = extract(images[unknown])
+            for row, index in enumerate(unknown):
+                logits = None if found.logits is None else found.logits[row]
+                self._rows[keys[index]] = Extracted(found.features[row], logits)
+        rows = [self._rows[key] for key in keys]
+        features = torch.stack([row.features for row in rows])
+        known = [row.logits for row in rows if row.logits is not None]
+        return digests, Extracted(features, torch.stack(known) if known else None), not unknown
+
+    def save(self, digests: Tensor, extracted: Extracted) -> None:
+        """Write the file anew, with these rows only; it is whole at any time.
+
+        A folder that cannot be written to is warned of, and no error.
+        """
+        tensors = dict(digests=digests, features=extracted.features)
+        if extracted.logits is not None:
+            tensors['logits'] = extracted.logits
+        tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        content = safetensors.torch.save(
+            tensors, metadata={**self._identity, 'sha256': _content_hash(tensors)}
+        )
+        partial = self.path.with_name(f'{self.path.name}.{uuid.uuid4().hex[:8]}')
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_bytes(content)
+            os.replace(partial, self.path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                partial.unlink()
+            _warn(f"Features could not be cached in '{self.path}' ({error}); set cache_dir.")
+
+    def _load(self) -> None:
+        if not self.path.is_file():
+            return
+        try:
+            with safetensors.safe_open(self.path, 'pt') as file:
+                metadata = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (OSError, ValueError, safetensors.SafetensorError) as error:
+            _warn(f"The cache '{self.path}' is damaged ({error}), and is made anew.")
+            return
+        sha256 = metadata.pop('sha256', None)
+        if metadata != self._identity:
+            _warn(f"The cache '{self.path}' is of another extractor or format, and is made anew.")
+        elif sha256 != _content_hash(tensors):
+            _warn(f"The cache '{self.path}' is damaged (its sha256 differs), and is made anew.")
+        else:
+            logits = tensors.get('logits', [None] * len(tensors['digests']))
+            keys = (row.tobytes() for row in tensors['digests'].numpy())
+            rows = map(Extracted, tensors['features'], logits)
+            self._rows = dict(zip(keys, rows, strict=True))
+
+
+def image_digests(images: Tensor) -> Tensor:
+    """A digest of shape and pixels of each uint8 image ``(N, C, H, W)``: uint8 ``(N, 16)``."""
+    shape = str(tuple(images.shape[1:])).encode()
+    digests = [
+        hashlib.blake2b(image.tobytes(), digest_size=_DIGEST_BYTES, key=shape).digest()
+        for image in images.cpu().numpy()
+    ]
+    return torch.frombuffer(bytearray(b''.join(digests)), dtype=torch.uint8).view(-1, _DIGEST_BYTES)
+
+
+def _content_hash(tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f'{name} {tuple(tensor.shape)}'.encode())
+        digest.update(tensor.contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+def _warn(message: str) -> None:
+    print_log(message, 'current', logging.WARNING)

@@ -1,0 +1,70 @@
+"""What a metric sees images through."""
+
+import hashlib
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Extracted(NamedTuple):
+    """What an extractor finds in N images.
+
+    ``features`` is float32 ``(N, F)``. ``logits`` is float32 ``(N, K)``, one for each class, or
+    None where the extractor is no classifier.
+    """
+
+    features: Tensor
+    logits: Tensor | None
+
+
+class FeatureExtractor(nn.Module):
+    """A fixed network; a subclass gives ``forward``, ``name`` and ``fingerprint``.
+
+    ``name`` stands in the name of every score. ``fingerprint``, a sha256 in hexadecimal, tells two
+    sets of weights apart: scores and cached features with different ones are never mixed.
+
+    A subclass ends its ``__init__`` with ``self.freeze()``.
+    """
+
+    name: str
+    fingerprint: str
+
+    @property
+    def tag(self) -> str:
+        """What follows the name of a score, because it is no number of another network."""
+        return f'[{self.name}]'
+
+    def forward(self, images: Tensor) -> Extracted:
+        """Features, and logits of the classes if there are any.
+
+        Args:
+            images: uint8 ``(N, C, H, W)`` of 0 to 255.
+
+        Raises:
+            ValueError: If the network takes no such images.
+        """
+        raise NotImplementedError
+
+    def freeze(self) -> None:
+        """Eval mode, float32 and no gradients, for good."""
+        self.float().requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> 'FeatureExtractor':
+        """Stay in eval mode whatever is asked: a ruler is never trained."""
+        return super().train(False)
+
+
+def state_fingerprint(module: nn.Module) -> str:
+    """The sha256 of a module's structure, parameters and buffers.
+
+    What its ``forward`` does with them is not in it: two classes of one structure that scale their
+    input differently need different names.
+    """
+    digest = hashlib.sha256(f'{type(module).__qualname__} {module!r}'.encode())
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f'{name} {tensor.dtype} {tuple(tensor.shape)}'.encode())
+        # Bytes, because numpy has no bfloat16.
+        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        digest.update(flat.view(torch.uint8).numpy().data)
+    return digest.hexdigest()

@@ -1,0 +1,25 @@
+"""Metrics of generated images."""
+
+from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric, Samples
+from mmgan_lite.evaluation.metrics.conditional_accuracy import ConditionalAccuracy
+from mmgan_lite.evaluation.metrics.density_coverage import DensityCoverage
+from mmgan_lite.evaluation.metrics.frechet_distance import FrechetDistance
+from mmgan_lite.evaluation.metrics.inception_score import InceptionScore
+from mmgan_lite.evaluation.metrics.kernel_distance import KernelDistance
+from mmgan_lite.evaluation.metrics.memorization import Memorization
+from mmgan_lite.evaluation.metrics.mode_coverage import ModeCoverage
+from mmgan_lite.evaluation.metrics.precision_recall import PrecisionRecall
+
+__all__ = [
+    'Comparison',
+    'ConditionalAccuracy',
+    'DensityCoverage',
+    'FrechetDistance',
+    'GANMetric',
+    'InceptionScore',
+    'KernelDistance',
+    'Memorization',
+    'ModeCoverage',
+    'PrecisionRecall',
+    'Samples',
+]

@@ -1,0 +1,40 @@
+"""Conditional accuracy: whether a fake shows the class that was asked for."""
+
+from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric, require
+from mmgan_lite.registry import METRICS
+
+
+@METRICS.register_module()
+class ConditionalAccuracy(GANMetric):
+    """``accuracy``, the share of fakes that the classifier sees as their label; higher is better.
+
+    Its floor is the accuracy on real images. The classes of data and classifier must be the same
+    and in the same order.
+
+    Example:
+        >>> import torch
+        >>> from mmgan_lite.evaluation import Samples
+        >>> fake = Samples(torch.zeros(2, 1), torch.eye(2), labels=torch.tensor([0, 0]))
+        >>> ConditionalAccuracy().compute(Comparison(fake, fake))
+        {'accuracy': 0.5}
+    """
+
+    needs_logits = True
+    needs_labels = True
+
+    def compute(self, comparison: Comparison) -> dict[str, float]:
+        """Score under 'accuracy'; at least one fake.
+
+        Raises:
+            ValueError: If there is none, or a label is no class of the classifier.
+        """
+        require(type(self).__name__, 'fake', len(comparison.fake), 1)
+        logits, labels = comparison.fake.logits, comparison.fake.labels
+        assert logits is not None
+        assert labels is not None
+        if int(labels.max()) >= logits.shape[1]:
+            raise ValueError(
+                f'labels must lie in [0, {logits.shape[1]}), the classes of the extractor, got '
+                f'{int(labels.max())}. Choose an extractor that was trained on these classes.'
+            )
+        return {'accuracy': float((logits.argmax(1) == labels).double().mean())}

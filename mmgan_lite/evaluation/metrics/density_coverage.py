@@ -1,0 +1,70 @@
+"""Density and coverage: precision and recall that a single outlier does not move.
+
+Naeem et al. 2020, Reliable Fidelity and Diversity Metrics for Generative Models, arXiv:2002.09797.
+Differs: any extractor.
+"""
+
+from typing import Any
+
+import torch
+
+from mmgan_lite.arguments import check_positive
+from mmgan_lite.evaluation.metrics.base import (
+    Comparison,
+    GANMetric,
+    centred,
+    require,
+    squared_distances,
+)
+from mmgan_lite.registry import METRICS
+
+_BLOCK = 1000
+
+
+@METRICS.register_module()
+class DensityCoverage(GANMetric):
+    """``density``, about 1 for perfect fakes and not bounded, and ``coverage``, from 0 to 1.
+
+    About each real image lies a ball that reaches to its k-th real neighbour. Density is how many
+    balls hold a fake, on average over the fakes and divided by k. Coverage is the share of balls
+    that hold any fake.
+
+    Args:
+        neighbours: k, at least 1.
+
+    Raises:
+        ValueError: If ``neighbours`` is out of its range.
+    """
+
+    def __init__(self, neighbours: int = 5) -> None:
+        super().__init__()
+        self.neighbours = check_positive('neighbours', neighbours)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments."""
+        return dict(neighbours=self.neighbours)
+
+    def compute(self, comparison: Comparison) -> dict[str, float]:
+        """Scores under 'density' and 'coverage'; more real images than ``neighbours``.
+
+        Raises:
+            ValueError: If there are fewer, or no fake.
+        """
+        require(type(self).__name__, 'fake', len(comparison.fake), 1)
+        require(type(self).__name__, 'real', len(comparison.real), self.neighbours + 1)
+        fake, real = centred(comparison.fake.features, comparison.real.features)
+        held, covered = 0, 0
+        for start in range(0, len(real), _BLOCK):
+            centres = real[start : start + _BLOCK]
+            among_reals = squared_distances(centres, real)
+            # No image is its own neighbour.
+            among_reals.diagonal(start).fill_(torch.inf)
+            radii = among_reals.topk(self.neighbours, largest=False).values[:, -1:]
+            inside = squared_distances(centres, fake) <= radii
+            held += int(inside.sum())
+            covered += int(inside.any(1).sum())
+        return {
+            'density': held / (self.neighbours * len(fake)),
+            'coverage': covered / len(real),
+        }

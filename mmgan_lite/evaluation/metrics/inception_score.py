@@ -1,0 +1,48 @@
+"""Inception score: sure of each image's class, and unsure of the class of all.
+
+Salimans et al. 2016, Improved Techniques for Training GANs, arXiv:1606.03498. Differs: any
+classifier; computed by torch-fidelity, on shuffled images.
+"""
+
+from typing import Any
+
+from mmgan_lite.arguments import check_positive
+from mmgan_lite.evaluation.fidelity import inception_score
+from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric, require
+from mmgan_lite.registry import METRICS
+
+
+@METRICS.register_module()
+class InceptionScore(GANMetric):
+    """``IS``, the mean over splits, and ``IS_std``, their standard deviation.
+
+    From 1, one class or no idea, to the number of classes; higher is better.
+
+    Args:
+        splits: Parts that the images are dealt into, at least 1.
+
+    Raises:
+        ValueError: If ``splits`` is out of its range.
+    """
+
+    needs_logits = True
+
+    def __init__(self, splits: int = 10) -> None:
+        super().__init__()
+        self.splits = check_positive('splits', splits)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments."""
+        return dict(splits=self.splits)
+
+    def compute(self, comparison: Comparison) -> dict[str, float]:
+        """Scores under 'IS' and 'IS_std'; at least one fake for each split.
+
+        Raises:
+            ValueError: If there are fewer.
+        """
+        require(type(self).__name__, 'fake', len(comparison.fake), self.splits)
+        assert comparison.fake.logits is not None
+        mean, deviation = inception_score(comparison.fake.logits, self.splits)
+        return {'IS': mean, 'IS_std': deviation}

@@ -1,0 +1,52 @@
+"""Kernel distance: the maximum mean discrepancy of features, without bias at small numbers.
+
+Bińkowski et al. 2018, Demystifying MMD GANs, arXiv:1801.01401. Differs: any extractor; computed by
+torch-fidelity.
+"""
+
+from typing import Any
+
+from mmgan_lite.arguments import check_positive
+from mmgan_lite.evaluation.fidelity import kernel_distance
+from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric, require
+from mmgan_lite.registry import METRICS
+
+
+@METRICS.register_module()
+class KernelDistance(GANMetric):
+    """``KID``, the mean over random subsets, and ``KID_std``, their standard deviation.
+
+    About 0 for sets of one distribution, also a little below it; lower is better.
+
+    Args:
+        subsets: How many pairs of subsets, at least 1.
+        subset_size: Images of a subset, at least 2; all images where there are fewer.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+    """
+
+    def __init__(self, subsets: int = 100, subset_size: int = 1000) -> None:
+        super().__init__()
+        self.subsets = check_positive('subsets', subsets)
+        self.subset_size = check_positive('subset_size', subset_size)
+        if subset_size < 2:
+            raise ValueError('subset_size must be at least 2, got 1. Pass subset_size=1000.')
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments."""
+        return dict(subsets=self.subsets, subset_size=self.subset_size)
+
+    def compute(self, comparison: Comparison) -> dict[str, float]:
+        """Scores under 'KID' and 'KID_std'; at least two images of each kind.
+
+        Raises:
+            ValueError: If there are fewer.
+        """
+        fake, real = comparison.fake.features, comparison.real.features
+        for what, features in (('fake', fake), ('real', real)):
+            require(type(self).__name__, what, len(features), 2)
+        size = min(self.subset_size, len(fake), len(real))
+        mean, deviation = kernel_distance(fake, real, self.subsets, size)
+        return {'KID': mean, 'KID_std': deviation}

@@ -1,0 +1,45 @@
+"""Improved precision and recall: fakes that look real, and reals that the fakes cover.
+
+Kynkäänniemi et al. 2019, Improved Precision and Recall Metric for Assessing Generative Models,
+arXiv:1904.06991. Differs: any extractor; computed by torch-fidelity.
+"""
+
+from typing import Any
+
+from mmgan_lite.arguments import check_positive
+from mmgan_lite.evaluation.fidelity import precision_recall
+from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric, require
+from mmgan_lite.registry import METRICS
+
+
+@METRICS.register_module()
+class PrecisionRecall(GANMetric):
+    """``precision`` and ``recall``, shares from 0 to 1; higher is better.
+
+    Args:
+        neighbours: The k-th nearest neighbour bounds the ball about an image, at least 1.
+
+    Raises:
+        ValueError: If ``neighbours`` is out of its range.
+    """
+
+    def __init__(self, neighbours: int = 3) -> None:
+        super().__init__()
+        self.neighbours = check_positive('neighbours', neighbours)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments."""
+        return dict(neighbours=self.neighbours)
+
+    def compute(self, comparison: Comparison) -> dict[str, float]:
+        """Scores under 'precision' and 'recall'; more images of each kind than ``neighbours``.
+
+        Raises:
+            ValueError: If there are fewer.
+        """
+        fake, real = comparison.fake.features, comparison.real.features
+        for what, features in (('fake', fake), ('real', real)):
+            require(type(self).__name__, what, len(features), self.neighbours + 1)
+        precision, recall = precision_recall(fake, real, self.neighbours)
+        return {'precision': precision, 'recall': recall}

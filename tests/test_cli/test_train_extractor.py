@@ -1,0 +1,53 @@
+"""Training the classifier of digits, from the command line and in its parts."""
+
+import hashlib
+
+import pytest
+import torch
+
+from mmgan_lite.cli.train_extractor import accuracy, train, warp
+from mmgan_lite.datasets import DigitsDataset
+from mmgan_lite.evaluation import MNISTClassifier
+
+
+def test_file_that_the_extractor_takes(tool, tiny_mnist_root, tmp_path):
+    out = tmp_path / 'new' / 'weights.safetensors'
+    options = ('--data-root', tiny_mnist_root, '--epochs', 1, '--batch-size', 10, '--device', 'cpu')
+    result = tool('train_extractor', '--out', out, *options)
+    assert 'epoch 1/1: loss' in result.stdout
+    sha256 = hashlib.sha256(out.read_bytes()).hexdigest()
+    assert f'has sha256 {sha256}' in result.stdout
+    assert MNISTClassifier(out).fingerprint == sha256
+
+
+def test_learns():
+    digits = DigitsDataset()
+    losses = []
+    network = train(
+        digits.images[:1000], digits.labels[:1000], 3, 50, lambda epoch, loss: losses.append(loss)
+    )
+    assert losses[-1] < losses[0] / 2
+    assert accuracy(network, digits.images[1000:], digits.labels[1000:]) > 0.8
+
+
+def test_warped_images_stay_images():
+    images = torch.full((64, 1, 28, 28), -1.0)
+    assert torch.equal(warp(images), images)  # no ink, none added
+    images[:, :, 10:18, 10:18] = 1
+    warped = warp(images)
+    assert warped.min() >= -1
+    assert warped.max() <= 1
+    # The ink stays within 1.3 of the square's area, give or take the shear.
+    ink = (warped + 1).sum((1, 2, 3)) / 2
+    assert (ink > 64 / 1.5).all()
+    assert (ink < 64 * 1.5).all()
+    assert not torch.equal(warped[0], warped[1])
+
+
+@pytest.mark.parametrize(
+    ('option', 'value', 'error'),
+    [('--epochs', 0, '--epochs must be >= 1, got 0'), ('--batch-size', 1, '--batch-size must be')],
+)
+def test_bad_numbers(tool, option, value, error):
+    result = tool('train_extractor', '--out', 'x', option, value, check=False)
+    assert error in result.stderr

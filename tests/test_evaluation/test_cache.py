@@ -1,0 +1,142 @@
+"""Features of real images in a file."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.logging import MMLogger
+from torch import nn
+
+from mmgan_lite.evaluation import ModuleExtractor
+from mmgan_lite.evaluation.cache import FeatureCache, image_digests
+from mmgan_lite.evaluation.extraction import extract
+
+IMAGES = torch.randint(0, 256, (6, 1, 4, 4), dtype=torch.uint8)
+
+
+class Classifier(nn.Module):
+    def forward(self, images):
+        return images.flatten(1), images.flatten(1)[:, :3]
+
+
+@pytest.fixture
+def warnings(monkeypatch):
+    found = []
+    monkeypatch.setattr('mmgan_lite.evaluation.cache._warn', found.append)
+    return found
+
+
+class Store:
+    """A cache, with a count of the images that were extracted."""
+
+    def __init__(self, folder, extractor=None, data='MNIST test'):
+        self.extractor = extractor or ModuleExtractor(Classifier(), 'pixels')
+        self.cache = FeatureCache(folder, data, self.extractor)
+        self.extracted = 0
+
+    def look_up(self, images=IMAGES):
+        def run(unknown):
+            self.extracted += len(unknown)
+            return extract(self.extractor, unknown)
+
+        return self.cache.look_up(images, run)
+
+    def save(self, images=IMAGES):
+        digests, found, _ = self.look_up(images)
+        self.cache.save(digests, found)
+
+
+def test_second_process_extracts_nothing(tmp_path):
+    first = Store(tmp_path)
+    digests, expected, known = first.look_up()
+    assert (first.extracted, known) == (6, False)
+    first.cache.save(digests, expected)
+    second = Store(tmp_path)
+    _, found, known = second.look_up()
+    assert (second.extracted, known) == (0, True)
+    assert torch.equal(found.features, expected.features)
+    assert torch.equal(found.logits, expected.logits)
+    assert [path.name for path in tmp_path.iterdir()] == [first.cache.path.name]
+
+
+def test_features_alone(tmp_path):
+    Store(tmp_path, ModuleExtractor(nn.Flatten(), 'flat')).save()
+    _, found, known = Store(tmp_path, ModuleExtractor(nn.Flatten(), 'flat')).look_up()
+    assert known
+    assert found.logits is None
+
+
+def test_pixels_decide_not_the_order(tmp_path):
+    Store(tmp_path).save()
+    store = Store(tmp_path)
+    changed = IMAGES.flip(0).clone()
+    changed[2, 0, 0, 0] ^= 1
+    _, found, known = store.look_up(changed)
+    assert (store.extracted, known) == (1, False)
+    torch.testing.assert_close(found.features, changed.flatten(1) / 127.5 - 1)
+
+
+def test_another_extractor_is_not_mixed_in(tmp_path, warnings):
+    ours = Store(tmp_path)
+    ours.save()
+    other = Store(tmp_path, ModuleExtractor(nn.Sequential(nn.Flatten()), 'pixels'))
+    assert other.cache.path != ours.cache.path
+    # Not even where somebody gives its file our name.
+    os.replace(ours.cache.path, other.cache.path)
+    again = Store(tmp_path, other.extractor)
+    again.look_up()
+    assert again.extracted == 6
+    assert 'is of another extractor or format, and is made anew' in warnings[0]
+
+
+@pytest.mark.parametrize('damage', ['cut', 'flipped', 'empty', 'text'])
+def test_damaged_file_is_made_anew(tmp_path, warnings, damage):
+    store = Store(tmp_path)
+    store.save()
+    path = store.cache.path
+    content = bytearray(path.read_bytes())
+    if damage == 'flipped':
+        content[-5] ^= 1
+    path.write_bytes(
+        dict(cut=content[:-9], flipped=content, empty=b'', text=b'{"not": "tensors"}')[damage]
+    )
+    again = Store(tmp_path)
+    assert 'is damaged' in warnings[0]
+    assert str(path) in warnings[0]
+    again.save()
+    assert again.extracted == 6
+    warnings.clear()
+    assert Store(tmp_path).look_up()[2]
+    assert warnings == []
+
+
+def test_folder_that_cannot_be_written_to(tmp_path, warnings):
+    (tmp_path / 'file').write_text('')
+    store = Store(tmp_path / 'file' / 'below')
+    store.save()
+    assert 'Features could not be cached' in warnings[0]
+    assert store.look_up()[2]  # kept in memory
+
+
+def test_warning_reaches_the_log(tmp_path, capsys):
+    MMLogger.get_instance('cache_test')
+    (tmp_path / 'file').write_text('')
+    Store(tmp_path / 'file' / 'below').save()
+    captured = capsys.readouterr()
+    assert 'could not be cached' in captured.out + captured.err
+
+
+def test_digests_tell_shape_and_pixels():
+    zeros = torch.zeros(2, 1, 4, 4, dtype=torch.uint8)
+    digests = image_digests(zeros)
+    assert digests.shape == (2, 16)
+    assert torch.equal(digests[0], digests[1])
+    assert not torch.equal(digests[0], image_digests(zeros.view(2, 1, 2, 8))[0])
+    assert len({row.tobytes() for row in image_digests(IMAGES).numpy()}) == 6
+
+
+def test_name_of_the_file_is_a_plain_one():
+    cache = FeatureCache(Path('folder'), '../my data/x:y', ModuleExtractor(nn.Flatten(), 'a/b'))
+    assert cache.path.parent == Path('folder')
+    assert cache.path.name.startswith('..-my-data-x-y-a-b-')

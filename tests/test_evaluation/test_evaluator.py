@@ -1,0 +1,380 @@
+"""One evaluation of fakes against real images, by itself and in MMEngine's loops."""
+
+import json
+
+import pytest
+import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from mmengine.structures import BaseDataElement
+from torch import nn
+
+from mmgan_lite.datasets import InMemoryImageDataset
+from mmgan_lite.evaluation import (
+    ConditionalAccuracy,
+    FrechetDistance,
+    GANEvaluator,
+    InceptionScore,
+    Memorization,
+    ModuleExtractor,
+    fidelity,
+)
+from mmgan_lite.registry import EVALUATOR, METRICS
+
+stream = torch.Generator().manual_seed(0)
+REALS = torch.randint(0, 256, (40, 1, 2, 2), dtype=torch.uint8, generator=stream)
+FAKES = torch.randint(0, 200, (40, 1, 2, 2), dtype=torch.uint8, generator=stream)
+TRAIN = torch.randint(0, 256, (90, 1, 2, 2), dtype=torch.uint8, generator=stream)
+
+
+class Pixels(nn.Module):
+    """Features are the pixels; the class is the brightest one."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = 0
+
+    def forward(self, images):
+        self.seen += len(images)
+        return images.flatten(1), images.flatten(1)
+
+
+@METRICS.register_module()
+class Names(BaseMetric):
+    default_prefix = 'names'
+
+    def process(self, data_batch, data_samples):
+        self.results.extend(sorted(sample) for sample in data_samples)
+
+    def compute_metrics(self, results):
+        return dict(count=len(results))
+
+
+def floats(images):
+    return images.flatten(1) / 127.5 - 1
+
+
+@pytest.fixture
+def make_evaluator(tmp_path):
+    def make(*metrics, **kwargs):
+        extractor = kwargs.pop('extractor', None) or ModuleExtractor(Pixels(), 'pixels')
+        kwargs.setdefault('cache_dir', tmp_path / 'cache')
+        return GANEvaluator(metrics or [FrechetDistance()], extractor, **kwargs)
+
+    return make
+
+
+def feed(evaluator, fakes=FAKES, reals=REALS, labels=None, batch=7, **extra):
+    """What a loop does, with a real image for each fake."""
+    for start in range(0, max(len(fakes), len(reals)), batch):
+        stop = start + batch
+        samples = [BaseDataElement(fake_image=image, metainfo=extra) for image in fakes[start:stop]]
+        data = dict(inputs=reals[start:stop])
+        if labels is not None:
+            data['labels'] = labels[start:stop]
+            for sample, label in zip(samples, data['labels'], strict=True):
+                sample.gt_label = label
+        evaluator.process(samples, data)
+    return evaluator.evaluate(len(reals))
+
+
+def test_scores_are_those_of_the_features(make_evaluator):
+    evaluator = make_evaluator()
+    scores = feed(evaluator)
+    expected = fidelity.frechet_distance(floats(FAKES), floats(REALS))
+    assert scores == {'FID[pixels]': pytest.approx(expected, rel=1e-5)}
+    assert feed(evaluator) == pytest.approx(scores)  # nothing is left over from before
+
+
+def test_protocol_is_complete(make_evaluator):
+    evaluator = make_evaluator()
+    evaluator.dataset_meta = dict(dataset='Noise', split='test')
+    feed(evaluator, from_ema=True)
+    report = evaluator.report.to_dict()
+    assert report['protocol'] == dict(
+        extractor='pixels',
+        extractor_sha256=evaluator.extractor.fingerprint,
+        num_features=4,
+        num_fakes=40,
+        weights='EMA',
+        real_data='Noise test',
+        num_reals=40,
+        floor='the real images in two halves of 20',
+    )
+    json.dumps(report)
+    feed(evaluator, from_ema=False)
+    assert evaluator.report.weights == 'last'
+
+
+def test_log_has_the_protocol_and_the_floor(make_evaluator, monkeypatch):
+    lines = []
+    monkeypatch.setattr(
+        'mmgan_lite.evaluation.evaluator.print_log', lambda message, *args: lines.append(message)
+    )
+    evaluator = make_evaluator()
+    feed(evaluator)
+    assert evaluator.report.table() in lines
+
+
+def test_floor_is_real_against_real(make_evaluator):
+    train = InMemoryImageDataset(TRAIN)
+    evaluator = make_evaluator(train_dataset=train)
+    feed(evaluator)
+    chosen = torch.linspace(0, 89, 40).round().long()
+    expected = fidelity.frechet_distance(floats(TRAIN[chosen]), floats(REALS))
+    assert evaluator.report.scores[0].floor == pytest.approx(expected, rel=1e-4)
+    assert evaluator.report.floor == '40 images of unnamed training data'
+
+
+def test_floor_of_halves(make_evaluator):
+    evaluator = make_evaluator()
+    # All real images alike, but for the order: so are the halves.
+    feed(evaluator, reals=REALS[:1].expand(40, -1, -1, -1))
+    assert evaluator.report.scores[0].floor == pytest.approx(0, abs=1e-6)
+
+
+def test_fewer_fakes_than_real_images(make_evaluator):
+    evaluator = make_evaluator(num_samples=15)
+    expected = fidelity.frechet_distance(floats(FAKES[:15]), floats(REALS))
+    assert feed(evaluator)['FID[pixels]'] == pytest.approx(expected, rel=1e-5)
+    assert (evaluator.report.num_fakes, evaluator.report.num_reals) == (15, 40)
+
+
+def test_more_fakes_than_real_images(make_evaluator):
+    """The loader repeats its images; each real one counts once."""
+    evaluator = make_evaluator(num_samples=40)
+    repeated = torch.cat([REALS[:25], REALS[:15]])
+    for start in range(0, 40, 7):
+        samples = [dict(fake_image=image) for image in FAKES[start : start + 7]]
+        evaluator.process(samples, dict(inputs=repeated[start : start + 7]))
+    scores = evaluator.evaluate(25)
+    expected = fidelity.frechet_distance(floats(FAKES), floats(REALS[:25]))
+    assert scores['FID[pixels]'] == pytest.approx(expected, rel=1e-5)
+
+
+def test_too_few_fakes_for_the_number_asked(make_evaluator):
+    with pytest.raises(ValueError, match=r'num_samples=41 needs as many .* got 40. Set sampler='):
+        feed(make_evaluator(num_samples=41))
+
+
+def test_each_image_is_seen_once_and_real_ones_never_again(make_evaluator):
+    metrics = [FrechetDistance(), InceptionScore(splits=2), dict(type='DensityCoverage')]
+    train = InMemoryImageDataset(TRAIN)
+    evaluator = make_evaluator(*metrics, train_dataset=train)
+    feed(evaluator)
+    assert evaluator.extractor.module.seen == 40 + 40 + 90
+    feed(evaluator)
+    assert evaluator.extractor.module.seen == 40 + 40 + 90 + 40
+    again = make_evaluator(*metrics, train_dataset=train)  # another process, with the files
+    scores = feed(again)
+    assert again.extractor.module.seen == 40
+    assert scores == pytest.approx(feed(evaluator))
+
+
+def test_conditional_model(make_evaluator):
+    evaluator = make_evaluator(ConditionalAccuracy())
+    labels = FAKES.flatten(1).int().argmax(1)
+    assert feed(evaluator, labels=labels) == {'accuracy[pixels]': 1.0}
+    # The floor: how often the real images' brightest pixel is their label.
+    assert 0 <= evaluator.report.scores[0].floor < 1
+
+
+def test_memorization_of_copies(make_evaluator):
+    evaluator = make_evaluator(Memorization(), train_dataset=InMemoryImageDataset(TRAIN))
+    assert feed(evaluator, fakes=TRAIN[:40])['memorization[pixels]'] > 0.99
+    assert evaluator.report.scores[0].floor == 0.5
+
+
+def test_other_metrics_in_the_list(make_evaluator):
+    evaluator = make_evaluator(FrechetDistance(), dict(type='Names'))
+    assert feed(evaluator)['names/count'] == 40
+
+
+def test_inception_alone_has_plain_names(make_evaluator, monkeypatch):
+    monkeypatch.setattr(ModuleExtractor, 'tag', '')
+    assert set(feed(make_evaluator())) == {'FID'}
+
+
+def test_constant_fakes(make_evaluator):
+    scores = feed(
+        make_evaluator(dict(type='ModeCoverage'), dict(type='InceptionScore', splits=1)),
+        fakes=FAKES[:1].expand(40, -1, -1, -1),
+    )
+    assert scores['modes[pixels]'] == 1
+    assert scores['IS[pixels]'] == pytest.approx(1)
+
+
+def test_one_fake(make_evaluator):
+    with pytest.raises(ValueError, match='FrechetDistance needs at least 2 fake images, got 1'):
+        feed(make_evaluator(num_samples=1))
+
+
+def test_half_too_small_for_a_floor(make_evaluator):
+    evaluator = make_evaluator(dict(type='PrecisionRecall', neighbours=30))
+    feed(evaluator)
+    assert [score.floor for score in evaluator.report.scores] == [None, None]
+
+
+def test_mistakes_of_the_config(make_evaluator):
+    with pytest.raises(ValueError, match='extractor must be a FeatureExtractor, got Flatten'):
+        make_evaluator(extractor=nn.Flatten())
+    with pytest.raises(ValueError, match='num_samples must be an int of at least 1, got 0'):
+        make_evaluator(num_samples=0)
+    with pytest.raises(ValueError, match='Memorization needs train_dataset, got None'):
+        make_evaluator(Memorization())
+    with pytest.raises(TypeError, match="no argument 'num_sampels'.* Did you mean 'num_samples'"):
+        GANEvaluator([], nn.Flatten(), num_sampels=3)
+    with pytest.raises(ValueError, match='metrics must give each score once, got .*FID'):
+        feed(make_evaluator(FrechetDistance(), FrechetDistance()))
+
+
+def test_metric_that_lacks_something(make_evaluator):
+    flat = ModuleExtractor(nn.Flatten(), 'flat')
+    with pytest.raises(ValueError, match='InceptionScore needs an extractor with logits .* flat'):
+        feed(make_evaluator(InceptionScore(), extractor=flat))
+    with pytest.raises(ValueError, match='ConditionalAccuracy needs fakes with labels'):
+        feed(make_evaluator(ConditionalAccuracy()))
+
+
+def test_no_images(make_evaluator):
+    with pytest.raises(ValueError, match='must give images to compare with, got none'):
+        make_evaluator().evaluate(0)
+
+
+def test_data_samples_of_another_project(make_evaluator):
+    """A list of images, and labels in data samples."""
+    evaluator = make_evaluator(ConditionalAccuracy())
+    labels = FAKES.flatten(1).int().argmax(1)
+    fakes = [dict(fake_image=i, gt_label=label) for i, label in zip(FAKES, labels, strict=True)]
+    annotations = [BaseDataElement(gt_label=label[None]) for label in labels]
+    evaluator.process(fakes, dict(inputs=list(REALS), data_samples=annotations))
+    assert evaluator.evaluate(40) == {'accuracy[pixels]': 1.0}
+
+
+def test_default_cache_is_the_users(monkeypatch, tmp_path):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    evaluator = GANEvaluator([FrechetDistance()], ModuleExtractor(Pixels(), 'pixels'))
+    assert evaluator.cache_dir == tmp_path / 'mmgan_lite' / 'features'
+    feed(evaluator)
+    (path,) = evaluator.cache_dir.iterdir()
+    assert path.name.startswith('unnamed-1x2x2-pixels-')
+    monkeypatch.delenv('XDG_CACHE_HOME')
+    monkeypatch.setenv('HOME', str(tmp_path / 'home'))
+    evaluator = GANEvaluator([FrechetDistance()], ModuleExtractor(Pixels(), 'pixels'))
+    assert evaluator.cache_dir == tmp_path / 'home' / '.cache' / 'mmgan_lite' / 'features'
+
+
+def with_evaluation(cfg, tmp_path, prefix='val', **evaluator):
+    """The loop and the evaluator as a config has them."""
+    cfg[f'{prefix}_dataloader'] = dict(
+        batch_size=8,
+        sampler=dict(type='DefaultSampler', shuffle=False),
+        collate_fn=dict(type='mmgan_lite.image_collate'),
+        dataset=dict(type='DigitsDataset', image_size=28, indices=30),
+    )
+    cfg[f'{prefix}_cfg'] = dict()
+    cfg[f'{prefix}_evaluator'] = dict(
+        type='GANEvaluator',
+        extractor=dict(type='MNISTClassifier'),
+        metrics=[dict(type='FrechetDistance'), dict(type='ModeCoverage')],
+        cache_dir=str(tmp_path / 'cache'),
+        **evaluator,
+    )
+    return cfg
+
+
+def test_curve_during_training(repo, shrunk_config, tmp_path):
+    cfg = shrunk_config(repo / 'configs/gan/gan_mlp_digits-28x28.py')
+    cfg = with_evaluation(cfg, tmp_path)
+    cfg.train_cfg.val_interval = 1
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    curve = runner.message_hub.get_scalar('val/FID[mnist-classifier]').data[0]
+    assert len(curve) == 2
+    assert (curve > 10).all()
+    (log,) = runner.work_dir and list((tmp_path / 'work').rglob('*.log'))
+    text = log.read_text()
+    assert 'FID[mnist-classifier]' in text
+    assert 'floor: the real images in two halves of 15' in text
+
+
+def test_more_fakes_through_the_test_loop(repo, shrunk_config, tmp_path):
+    cfg = shrunk_config(repo / 'configs/gan/gan_mlp_digits-28x28_conditional.py')
+    cfg = with_evaluation(cfg, tmp_path, 'test', num_samples=50)
+    cfg.test_dataloader.sampler = dict(type='RepeatingSampler', num_samples=50)
+    runner = Runner.from_cfg(cfg)
+    metrics = runner.test()
+    assert set(metrics) == {f'{n}[mnist-classifier]' for n in ('FID', 'modes', 'mode_kl')}
+    report = runner.test_loop.evaluator.report
+    assert (report.num_fakes, report.num_reals) == (50, 30)
+
+
+def test_found_from_another_projects_config(tmp_path):
+    init_default_scope('mmengine')
+    evaluator = EVALUATOR.build(
+        dict(
+            type='mmgan_lite.GANEvaluator',
+            extractor=dict(type='MNISTClassifier'),
+            metrics=[dict(type='FrechetDistance')],
+            train_dataset=dict(type='DigitsDataset'),
+            cache_dir=str(tmp_path),
+        )
+    )
+    assert isinstance(evaluator.gan_metrics[0], FrechetDistance)
+
+
+TWO_PROCESSES = """
+import json
+import sys
+from pathlib import Path
+import torch
+from mmengine.dist import get_dist_info
+from torch import nn
+from mmgan_lite.evaluation import FrechetDistance, GANEvaluator, ModuleExtractor, RepeatingSampler
+
+torch.distributed.init_process_group('gloo')
+rank, world = get_dist_info()
+images = torch.load(sys.argv[1])
+fakes, reals = images['fakes'], images['reals']
+found = {}
+for name, num in (('same', None), ('more', 20), ('less', 5)):
+    evaluator = GANEvaluator(
+        [FrechetDistance()],
+        ModuleExtractor(nn.Flatten(), 'pixels'),
+        num_samples=num,
+        cache_dir=sys.argv[2])
+    positions = list(range(len(reals)) if num is None else RepeatingSampler(reals, num))
+    if num is None:  # as DefaultSampler does: dealt out, and padded from the first again
+        positions = [p % len(reals) for p in range(rank, len(reals) + 1, world)]
+    # Which fake it is, the place in the order tells.
+    for step, position in enumerate(positions):
+        fake = fakes[(step * world + rank) % len(fakes)]
+        evaluator.process([dict(fake_image=fake)], dict(inputs=reals[[position]]))
+    scores = evaluator.evaluate(len(reals))
+    found[name] = (scores['FID[pixels]'], evaluator.report.num_reals)
+try:
+    GANEvaluator(
+        [FrechetDistance()], ModuleExtractor(nn.Flatten(), 'pixels'), num_samples=99,
+        cache_dir=sys.argv[2]).evaluate(0)
+except ValueError as error:
+    found['error'] = str(error)
+Path(sys.argv[2], f'rank_{rank}.json').write_text(json.dumps(found))
+"""
+
+
+def test_two_processes_count_no_image_twice(torchrun, tmp_path):
+    script = tmp_path / 'evaluate.py'
+    script.write_text(TWO_PROCESSES)
+    torch.save(dict(fakes=FAKES[:21], reals=REALS[:11]), tmp_path / 'images.pt')
+    cache = tmp_path / 'cache'
+    torchrun(script, tmp_path / 'images.pt', cache)
+    reals = floats(REALS[:11])
+    for rank in range(2):
+        found = json.loads((cache / f'rank_{rank}.json').read_text())
+        for name, num in (('same', 11), ('more', 20), ('less', 5)):
+            expected = fidelity.frechet_distance(floats(FAKES[:num]), reals)
+            assert found[name] == [pytest.approx(expected, rel=1e-4), 11]
+        # An error of the process that computes reaches all.
+        assert found['error'].startswith('The data loader must give images')
+    assert len(list(cache.glob('*.safetensors'))) == 1

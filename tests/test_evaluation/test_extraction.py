@@ -1,0 +1,51 @@
+"""From images to features."""
+
+import pytest
+import torch
+from torch import nn
+
+from mmgan_lite.evaluation import ModuleExtractor, extraction
+from mmgan_lite.evaluation.extraction import extract, stack_images
+
+IMAGES = torch.randint(0, 256, (5, 1, 2, 2), dtype=torch.uint8)
+
+
+def test_batches_make_no_difference(monkeypatch):
+    extractor = ModuleExtractor(nn.Flatten(), 'pixels')
+    whole = extract(extractor, IMAGES)
+    monkeypatch.setattr(extraction, '_BATCH', 2)
+    assert torch.equal(extract(extractor, IMAGES).features, whole.features)
+    torch.testing.assert_close(whole.features, IMAGES.flatten(1) / 127.5 - 1)
+    assert whole.logits is None
+
+
+def test_autocast_of_the_loop_is_left_outside():
+    extractor = ModuleExtractor(nn.Sequential(nn.Flatten(), nn.Linear(4, 3)), 'net')
+    expected = extract(extractor, IMAGES).features
+    with torch.autocast('cpu', torch.bfloat16):
+        assert torch.equal(extract(extractor, IMAGES).features, expected)
+
+
+def test_features_that_are_not_finite():
+    images = torch.full((1, 1, 1, 1), 255, dtype=torch.uint8)
+
+    class Zero(nn.Module):
+        def forward(self, images):
+            return 1 / (images.flatten(1) - 1)
+
+    with pytest.raises(ValueError, match='zero must give finite features, got 1 that are not'):
+        extract(ModuleExtractor(Zero(), 'zero'), images)
+
+
+def test_stacked_from_a_list():
+    assert torch.equal(stack_images(list(IMAGES), 'inputs'), IMAGES)
+    assert stack_images(IMAGES, 'inputs') is IMAGES
+
+
+def test_images_that_are_none_or_differ_or_floats():
+    with pytest.raises(ValueError, match='fake_image must be in each data sample of the model'):
+        stack_images([IMAGES[0], None], 'fake_image')
+    with pytest.raises(ValueError, match=r'inputs must be of one shape, got \[\(1, 2, 2\), \(2,'):
+        stack_images([IMAGES[0], IMAGES[0, 0]], 'inputs')
+    with pytest.raises(ValueError, match='inputs must be uint8 .* got torch.float32'):
+        stack_images(IMAGES.float(), 'inputs')

@@ -1,0 +1,58 @@
+"""Inception through torch-fidelity; the real weights are not needed, any will do for the wiring."""
+
+import hashlib
+
+import pytest
+import torch
+from torch_fidelity import FeatureExtractorInceptionV3
+
+from mmgan_lite.evaluation import InceptionV3, fidelity
+from mmgan_lite.registry import MODELS
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory):
+    """A file of random weights, and the beginning of its sha256."""
+    path = tmp_path_factory.mktemp('inception') / 'weights.pth'
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            'torch_fidelity.feature_extractor_inceptionv3.load_state_dict_from_url',
+            lambda *args, **kwargs: {},
+        )
+        patch.setattr(FeatureExtractorInceptionV3, 'load_state_dict', lambda *args: None)
+        torch.manual_seed(0)
+        network = FeatureExtractorInceptionV3('inception-v3-compat', ['2048'])
+    torch.save(network.state_dict(), path)
+    return path, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_features_and_logits(weights, monkeypatch):
+    path, sha256 = weights
+    monkeypatch.setattr(fidelity, 'INCEPTION_SHA256', sha256[:8])
+    extractor = MODELS.build(dict(type='InceptionV3', weights=str(path)))
+    assert extractor.fingerprint == sha256
+    assert extractor.tag == ''
+    grey = torch.randint(0, 256, (2, 1, 8, 8), dtype=torch.uint8)
+    features, logits = extractor(grey)
+    assert features.shape == (2, 2048)
+    assert logits.shape == (2, 1008)
+    assert torch.equal(extractor(grey.expand(-1, 3, -1, -1)).features, features)
+    # torch-fidelity's own score takes logits without the bias.
+    torch.testing.assert_close(logits, features @ extractor.network.fc.weight.T)
+    with pytest.raises(ValueError, match='InceptionV3 takes images of 1 or 3 channels, got 4'):
+        extractor(torch.zeros(1, 4, 8, 8, dtype=torch.uint8))
+
+
+def test_other_weights_never_count_as_inception(weights):
+    with pytest.raises(ValueError, match='starts with 6726825d'):
+        InceptionV3(weights[0])
+
+
+def test_neither_there_nor_to_be_had(tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise OSError('no network')
+
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
+    monkeypatch.setattr(torch.hub, 'download_url_to_file', fail)
+    with pytest.raises(FileNotFoundError, match='pass its path as weights'):
+        InceptionV3()

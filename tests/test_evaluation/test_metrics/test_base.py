@@ -1,0 +1,85 @@
+"""What all metrics have in common."""
+
+import pytest
+import torch
+from mmengine.evaluator import BaseMetric
+
+from mmgan_lite.evaluation import Comparison, GANMetric, Samples
+from mmgan_lite.evaluation.metrics.base import centred, squared_distances
+from mmgan_lite.registry import METRICS
+
+METRICS.import_from_location()
+OURS = [
+    metric
+    for name, metric in METRICS.module_dict.items()
+    if isinstance(metric, type) and issubclass(metric, GANMetric)
+]
+
+
+def some(num, seed):
+    stream = torch.Generator().manual_seed(seed)
+    return Samples(
+        torch.randn(num, 4, generator=stream),
+        torch.randn(num, 3, generator=stream),
+        torch.randint(3, (num,), generator=stream),
+    )
+
+
+def test_samples_are_cut_alike():
+    samples = some(5, 0)[1:3]
+    assert len(samples) == len(samples.logits) == len(samples.labels) == 2
+    assert some(5, 0)[torch.tensor([4, 0])].labels.tolist() == some(5, 0).labels[[4, 0]].tolist()
+    assert Samples(torch.zeros(3, 1))[:2].logits is None
+
+
+def test_squared_distances():
+    left, right = torch.randn(5, 3) + 50, torch.randn(7, 3) + 50
+    found = squared_distances(*centred(left, right))
+    expected = (left[:, None] - right).square().sum(2)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    assert (squared_distances(left, left) >= 0).all()
+
+
+@pytest.mark.parametrize('metric', OURS, ids=lambda metric: metric.__name__)
+class TestContract:
+    def test_is_one_of_mmengine(self, metric):
+        assert isinstance(METRICS.build(dict(type=metric.__name__)), BaseMetric)
+
+    def test_alone_it_says_where_it_belongs(self, metric):
+        name = metric.__name__
+        with pytest.raises(
+            ValueError, match=rf"{name} must be in .* metrics=\[dict\(type='{name}'"
+        ):
+            metric().process(None, [])
+
+    def test_finite_plain_numbers(self, metric):
+        comparison = Comparison(some(30, 0), some(40, 1), some(50, 2))
+        for scores in (metric().compute(comparison), metric().compute_floor(comparison)):
+            assert scores
+            for name, value in scores.items():
+                assert isinstance(value, float | int), name
+                assert torch.tensor(value).isfinite(), name
+        assert metric().compute_metrics([comparison]) == metric().compute(comparison)
+
+    def test_constant_images_give_finite_numbers(self, metric):
+        same = Samples(torch.ones(30, 4), torch.ones(30, 3), torch.ones(30, dtype=torch.int64))
+        for fake, real in ((same, some(40, 1)), (some(30, 0), same), (same, same)):
+            for value in metric().compute(Comparison(fake, real, real)).values():
+                assert torch.tensor(value).isfinite()
+
+    def test_no_images(self, metric):
+        with pytest.raises(ValueError, match=f'{metric.__name__} needs at least .* images, got 0'):
+            metric().compute(Comparison(some(0, 0), some(40, 1), some(50, 2)))
+
+    def test_does_not_change_what_it_is_given(self, metric):
+        comparison = Comparison(some(30, 0), some(40, 1), some(50, 2))
+        metric().compute(comparison)
+        for samples, seed in ((comparison.fake, 0), (comparison.real, 1), (comparison.train, 2)):
+            assert torch.equal(samples.features, some(len(samples), seed).features)
+            assert torch.equal(samples.logits, some(len(samples), seed).logits)
+
+    def test_setting_is_in_the_report(self, metric):
+        for name, value in metric().settings.items():
+            assert metric(**{name: value + 1}).settings[name] == value + 1
+            with pytest.raises(ValueError, match=f'{name} must be an int of at least 1, got 0'):
+                metric(**{name: 0})

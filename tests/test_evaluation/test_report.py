@@ -1,0 +1,49 @@
+"""Numbers with what they mean."""
+
+import json
+
+from mmgan_lite.evaluation import Report, Score
+
+REPORT = Report(
+    scores=[
+        Score('FID[net]', 12.3456, 0.25),
+        Score('KID[net]', -0.001, None, dict(subsets=100, subset_size=1000)),
+    ],
+    extractor='net',
+    extractor_sha256='0123456789abcdef' * 4,
+    num_features=96,
+    num_fakes=10_000,
+    weights='EMA',
+    real_data='MNIST test',
+    num_reals=9_999,
+    floor='10,000 images of MNIST train',
+)
+
+
+def test_table():
+    assert REPORT.table() == (
+        '10,000 fakes (EMA weights) against 9,999 images of MNIST test, seen through net '
+        '(96 features, sha256 0123456789ab); floor: 10,000 images of MNIST train\n'
+        '           score  floor\n'
+        'FID[net]   12.35   0.25\n'
+        'KID[net]  -0.001      -  subsets=100, subset_size=1000'
+    )
+
+
+def test_json():
+    summary = json.loads(json.dumps(REPORT.to_dict()))
+    assert summary['scores']['KID[net]'] == {
+        'value': -0.001,
+        'floor': None,
+        'settings': {'subsets': 100, 'subset_size': 1000},
+    }
+    assert summary['protocol'] == {
+        'extractor': 'net',
+        'extractor_sha256': '0123456789abcdef' * 4,
+        'num_features': 96,
+        'num_fakes': 10_000,
+        'weights': 'EMA',
+        'real_data': 'MNIST test',
+        'num_reals': 9_999,
+        'floor': '10,000 images of MNIST train',
+    }
