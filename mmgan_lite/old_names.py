@@ -1,7 +1,7 @@
 """Names of MMGeneration and MMagic, and what their parts are called here.
 
 Both had the GANs of the MM world before; a config that comes from there names parts that are not
-here under that name. A look-up of one is answered with ours, or with what is not here yet.
+here under that name. A look-up of one is answered with ours.
 """
 
 _LOSS = (
@@ -35,7 +35,9 @@ _EMA = (
     "ema=dict(type='ExponentialMovingAverage', momentum=...) of the GAN; "
     'momentum is 1 - decay, 0.001 for a decay of 0.999'
 )
-_NOT_YET = ''
+_FID = (
+    "FrechetDistance() among the metrics of a GANEvaluator with extractor=dict(type='InceptionV3')"
+)
 
 OLD_NAMES = {
     'GenVisualizationHook': _VISUALIZATION,
@@ -72,8 +74,8 @@ OLD_NAMES = {
     'ProjDiscriminator': (
         "ResNetDiscriminator(num_classes=..., conditioning='projection'); see configs/sngan"
     ),
-    'FrechetInceptionDistance': _NOT_YET,
-    'FID': _NOT_YET,
+    'FrechetInceptionDistance': _FID,
+    'FID': _FID,
 }
 
 
@@ -85,11 +87,10 @@ def check_name(name: str) -> None:
 
     Example:
         >>> check_name('GAN')
-        >>> check_name('FID')
+        >>> check_name("FID")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         ...
-        ValueError: 'FID' is a name of MMGeneration or MMagic. It is not in mmgan_lite yet.
+        ValueError: 'FID' is a name of MMGeneration or MMagic. Write FrechetDistance() ...
     """
     if name in OLD_NAMES:
-        ours = f'Write {OLD_NAMES[name]}.' if OLD_NAMES[name] else 'It is not in mmgan_lite yet.'
-        raise ValueError(f'{name!r} is a name of MMGeneration or MMagic. {ours}')
+        raise ValueError(f'{name!r} is a name of MMGeneration or MMagic. Write {OLD_NAMES[name]}.')
