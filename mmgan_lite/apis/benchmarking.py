@@ -66,8 +66,10 @@ def benchmark_training(
     Returns:
         ``batch_size`` (of all processes), ``processes``, ``figures`` (of 'runner', and unless
         ``runner_only`` of 'data', 'step', 'overhead' and 'hand_loop', as :func:`figure` gives them,
-        without those that ``notes`` tell to be left out), ``hand_to_runner`` (median, minimum and
-        maximum over the blocks of the time by hand divided by that through the Runner),
+        without those that ``notes`` tell to be left out; under mixed precision also of
+        'step_float32'), ``hand_to_runner`` (median, minimum and maximum over the blocks of the time
+        by hand divided by that through the Runner), ``float32_to_step`` (the same of the step
+        without mixed precision, divided by that with it),
         ``memory`` and ``notes``.
 
     Raises:
@@ -398,7 +400,11 @@ def _rivals(cfg: Config, runner: Runner) -> Rivals:
         notes.append('step alone and by hand: left out, they do not know compile')
         return rivals, notes
     model, optim_wrapper = _build_model(cfg, runner)
-    rivals['step'] = functools.partial(model.train_step, next(batches), optim_wrapper)
+    batch = next(batches)
+    rivals['step'] = functools.partial(model.train_step, batch, optim_wrapper)
+    if any(getattr(wrapper, 'dtype', None) is not None for wrapper in _wrappers(optim_wrapper)):
+        twin, twin_wrapper = _build_model(_in_float32(cfg), runner)
+        rivals['step_float32'] = functools.partial(twin.train_step, batch, twin_wrapper)
     gan, gan_wrapper = _build_model(cfg, runner)
     unknown = unknown_to_hand_loop(cfg.model, gan, gan_wrapper)
     if unknown:
@@ -422,10 +428,23 @@ def _build_model(cfg: Config, runner: Runner) -> tuple[Any, Any]:
     model.init_weights()
     model = model.to(get_device()).train()
     optim_wrapper = build_optim_wrapper(model, copy.deepcopy(cfg.optim_wrapper))
-    single = not isinstance(optim_wrapper, OptimWrapperDict)
-    for wrapper in [optim_wrapper] if single else optim_wrapper.values():
+    for wrapper in _wrappers(optim_wrapper):
         wrapper.message_hub = MessageHub('benchmark')  # not the Runner's, which goes into its log
     return model, optim_wrapper
+
+
+def _wrappers(optim_wrapper: Any) -> list[Any]:
+    single = not isinstance(optim_wrapper, OptimWrapperDict)
+    return [optim_wrapper] if single else [*optim_wrapper.values()]
+
+
+def _in_float32(cfg: Config) -> Config:
+    """The config without the ``dtype`` of any network's optim wrapper."""
+    plain = copy.deepcopy(cfg)
+    for entry in plain.optim_wrapper.values():
+        if isinstance(entry, dict):
+            entry.pop('dtype', None)
+    return plain
 
 
 def _time_block(iterate: Callable[[], Any], iters: int, lead_in: int) -> float:
@@ -448,12 +467,16 @@ def _summary(seconds: Mapping[str, Sequence[float]], batch_size: int) -> dict[st
         rounds = zip(seconds['runner'], seconds['data'], seconds['step'], strict=True)
         figures['overhead'] = figure([runner - data - step for runner, data, step in rounds])
     if 'hand_loop' in seconds:
-        pairs = zip(seconds['hand_loop'], seconds['runner'], strict=True)
-        ratios = [hand / runner for hand, runner in pairs]
-        summary['hand_to_runner'] = dict(
-            median=statistics.median(ratios), min=min(ratios), max=max(ratios), blocks=ratios
-        )
+        summary['hand_to_runner'] = _ratios(seconds['hand_loop'], seconds['runner'])
+    if 'step_float32' in seconds:
+        summary['float32_to_step'] = _ratios(seconds['step_float32'], seconds['step'])
     return summary
+
+
+def _ratios(seconds: Sequence[float], others: Sequence[float]) -> dict[str, Any]:
+    """How many times as long as the other, block by block."""
+    ratios = [ours / theirs for ours, theirs in zip(seconds, others, strict=True)]
+    return dict(median=statistics.median(ratios), min=min(ratios), max=max(ratios), blocks=ratios)
 
 
 def _lead_in(dataloader: Mapping) -> int:

@@ -36,6 +36,7 @@ _ROWS = {
     'hand_loop': 'loop by hand',
     'data': 'data loader alone',
     'step': 'training step alone',
+    'step_float32': 'training step in float32',
     'overhead': 'overhead',
 }
 
@@ -228,6 +229,12 @@ def print_report(report: Mapping[str, Any]) -> None:
         console.print(
             f"The Runner reaches {ratio['median']:.1%} of the hand-written loop's speed "
             f'({ratio["min"]:.1%} to {ratio["max"]:.1%} over the blocks).'
+        )
+    if 'float32_to_step' in report:
+        ratio = report['float32_to_step']
+        console.print(
+            f'Without mixed precision the step takes {ratio["median"]:.2f} times as long '
+            f'({ratio["min"]:.2f} to {ratio["max"]:.2f} over the blocks).'
         )
     for line in (*_memory_lines(report['memory']), *report['notes']):
         console.print(line, markup=False)

@@ -14,8 +14,8 @@ class RepeatingSampler(Sampler):
     """All images in order, and again from the first until there are enough.
 
     A loop of MMEngine draws a fake for each image of its data loader. So for N fakes the loader
-    gives N images, and the evaluator counts each real one once. Of several processes each takes
-    every so-manieth, and all take as many.
+    gives N images, and the evaluator counts each real one once. Several processes take turns, and
+    each gets as many.
 
     Args:
         dataset: The data of the loader.

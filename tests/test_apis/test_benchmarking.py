@@ -90,6 +90,17 @@ def test_training_is_measured_in_all_its_parts(tiny, loops):
         assert result['memory']['growth_mib'] is not None
 
 
+def test_mixed_precision_is_held_against_float32(tiny, loops):
+    for network in ('generator', 'discriminator'):
+        tiny.optim_wrapper[network]['dtype'] = 'bfloat16'
+    result = benchmark_training(tiny, iters=2, blocks=2)
+    figures = result['figures']
+    assert set(figures) == {'runner', 'hand_loop', 'data', 'step', 'step_float32', 'overhead'}
+    pairs = zip(figures['step_float32']['blocks'], figures['step']['blocks'], strict=True)
+    assert result['float32_to_step']['blocks'] == [pytest.approx(f32 / own) for f32, own in pairs]
+    assert tiny.optim_wrapper.generator.dtype == 'bfloat16'
+
+
 def test_hand_loop_trains_as_often_as_the_runner(tiny, loops):
     tiny.model.discriminator_steps, tiny.model.generator_steps = 2, 3
     benchmark_training(tiny, iters=4, blocks=1)
