@@ -1,5 +1,6 @@
 """From what a launcher tells its processes to processes that can talk to each other."""
 
+import atexit
 import os
 import subprocess
 import zlib
@@ -42,6 +43,8 @@ def connect_processes(cfg: Config) -> None:
             f"launcher must be one of {', '.join(map(repr, _LAUNCHERS))} or 'none', got "
             f"{launcher!r}. Set launcher='none' for a single process."
         )
+    # Else threads of the group may outlive what they need, and abort a process that has ended well.
+    atexit.register(_leave_group)
     options = dict(cfg.get('env_cfg', {}).get('dist_cfg', {}))
     backend, port = options.pop('backend', None), options.pop('port', None)
     _set_environment(launcher, port)
@@ -79,6 +82,11 @@ _LAUNCHERS = {
         "Open MPI's mpirun -np 2",
     ),
 }
+
+
+def _leave_group() -> None:
+    if is_distributed():
+        torch.distributed.destroy_process_group()
 
 
 def _set_environment(launcher: str, port: int | None) -> None:

@@ -188,11 +188,12 @@ class GAN(BaseModel):
             inputs: Real images, float ``(N, C, H, W)`` in [-1, 1].
             labels: int64 ``(N,)``; the fakes of a conditional model are drawn with them.
             mode: 'tensor' gives fakes, float ``(N, C, H, W)`` in [-1, 1]; 'predict' gives a list of
-                N data elements with ``fake_image``, uint8 ``(C, H, W)``, and ``gt_label`` where
-                conditional; 'loss' gives ``loss_disc`` and ``loss_gen`` on this batch.
+                N data elements with ``fake_image``, uint8 ``(C, H, W)``, ``gt_label`` where
+                conditional, and ``from_ema``; 'loss' gives ``loss_disc`` and ``loss_gen`` on this
+                batch.
 
         Raises:
-            ValueError: If ``mode`` is none of these.
+            ValueError: If ``mode`` is none of these, or an image of 'predict' is not finite.
         """
         labels = self._check_batch(inputs, labels)
         if mode == 'loss':
@@ -205,11 +206,18 @@ class GAN(BaseModel):
         fakes = self.sample(len(inputs), labels=labels)
         if mode == 'tensor':
             return fakes
+        if not bool(fakes.isfinite().all()):
+            # As bytes they are ordinary images, and no metric can tell.
+            raise ValueError(
+                'The generator must give finite images, got NaN or infinity. The training has '
+                'diverged: take an earlier checkpoint, or train with a lower rate.'
+            )
         images = self.data_preprocessor.to_uint8(fakes)
+        told = dict(from_ema=self.generator_ema is not None)
         if labels is None:
-            return [BaseDataElement(fake_image=image) for image in images]
+            return [BaseDataElement(metainfo=told, fake_image=image) for image in images]
         return [
-            BaseDataElement(fake_image=image, gt_label=label)
+            BaseDataElement(metainfo=told, fake_image=image, gt_label=label)
             for image, label in zip(images, labels, strict=True)
         ]
 

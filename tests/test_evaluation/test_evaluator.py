@@ -359,6 +359,8 @@ try:
         cache_dir=sys.argv[2]).evaluate(0)
 except ValueError as error:
     found['error'] = str(error)
+torch.distributed.barrier()
+torch.distributed.destroy_process_group()
 Path(sys.argv[2], f'rank_{rank}.json').write_text(json.dumps(found))
 """
 

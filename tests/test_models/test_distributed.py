@@ -1,5 +1,6 @@
 """Two processes on the CPU train what one does; the file is also what the two run."""
 
+import atexit
 import random
 import sys
 from pathlib import Path
@@ -121,6 +122,7 @@ def reloaded_weights(gan, checkpoint):
 def main(folder, checkpoint_of_one):
     """What each of the two processes does."""
     torch.distributed.init_process_group('gloo')
+    atexit.register(torch.distributed.destroy_process_group)
     runs, runners = {}, {}
     for name, make, settings in (
         ('comparable', make_comparable_runner, {}),

@@ -627,3 +627,14 @@ def test_truncation_moves_latents_to_their_mean():
     assert gan.sample(2, latents=latents).flatten().tolist() == [1.0, -2.0]
     with pytest.raises(ValueError, match=r'truncation must lie in \[0, 1\], got 1.5'):
         gan.sample(2, truncation=1.5)
+
+
+def test_prediction_tells_its_weights_and_is_finite(make_gan):
+    images = torch.zeros(2, 1, 4, 4)
+    for ema in (None, dict(type='ExponentialMovingAverage', momentum=0.1)):
+        gan = make_gan(ema=ema)
+        assert [s.from_ema for s in gan(images, mode='predict')] == [ema is not None] * 2
+    with torch.no_grad():
+        next(gan.generator_ema.parameters()).fill_(float('nan'))
+    with pytest.raises(ValueError, match='generator must give finite images'):
+        gan(images, mode='predict')

@@ -1,5 +1,6 @@
 """Mistakes of data against model are found before the first iteration, in all processes."""
 
+import atexit
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -168,6 +169,7 @@ def train(folder, name):
 def main(folder):
     """What each of the two processes does."""
     torch.distributed.init_process_group('gloo')
+    atexit.register(torch.distributed.destroy_process_group)
     errors = {name: train(folder, name) for name in TWO}
     torch.save(errors, folder / f'{get_rank()}.pth')
 

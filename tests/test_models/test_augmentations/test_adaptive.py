@@ -313,6 +313,7 @@ def test_processes_agree_on_the_probability(torchrun, tmp_path):
         'num_right = (10, 5)[dist.get_rank()]\n'
         'augment.observe(torch.ones(10).index_fill(0, torch.arange(10 - num_right), -1.0))\n'
         "print(f'p={float(augment.p):.2f}')\n"
+        'dist.destroy_process_group()\n'
     )
     # 20 images of 100, downwards.
     assert re.findall(r'p=\d\.\d\d', torchrun(script)) == ['p=0.30', 'p=0.30']
