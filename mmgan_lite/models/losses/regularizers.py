@@ -17,12 +17,11 @@ Discriminator: TypeAlias = Callable[[Tensor, Tensor | None], Tensor]
 class PenaltyBatch(NamedTuple):
     """What a penalty is computed on.
 
-    Attributes:
-        real_images: Float32 ``(N, C, H, W)`` in [-1, 1], without gradient.
-        fake_images: As many fakes, of the same shape, without gradient.
-        labels: int64 ``(N,)``, of the real images and of the fakes; None without labels.
-        real_logits: ``(N,)``, with their gradient; None where the caller had none.
-        fake_logits: The same of the fakes.
+    - ``real_images``: float32 ``(N, C, H, W)`` in [-1, 1], without gradient.
+    - ``fake_images``: as many fakes, of the same shape, without gradient.
+    - ``labels``: int64 ``(N,)``, of the real images and of the fakes; None without labels.
+    - ``real_logits``: ``(N,)``, with their gradient; None where the caller had none.
+    - ``fake_logits``: the same of the fakes.
     """
 
     real_images: Tensor
