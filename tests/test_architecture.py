@@ -14,7 +14,7 @@ ALLOWED = {
     'models.discriminators': {'models.layers'},
     'evaluation.extractors': {'evaluation.fidelity'},
     'evaluation.metrics': {'evaluation.fidelity'},
-    'engine.hooks': set(),
+    'engine.hooks': {'checkpoints'},
     'engine.optimizers': set(),
 }
 

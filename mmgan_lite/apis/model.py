@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from mmengine.config import Config
-from torch import Tensor
 
 from mmgan_lite.catalog import config_path
+from mmgan_lite.checkpoints import read_checkpoint
 from mmgan_lite.models import GAN
 from mmgan_lite.registry import MODELS, build_part
 
@@ -37,7 +36,7 @@ def get_model(config: str | Mapping, weights: str | Path | None = None, device: 
         config = _read_config(config)
     model = build_part(MODELS, config['model'], 'model')
     if weights is not None:
-        state = _read_checkpoint(Path(weights))
+        state = read_checkpoint(weights)['state_dict']
         _check_same_model(state, model.state_dict(), weights)
         model.load_state_dict(state)
     return model.to(device).eval()
@@ -64,21 +63,3 @@ def _check_same_model(found: Mapping, expected: Mapping, checkpoint: str | Path)
 
 def _shape(state: Mapping, name: str) -> str:
     return str(tuple(state[name].shape)) if name in state else 'absent'
-
-
-def _read_checkpoint(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise ValueError(f'checkpoint must be a file, but {str(path)!r} is none. Check the path.')
-    try:
-        state = torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:  # a damaged file makes torch.load raise nearly anything
-        raise ValueError(
-            f'checkpoint {str(path)!r} is damaged, or holds objects that could run code '
-            f'({type(error).__name__}: {str(error).partition(chr(10))[0]}). '
-            'Train with SafeCheckpointHook, which writes plain tensors and numbers.'
-        ) from error
-    if not isinstance(state, dict) or not isinstance(state.get('state_dict'), Mapping):
-        raise ValueError(
-            f"checkpoint {str(path)!r} has no 'state_dict'. Pass a file that training wrote."
-        )
-    return dict(state['state_dict'])
