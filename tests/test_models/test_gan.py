@@ -638,3 +638,14 @@ def test_prediction_tells_its_weights_and_is_finite(make_gan):
         next(gan.generator_ema.parameters()).fill_(float('nan'))
     with pytest.raises(ValueError, match='generator must give finite images'):
         gan(images, mode='predict')
+
+
+def test_train_reaches_every_part_and_only_once(make_gan, monkeypatch):
+    gan = make_gan().eval()
+    assert not any(module.training for module in gan.modules())
+    gan.train()
+    gan.generator.layers[0].eval()  # one deep below
+    gan.train()
+    assert all(module.training for module in gan.modules())
+    monkeypatch.setattr(torch.nn.Module, 'train', lambda *_: pytest.fail('set anew'))
+    assert gan.train() is gan

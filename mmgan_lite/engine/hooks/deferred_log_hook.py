@@ -12,6 +12,9 @@ from torch import Tensor
 
 from mmgan_lite.registry import HOOKS
 
+# What ``IterTimerHook`` logs in each iteration, by itself into a history that is copied each time.
+_TIMES = ('train/time', 'train/data_time')
+
 
 @HOOKS.register_module()
 class DeferredLogHook(mmengine.hooks.RuntimeInfoHook):
@@ -26,6 +29,12 @@ class DeferredLogHook(mmengine.hooks.RuntimeInfoHook):
         >>> default_hooks = dict(runtime_info=dict(type='DeferredLogHook'))
     """
 
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Store the number of the iteration and the learning rates."""
+        runner.message_hub.update_info('iter', runner.iter)
+        for name, rates in runner.optim_wrapper.get_lr().items():
+            _history(runner.message_hub, f'train/{name}').append(rates[0])
+
     def after_train_iter(
         self,
         runner: Runner,
@@ -36,6 +45,9 @@ class DeferredLogHook(mmengine.hooks.RuntimeInfoHook):
         """Store the scalars that the training step returned, under ``train/``."""
         for key, value in (outputs or {}).items():
             _history(runner.message_hub, f'train/{key}').append(value)
+        for key in _TIMES:
+            if key in runner.message_hub.log_scalars:
+                _history(runner.message_hub, key)
 
 
 class DeferredHistory(HistoryBuffer):
@@ -102,6 +114,16 @@ class DeferredHistory(HistoryBuffer):
             self.append(log_val)
         else:
             super().update(log_val, count)
+
+    def current(self) -> float:
+        """The newest value.
+
+        Raises:
+            ValueError: If there is none yet.
+        """
+        if self._pending and not isinstance(self._pending[-1], Tensor):
+            return self._pending[-1]
+        return super().current()
 
     def _settle(self) -> None:
         """Turn what is pending into numbers; this waits for the device, once."""
