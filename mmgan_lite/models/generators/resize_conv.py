@@ -9,7 +9,12 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from mmgan_lite.arguments import check_image_shape, check_num_classes, check_positive
-from mmgan_lite.models.layers import append_label_embedding, check_channels, halved_sides
+from mmgan_lite.models.layers import (
+    ResizeConv2d,
+    append_label_embedding,
+    check_channels,
+    halved_sides,
+)
 from mmgan_lite.registry import MODELS
 
 
@@ -55,10 +60,12 @@ class ResizeConvGenerator(nn.Module):
         layers: list[nn.Module] = [
             nn.Linear(latent_dim + (num_classes or 0), widths[0] * start[0] * start[1]),
             nn.Unflatten(1, (widths[0], *start)),
-            *_convolution(widths[0], widths[0]),
+            # Batch norm would take a bias out again.
+            nn.Conv2d(widths[0], widths[0], 3, padding=1, bias=False),
+            *_norm_and_activation(widths[0]),
         ]
         for in_channels, width in zip(widths, widths[1:], strict=False):
-            layers += [nn.Upsample(scale_factor=2), *_convolution(in_channels, width)]
+            layers += [ResizeConv2d(in_channels, width), *_norm_and_activation(width)]
         layers += [nn.Conv2d(widths[-1], self.image_shape[0], 3, padding=1), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
 
@@ -78,10 +85,5 @@ class ResizeConvGenerator(nn.Module):
         return self.layers(append_label_embedding(latents, labels, self.label_embedding))
 
 
-def _convolution(in_channels: int, channels: int) -> list[nn.Module]:
-    return [
-        # Batch norm would take a bias out again.
-        nn.Conv2d(in_channels, channels, 3, padding=1, bias=False),
-        nn.BatchNorm2d(channels),
-        nn.ReLU(inplace=True),
-    ]
+def _norm_and_activation(channels: int) -> list[nn.Module]:
+    return [nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]

@@ -12,6 +12,7 @@ from mmgan_lite.models.layers.initialization import init_fan_in, init_normal, in
 from mmgan_lite.models.layers.minibatch_stddev import MinibatchStddev
 from mmgan_lite.models.layers.r3gan import R3GANBlock
 from mmgan_lite.models.layers.resampling import FilteredDownsample, FilteredUpsample
+from mmgan_lite.models.layers.resize_conv import ResizeConv2d
 from mmgan_lite.models.layers.stages import (
     check_channels,
     count_doublings,
@@ -26,6 +27,7 @@ __all__ = [
     'LogitHead',
     'MinibatchStddev',
     'R3GANBlock',
+    'ResizeConv2d',
     'append_label_channel',
     'append_label_embedding',
     'check_channels',

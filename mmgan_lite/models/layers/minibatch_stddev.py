@@ -22,7 +22,8 @@ class MinibatchStddev(nn.Module):
         """Float ``(N, C + 1, H, W)`` from float ``(N, C, H, W)``."""
         # A square of bfloat16 keeps too little of a small difference.
         precise = features.to(torch.promote_types(features.dtype, torch.float32))
-        variance = precise.var(dim=0, unbiased=False)
+        # Several times as fast on a CPU as ``var``.
+        variance = (precise - precise.mean(0)).square().mean(0)
         # The small number keeps the gradient of the root finite where all images are the same.
         deviation = (variance + 1e-8).sqrt().mean().to(features.dtype)
         return torch.cat([features, deviation.expand_as(features[:, :1])], dim=1)
