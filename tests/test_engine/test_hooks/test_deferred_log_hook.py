@@ -87,9 +87,9 @@ def test_training_reads_only_when_it_prints(repo, shrunk_config, counted_reads):
     cfg.default_hooks.checkpoint = None
     runner = Runner.from_cfg(cfg)
     runner.train()
-    # After iterations 4 and 8, which are printed; nobody has asked for the ninth. Two losses and two
-    # times as means of the window; the times became such histories after the first iteration. Of
-    # logits and rates the newest value is printed, a number here, which is no reason to read.
+    # After iterations 4 and 8, which are printed; nobody has asked for the ninth. Two losses and
+    # two times as means of the window; the times became such histories after the first iteration.
+    # Of logits and rates the newest value is printed, a number here, which is no reason to read.
     assert counted_reads == [3, 4, 4, 3, 4, 4, 4, 4]
     history = runner.message_hub.get_scalar('train/loss_disc')
     assert len(history.data[0]) == 9
