@@ -1,0 +1,27 @@
+_base_ = ['../_base_/datasets/stacked_mnist_28x28.py', '../_base_/default_runtime.py']
+work_dir = 'work_dirs/{{ fileBasenameNoExtension }}'
+# For a GPU: 15 million images in batches of 256. The settings are ours: the paper's objective and
+# networks, a third as wide as those for CIFAR-10.
+model = dict(
+    type='GAN',
+    generator=dict(type='R3GANGenerator', image_shape=(3, 28, 28)),
+    discriminator=dict(type='R3GANDiscriminator', image_shape=(3, 28, 28)),
+    loss=dict(type='RelativisticPairingGANLoss'),
+    regularizers=[
+        dict(type='R1Regularizer', weight=1.0),
+        dict(type='R2Regularizer', weight=1.0),
+    ],
+    ema=dict(type='HalfLifeMovingAverage', half_life=500_000, images_per_update=256),
+)
+train_dataloader = dict(batch_size=256)
+train_cfg = dict(by_epoch=False, max_iters=60_000)
+optim_wrapper = dict(
+    constructor='MultiOptimWrapperConstructor',
+    generator=dict(
+        dtype='bfloat16', optimizer=dict(type='Adam', lr=2e-4, betas=(0.0, 0.99), fused=True)
+    ),
+    discriminator=dict(
+        dtype='bfloat16', optimizer=dict(type='Adam', lr=2e-4, betas=(0.0, 0.99), fused=True)
+    ),
+)
+param_scheduler = []
