@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from mmengine.config import Config
 
+_LOOPS = ('train', 'val', 'test')
+
 
 class Component(NamedTuple):
     """A registered part: its name in a config, what it takes, and what it is.
@@ -80,18 +82,60 @@ def list_configs(pattern: str = '*') -> list[str]:
     return sorted(fnmatch.filter((path.stem for path in _config_files()), pattern))
 
 
-def get_config(name: str) -> 'Config':
+def get_config(name: str, data_root: str | None = None) -> 'Config':
     """A config that comes with the package, bases merged.
 
     Args:
         name: As for :func:`config_path`.
+        data_root: Folder for every dataset in it; None for what the config says.
 
     Raises:
-        ValueError: If there is no such config.
+        ValueError: If there is no such config, or none of its datasets reads files.
+
+    Example:
+        >>> cfg = get_config('dcgan_mnist-28x28', data_root='/data')
+        >>> cfg.train_dataloader.dataset.data_root, cfg.val_evaluator.train_dataset.data_root
+        ('/data', '/data')
     """
     from mmengine.config import Config
 
-    return Config.fromfile(config_path(name))
+    cfg = Config.fromfile(config_path(name))
+    if data_root is not None:
+        set_data_root(cfg, data_root)
+    return cfg
+
+
+def set_data_root(cfg: 'Config', data_root: str) -> None:
+    """Let all data loaders and evaluators of a config read from one folder.
+
+    A dataset has a ``data_root`` or it has none, such as the embedded digits; only the first kind
+    is changed.
+
+    Args:
+        cfg: Is changed in place.
+        data_root: What each ``data_root`` becomes.
+
+    Raises:
+        ValueError: If no dataset in it has a ``data_root``.
+    """
+    parts = [cfg.get(f'{loop}_{part}') for loop in _LOOPS for part in ('dataloader', 'evaluator')]
+    found = [dataset for part in parts for dataset in _with_data_root(part)]
+    for dataset in found:
+        dataset['data_root'] = data_root
+    if not found:
+        raise ValueError(
+            'data_root needs a dataset with a data_root in the config, got none. Leave it out: '
+            'its data are not read from a folder.'
+        )
+
+
+def _with_data_root(part: Any) -> list[dict]:
+    """The dicts with a ``data_root`` in a config's dicts and lists."""
+    if isinstance(part, list | tuple):
+        return [dataset for each in part for dataset in _with_data_root(each)]
+    if not isinstance(part, dict):
+        return []
+    return [part] if 'data_root' in part else _with_data_root(list(part.values()))
 
 
 def list_components(kind: str | None = None) -> list[Component]:

@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
 
 from mmgan_lite.datasets import InMemoryImageDataset
 from mmgan_lite.models import GAN
-from mmgan_lite.registry import DATASETS
+from mmgan_lite.registry import DATASETS, MODELS
 
 REPO = Path(__file__).resolve().parents[1]
 # For the processes that tests start: they run the checkout, installed or not.
@@ -139,6 +139,23 @@ def tiny_mnist_root(tmp_path_factory) -> str:
     return str(root)
 
 
+@pytest.fixture(scope='session', autouse=True)
+def cache_of_their_own(tmp_path_factory):
+    """Features that an evaluation keeps, in the processes that tests start too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('XDG_CACHE_HOME', str(tmp_path_factory.mktemp('cache')))
+        yield
+
+
+@MODELS.register_module()
+class TinyClassifier(torch.nn.Module):
+    """Three features and ten classes, in the place of a network that is not there."""
+
+    def forward(self, images):
+        features = images.mean((2, 3))
+        return features, features[:, :1] * torch.arange(10)
+
+
 @DATASETS.register_module()
 class TinyDataset(InMemoryImageDataset):
     """Twenty random images of ten classes, in the place of data that is not there."""
@@ -159,19 +176,41 @@ class TinyDataset(InMemoryImageDataset):
 def shrunk_config(tmp_path, tiny_mnist_root):
     """A config of the repo, cut down to two iterations on little data."""
 
+    def tiny(cfg, dataset):
+        if 'MNIST' in dataset.type:
+            dataset.data_root = tiny_mnist_root
+            if 'num_images' in dataset:
+                dataset.num_images = 20
+        elif 'data_root' in dataset:
+            return ConfigDict(type='TinyDataset', image_shape=cfg.model.generator.image_shape)
+        return dataset
+
+    def shrink_evaluation(cfg, loop):
+        loader, evaluator = cfg[f'{loop}_dataloader'], cfg[f'{loop}_evaluator']
+        loader.dataset = tiny(cfg, loader.dataset)
+        if loader.dataset.type == 'DigitsDataset':
+            loader.dataset.indices = 20
+        if loader.sampler.type == 'SpreadSampler':
+            loader.sampler.num_samples = evaluator.num_samples = 15
+        if 'train_dataset' in evaluator:
+            evaluator.train_dataset = tiny(cfg, evaluator.train_dataset)
+        if evaluator.extractor.type == 'InceptionV3':
+            evaluator.extractor = dict(
+                type='ModuleExtractor', name='tiny', module=dict(type='TinyClassifier')
+            )
+
     def load(path, iterations=2) -> Config:
         cfg = Config.fromfile(path)
         cfg.work_dir = str(tmp_path / 'work')
         cfg.experiment_name = f'{Path(path).stem}_{uuid.uuid4().hex}'
         cfg.train_cfg.max_iters = iterations
         cfg.train_dataloader.batch_size = 8
-        dataset = cfg.train_dataloader.dataset
-        if 'MNIST' in dataset.type:
-            dataset.data_root = tiny_mnist_root
-        elif 'data_root' in dataset:
-            shape = cfg.model.generator.image_shape
-            cfg.train_dataloader.dataset = dict(type='TinyDataset', image_shape=shape)
+        cfg.train_dataloader.dataset = tiny(cfg, cfg.train_dataloader.dataset)
+        if cfg.train_dataloader.dataset.type == 'TinyDataset':
             cfg.train_dataloader.update(num_workers=0, persistent_workers=False)
+        for loop in ('val', 'test'):
+            if cfg.get(f'{loop}_evaluator') is not None:
+                shrink_evaluation(cfg, loop)
         for network in (cfg.model.generator, cfg.model.discriminator):
             if network.type.startswith('R3GAN'):  # hundreds of MB otherwise
                 network.update(channels=16, cardinality=2)

@@ -6,6 +6,7 @@ import pytest
 from mmengine.config import Config
 
 import mmgan_lite
+from mmgan_lite import catalog
 
 
 @pytest.mark.parametrize(
@@ -88,3 +89,19 @@ def test_get_model():
 def test_unknown_attribute():
     with pytest.raises(AttributeError, match='no attribute'):
         _ = mmgan_lite.get_modell
+
+
+def test_data_root_of_all_datasets():
+    cfg = mmgan_lite.get_config('r3gan_stacked-mnist-28x28_cpu', data_root='/data')
+    datasets = [cfg[f'{loop}_dataloader'].dataset for loop in ('train', 'val', 'test')]
+    datasets += [cfg[f'{loop}_evaluator'].train_dataset for loop in ('val', 'test')]
+    assert [dataset.data_root for dataset in datasets] == ['/data'] * 5
+    with pytest.raises(ValueError, match='data_root needs a dataset with a data_root'):
+        mmgan_lite.get_config('gan_mlp_digits-28x28', data_root='/data')
+
+
+def test_data_root_of_wrapped_datasets():
+    inner = dict(type='MNISTDataset', data_root='data')
+    cfg = Config(dict(train_dataloader=dict(dataset=dict(type='Concat', datasets=[inner]))))
+    catalog.set_data_root(cfg, '/data')
+    assert cfg.train_dataloader.dataset.datasets[0].data_root == '/data'

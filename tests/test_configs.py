@@ -1,6 +1,7 @@
 """Every config of the repo is complete, has no dead key, and trains."""
 
 import inspect
+import math
 import re
 from collections import Counter
 from pathlib import Path
@@ -65,6 +66,9 @@ def test_trains_and_is_rebuilt_from_its_dump(path, shrunk_config):
     runner = Runner.from_cfg(cfg)
     runner.train()
     assert runner.iter == 2
+    if 'val_evaluator' in cfg:  # the curve has a point at the end
+        (fid,) = (key for key in runner.message_hub.log_scalars if key.startswith('val/FID'))
+        assert runner.message_hub.get_scalar(fid).data[0].shape == (1,)
     work_dir = Path(cfg.work_dir)
     assert (work_dir / 'iter_2.pth').is_file()
     assert sorted(file.name for file in (work_dir / 'samples').iterdir()) == [
@@ -80,3 +84,24 @@ def test_trains_and_is_rebuilt_from_its_dump(path, shrunk_config):
     assert repr(again.model) == repr(runner.model)
     again.train()
     assert again.iter == 2
+    if 'test_evaluator' in cfg:
+        scores = again.test()
+        assert all(math.isfinite(score) for score in scores.values())
+        conditional = again.model.num_classes is not None and 'mnist' in path.stem
+        assert any(name.startswith('accuracy') for name in scores) >= conditional
+
+
+@pytest.mark.parametrize('path', PATHS, ids=name)
+def test_evaluates_what_it_trains_on(path):
+    cfg = Config.fromfile(path)
+    if 'folder' in path.stem:  # images of the user's, which no network of ours knows
+        assert 'val_cfg' not in cfg
+        return
+    for loop in ('val', 'test'):
+        assert cfg[f'{loop}_dataloader'].dataset.type == cfg.train_dataloader.dataset.type
+        evaluator = cfg[f'{loop}_evaluator']
+        trained_on = evaluator.get('train_dataset', cfg.train_dataloader.dataset)
+        assert trained_on.type == cfg.train_dataloader.dataset.type
+        assert trained_on.get('split', 'train') == 'train'
+    # Several points of the curve, the last of them at the end.
+    assert 4 <= cfg.train_cfg.max_iters / cfg.train_cfg.val_interval <= 10

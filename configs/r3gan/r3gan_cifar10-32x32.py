@@ -1,4 +1,8 @@
-_base_ = ['../_base_/datasets/cifar10_32x32.py', '../_base_/default_runtime.py']
+_base_ = [
+    '../_base_/datasets/cifar10_32x32.py',
+    '../_base_/evaluation/cifar10.py',
+    '../_base_/default_runtime.py',
+]
 work_dir = 'work_dirs/{{ fileBasenameNoExtension }}'
 # The paper's settings for CIFAR-10: 50 million images in batches of 512, in one process, of which
 # the first 20 million anneal.
@@ -23,7 +27,7 @@ model = dict(
     ema=dict(type='HalfLifeMovingAverage', half_life=0, images_per_update=512, ramp_up=None),
 )
 train_dataloader = dict(batch_size=512)
-train_cfg = dict(by_epoch=False, max_iters=97656)
+train_cfg = dict(by_epoch=False, max_iters=97656, val_interval=10000)
 optim_wrapper = dict(
     constructor='MultiOptimWrapperConstructor',
     generator=dict(optimizer=dict(type='Adam', lr=2e-4, betas=(0.0, 0.9), fused=True)),

@@ -1,6 +1,7 @@
 _base_ = [
     '../_base_/models/resize_conv_28x28.py',
     '../_base_/datasets/mnist_28x28.py',
+    '../_base_/evaluation/mnist.py',
     '../_base_/schedules/adam_15e-4_bf16_5k.py',
     '../_base_/default_runtime.py',
 ]

@@ -1,12 +1,13 @@
 _base_ = [
     '../_base_/models/resnet_32x32.py',
     '../_base_/datasets/cifar10_32x32.py',
+    '../_base_/evaluation/cifar10.py',
     '../_base_/default_runtime.py',
 ]
 work_dir = 'work_dirs/{{ fileBasenameNoExtension }}'
 model = dict(discriminator_steps=5)
 # 100,000 steps of the generator; both rates fall to 0.
-train_cfg = dict(by_epoch=False, max_iters=500000)
+train_cfg = dict(by_epoch=False, max_iters=500000, val_interval=50000)
 optim_wrapper = dict(
     constructor='MultiOptimWrapperConstructor',
     generator=dict(optimizer=dict(type='Adam', lr=2e-4, betas=(0.0, 0.9), fused=True)),

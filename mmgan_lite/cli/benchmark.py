@@ -28,7 +28,13 @@ from mmgan_lite.apis.benchmarking import (
     profile_training,
     versions,
 )
-from mmgan_lite.cli.options import add_config, add_launcher, load_config, set_launcher
+from mmgan_lite.cli.options import (
+    add_config,
+    add_data_root,
+    add_launcher,
+    load_config,
+    set_launcher,
+)
 
 # In this order, and under these names, in the table.
 _ROWS = {
@@ -48,6 +54,7 @@ def parse_args() -> argparse.Namespace:
         'loop written by hand on the same networks, and by its parts alone, all of them in turn.'
     )
     add_config(parser)
+    add_data_root(parser)
     parser.add_argument('--iters', type=int, default=50, help='iterations of a block (default: 50)')
     parser.add_argument(
         '--blocks', type=int, default=7, help='blocks of each that count (default: 7)'

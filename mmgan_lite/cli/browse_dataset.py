@@ -13,13 +13,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torchvision.utils import make_grid
 
-from mmgan_lite.cli.options import add_config, load_config
+from mmgan_lite.cli.options import add_config, add_data_root, load_config
 
 
 def parse_args() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     add_config(parser)
+    add_data_root(parser)
     parser.add_argument('--num', type=int, default=64, help='how many images to draw')
     parser.add_argument('--out', type=Path, help='PNG file; default: work_dirs/<config>/train.png')
     args = parser.parse_args()

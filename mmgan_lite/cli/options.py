@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mmengine.config import Config, DictAction
 
-from mmgan_lite.catalog import config_path
+from mmgan_lite.catalog import config_path, set_data_root
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
@@ -22,9 +22,20 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_data_root(parser: argparse.ArgumentParser) -> None:
+    """Add where the data lies; a config names its folder once for each loader and evaluator."""
+    parser.add_argument(
+        '--data-root',
+        metavar='FOLDER',
+        help="data_root of every dataset in the config (default: the config's)",
+    )
+
+
 def load_config(args: argparse.Namespace) -> Config:
     """The config with its overrides, from a path or by name."""
     cfg = Config.fromfile(args.config if Path(args.config).is_file() else config_path(args.config))
+    if getattr(args, 'data_root', None) is not None:
+        set_data_root(cfg, args.data_root)
     cfg.merge_from_dict(args.cfg_options)
     return cfg
 

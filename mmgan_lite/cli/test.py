@@ -14,13 +14,20 @@ from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 from mmgan_lite.apis import get_model
-from mmgan_lite.cli.options import add_config, add_launcher, load_config, set_launcher
+from mmgan_lite.cli.options import (
+    add_config,
+    add_data_root,
+    add_launcher,
+    load_config,
+    set_launcher,
+)
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     """The command line."""
     parser = argparse.ArgumentParser(description="Run a config's test loop on a checkpoint.")
     add_config(parser)
+    add_data_root(parser)
     parser.add_argument('checkpoint', help='path of a checkpoint that training wrote')
     add_launcher(parser)
     parser.add_argument('--work-dir', help="where the log goes (default: the config's work_dir)")

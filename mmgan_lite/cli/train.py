@@ -8,13 +8,20 @@ from pathlib import Path
 
 from mmengine.runner import Runner
 
-from mmgan_lite.cli.options import add_config, add_launcher, load_config, set_launcher
+from mmgan_lite.cli.options import (
+    add_config,
+    add_data_root,
+    add_launcher,
+    load_config,
+    set_launcher,
+)
 
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description='Train a model from a config.')
     add_config(parser)
+    add_data_root(parser)
     add_launcher(parser)
     parser.add_argument('--work-dir', help="where all output goes (default: the config's work_dir)")
     parser.add_argument(
@@ -26,6 +33,11 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--seed', type=int, help="seed of all random numbers (default: the config's)"
+    )
+    parser.add_argument(
+        '--no-validate',
+        action='store_true',
+        help='no metrics while training, such as for data that the config has no evaluation for',
     )
     return parser.parse_args()
 
@@ -40,6 +52,8 @@ def main() -> None:
         cfg.work_dir = f'work_dirs/{Path(args.config).stem}'
     if args.seed is not None:
         cfg.merge_from_dict({'randomness.seed': args.seed})
+    if args.no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.resume is not None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume

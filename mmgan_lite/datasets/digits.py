@@ -77,6 +77,7 @@ class DigitsDataset(InMemoryImageDataset):
             lazy_init=lazy_init,
             max_refetch=max_refetch,
         )
+        self._metainfo = {'dataset': 'Digits', **self.metainfo}  # for reports of an evaluation
 
     def load_images(self) -> tuple[Any, Any]:
         """The embedded images, uint8 of shape ``(1797, 1, H, W)``, and their labels."""

@@ -22,7 +22,7 @@ from mmgan_lite.evaluation.metrics import (
     Samples,
 )
 from mmgan_lite.evaluation.report import Report, Score
-from mmgan_lite.evaluation.sampler import RepeatingSampler
+from mmgan_lite.evaluation.sampler import RepeatingSampler, SpreadSampler
 from mmgan_lite.evaluation.scoring import score
 
 __all__ = [
@@ -46,5 +46,6 @@ __all__ = [
     'Report',
     'Samples',
     'Score',
+    'SpreadSampler',
     'score',
 ]

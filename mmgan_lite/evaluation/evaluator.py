@@ -18,6 +18,7 @@ from mmgan_lite.evaluation.extraction import extract, stack_images
 from mmgan_lite.evaluation.extractors import Extracted, FeatureExtractor
 from mmgan_lite.evaluation.metrics import Comparison, GANMetric, Samples
 from mmgan_lite.evaluation.report import Report, Score
+from mmgan_lite.evaluation.sampler import spread
 from mmgan_lite.registry import DATASETS, EVALUATOR, METRICS, MODELS, build_part
 
 _BATCH = 250
@@ -40,7 +41,8 @@ class GANEvaluator(Evaluator):
         metrics: Configs or objects; :class:`GANMetric` ones and any other of MMEngine's.
         extractor: A config or an object of a :class:`FeatureExtractor`.
         num_samples: How many fakes are judged; None for as many as there are real images. For
-            more than that the data loader needs a ``RepeatingSampler``.
+            more than that the data loader needs a ``RepeatingSampler``, and for fewer real images
+            a ``SpreadSampler``, of the same number.
         train_dataset: What the model was trained on, for the floor and for ``Memorization``.
         cache_dir: Where features of real images are kept; None for ``mmgan_lite/features`` in
             ``$XDG_CACHE_HOME`` or ``~/.cache``.
@@ -94,8 +96,27 @@ class GANEvaluator(Evaluator):
         self._batches: list[dict[str, Tensor]] = []
         self._weights: str | None = None
         self._reals: FeatureCache | None = None
-        self._train: Samples | None = None
+        self._train: tuple[list[int], Samples] | None = None
         self._floors: dict[tuple[bytes, int], dict[str, float]] = {}
+
+    @property
+    def dataset_meta(self) -> dict | None:
+        """What the data set of the loop says of itself; a loop sets it when it is built."""
+        return self._dataset_meta
+
+    @dataset_meta.setter
+    def dataset_meta(self, dataset_meta: dict) -> None:
+        told = (dataset_meta, getattr(self.train_dataset, 'metainfo', None))
+        reals, trained_on = (tuple((meta or {}).get('classes') or ()) for meta in told)
+        if reals and trained_on and reals != trained_on:
+            raise ValueError(
+                'train_dataset must have the classes of the images of the data loader, got '
+                f'{", ".join(map(str, trained_on[:3]))}, ... for '
+                f'{", ".join(map(str, reals[:3]))}, ... . Change both, or leave it out.'
+            )
+        self._dataset_meta = dataset_meta
+        for metric in self.metrics:
+            metric.dataset_meta = dataset_meta
 
     def process(
         self, data_samples: Sequence[BaseDataElement | Mapping], data_batch: Any = None
@@ -167,16 +188,18 @@ class GANEvaluator(Evaluator):
             raise ValueError(
                 f'num_samples={num_fakes} needs as many images from the data loader, got '
                 f"{len(rows['digests'])}. Set sampler=dict(type='RepeatingSampler', "
-                f'num_samples={num_fakes}) in it.'
+                f'num_samples={num_fakes}) in it, or the same num_samples as in its SpreadSampler.'
             )
+        if len(rows['digests']) < size:  # the sampler left some out, and gave one for each fake
+            size = num_fakes
         fake, real = _samples(rows, 'fake', num_fakes), _samples(rows, 'real', size)
         digests = rows['digests'][:size]
         assert self._reals is not None
         if not rows['was_cached'].all():
             self._reals.save(digests, Extracted(real.features, real.logits))
-        train = self._train_samples()
+        train, chosen = self._train_samples(num_fakes)
         comparison = Comparison(fake, real, train)
-        floor, floor_text = _floor(real, train, num_fakes, self._name_train())
+        floor, floor_text = _floor(real, train, chosen, self._name_train())
         floors = self._floor_scores(floor, digests, num_fakes)
         scores = [
             Score(name + self.extractor.tag, value, floors.get(name), metric.settings)
@@ -217,14 +240,28 @@ class GANEvaluator(Evaluator):
                     continue
         return self._floors[key]
 
-    def _train_samples(self) -> Samples | None:
-        if self.train_dataset is None or self._train is not None:
-            return self._train
-        dataset = self.train_dataset
+    def _train_samples(self, num: int) -> tuple[Samples | None, Samples | None]:
+        """All training images, if a metric needs them, and ``num`` spread evenly over them."""
+        if self.train_dataset is None:
+            return None, None
+        total = len(self.train_dataset)
+        if total == 0:
+            raise ValueError('train_dataset must hold images, got 0. Pass one that has some.')
+        chosen = spread(min(num, total), total)
+        if any(metric.needs_train for metric in self.gan_metrics):
+            train = self._read_train(list(range(total)))
+            return train, train[torch.tensor(chosen)]
+        return None, self._read_train(chosen)
+
+    def _read_train(self, positions: list[int]) -> Samples:
+        """What is known of these training images; extracted once."""
+        if self._train is not None and self._train[0] == positions:
+            return self._train[1]
+        dataset: Any = self.train_dataset
         device = next(self.extractor.parameters(), torch.zeros(())).device
         cache, parts, all_cached = None, [], True
-        for start in range(0, len(dataset), _BATCH):
-            items = [dataset[i] for i in range(start, min(start + _BATCH, len(dataset)))]
+        for start in range(0, len(positions), _BATCH):
+            items = [dataset[i] for i in positions[start : start + _BATCH]]
             images = stack_images([item['inputs'] for item in items], 'inputs')
             cache = cache or self._open_cache(self._name_train(), images)
             digests, found, was_cached = cache.look_up(
@@ -232,13 +269,13 @@ class GANEvaluator(Evaluator):
             )
             all_cached &= was_cached
             parts.append({**_named('train', found, _labels_of(items)), 'digests': digests})
-        if cache is None:
-            raise ValueError('train_dataset must hold images, got 0. Pass one that has some.')
         rows = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
-        self._train = _samples(rows, 'train', len(dataset))
+        samples = _samples(rows, 'train', len(positions))
+        self._train = positions, samples
         if not all_cached:
-            cache.save(rows['digests'], Extracted(self._train.features, self._train.logits))
-        return self._train
+            assert cache is not None
+            cache.save(rows['digests'], Extracted(samples.features, samples.logits))
+        return samples
 
     def _real_cache(self, reals: Tensor) -> FeatureCache:
         if self._reals is None:
@@ -325,13 +362,11 @@ def _gather(batches: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
 
 
 def _floor(
-    real: Samples, train: Samples | None, num: int, train_name: str
+    real: Samples, train: Samples | None, chosen: Samples | None, train_name: str
 ) -> tuple[Comparison | None, str]:
-    """Real images in the place of ``num`` fakes, and in words which."""
-    if train is not None:
-        count = min(num, len(train))
-        chosen = torch.linspace(0, len(train) - 1, count, dtype=torch.float64).round().long()
-        return Comparison(train[chosen], real, train), f'{count:,} images of {train_name}'
+    """Real images in the place of the fakes, and in words which."""
+    if chosen is not None:
+        return Comparison(chosen, real, train), f'{len(chosen):,} images of {train_name}'
     if len(real) < 2:
         return None, 'none, for want of real images'
     order = torch.randperm(len(real), generator=torch.Generator().manual_seed(0))

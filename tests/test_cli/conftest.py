@@ -32,6 +32,7 @@ def trained(tool):
         tool.configs / 'gan_mlp_digits-28x28_conditional.py',
         '--seed',
         7,
+        '--no-validate',
         '--cfg-options',
         'train_cfg.max_iters=2',
         'model.generator.hidden_dims=(16,16)',

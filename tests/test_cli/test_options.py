@@ -20,6 +20,17 @@ def test_unknown_config(command):
     assert 'The nearest are: gan_mlp_digits-28x28' in result.stderr
 
 
+def test_one_folder_for_all_data(command):
+    told = command('print-config', 'dcgan_mnist-28x28', '--data-root', '/elsewhere').stdout
+    assert told.count("data_root='/elsewhere'") == told.count('data_root') == 5
+    # What is said of one dataset in particular counts more.
+    options = ('--cfg-options', 'train_dataloader.dataset.data_root=/there')
+    arguments = ('print-config', 'dcgan_mnist-28x28', '--data-root', '/elsewhere', *options)
+    assert "data_root='/there'" in command(*arguments).stdout
+    result = command('print-config', 'gan_mlp_digits-28x28', '--data-root', '/elsewhere')
+    assert 'data_root needs a dataset with a data_root in the config, got none' in result.stderr
+
+
 def free_port():
     with socket.socket() as unused:
         unused.bind(('127.0.0.1', 0))

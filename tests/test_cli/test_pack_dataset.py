@@ -81,6 +81,7 @@ def test_training_and_browsing(run, folder, tmp_path, repo, shrunk_config, datas
     cfg = shrunk_config(repo / 'configs' / 'gan' / 'gan_mlp_digits-28x28_conditional.py')
     cfg.train_dataloader.dataset = dataset
     cfg.train_dataloader.batch_size = 4
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None  # of other images
     for network in (cfg.model.generator, cfg.model.discriminator):
         network.image_shape, network.num_classes = (3, 8, 8), 2
     runner = Runner.from_cfg(cfg)

@@ -26,7 +26,7 @@ test_dataloader = dict(
     collate_fn=dict(type='mmgan_lite.image_collate'),
     dataset=dict(type='DigitsDataset', indices=7))
 test_cfg = dict()
-test_evaluator = dict(type='Count')
+test_evaluator = dict(_delete_=True, type='Count')
 """
 
 
@@ -40,7 +40,7 @@ def test_metrics_of_a_checkpoint(tool, trained, monkeypatch, tmp_path):
 
 
 def test_config_without_a_test_loop(command):
-    result = command('test', 'gan_mlp_digits-28x28', 'none.pth')
+    result = command('test', 'dcgan_folder-64x64', 'none.pth')
     assert 'the config has no test_dataloader, test_cfg, test_evaluator' in result.stderr
 
 
@@ -53,6 +53,7 @@ test_dataloader = dict(
     dataset=dict(type='DigitsDataset', indices=40))
 test_cfg = dict()
 test_evaluator = dict(
+    _delete_=True,
     type='GANEvaluator',
     extractor=dict(type='MNISTClassifier'),
     metrics=[dict(type='FrechetDistance'), dict(type='ConditionalAccuracy')],
@@ -88,6 +89,24 @@ def test_scores_with_their_protocol_in_a_file(tool, trained, scores_config, tmp_
     assert json.loads(again.read_text())['scores'] == summary['scores']
 
 
+def test_shipped_config(tool, trained, tmp_path):
+    """Nothing but the config, the checkpoint and the number."""
+    config = tool.configs / 'gan_mlp_digits-28x28_conditional.py'
+    out = tmp_path / 'scores.json'
+    options = ('--out', out, '--num-samples', 300, '--work-dir', tmp_path)
+    narrow = 'model.generator.hidden_dims=(16,16)'
+    tool('test', config, trained / 'iter_2.pth', *options, '--cfg-options', narrow)
+    summary = json.loads(out.read_text())
+    assert {name.partition('[')[0] for name in summary['scores']} == {
+        *('FID', 'KID', 'KID_std', 'IS', 'IS_std', 'precision', 'recall', 'density', 'coverage'),
+        *('modes', 'mode_kl', 'accuracy'),
+    }
+    assert summary['protocol']['num_fakes'] == 300
+    assert summary['protocol']['num_reals'] == 1797
+    assert summary['protocol']['real_data'] == 'Digits'
+    assert all(score['floor'] is not None for score in summary['scores'].values())
+
+
 def test_checkpoint_of_another_model(tool, trained, scores_config, tmp_path):
     state = torch.load(trained / 'iter_2.pth')
     key = next(iter(state['state_dict']))
@@ -110,7 +129,7 @@ def test_bad_numbers(tool, trained, scores_config, tmp_path):
     plain = tmp_path / 'plain.py'
     plain.write_text(
         scores_config.read_text().partition('test_evaluator')[0]
-        + "test_evaluator = dict(type='DumpResults', out_file_path='x.pkl')\n"
+        + "test_evaluator = dict(_delete_=True, type='DumpResults', out_file_path='x.pkl')\n"
     )
     result = tool('test', plain, checkpoint, '--num-samples', 5, check=False)
     assert '--num-samples needs a GANEvaluator as test_evaluator, got DumpResults' in result.stderr

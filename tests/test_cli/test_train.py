@@ -31,3 +31,27 @@ def test_scheduler_that_lacks_a_network(tool, tmp_path):
     result = tool('train', config, check=False)
     assert result.returncode != 0
     assert "param_scheduler has no entry for 'discriminator'" in result.stderr
+
+
+def test_curve_or_none(tool, tmp_path):
+    """Metrics while training as the config has them, and with an option none."""
+    config = tool.configs / 'gan_mlp_digits-28x28.py'
+    options = ('--cfg-options', 'train_cfg.max_iters=1', 'model.generator.hidden_dims=(16,16)')
+    tool('train', config, '--work-dir', tmp_path / 'with', *options)
+    (scalars,) = (tmp_path / 'with').glob('*/vis_data/scalars.json')
+    assert 'FID[mnist-classifier]' in scalars.read_text()
+    tool('train', config, '--work-dir', tmp_path / 'without', '--no-validate', *options)
+    (log,) = (tmp_path / 'without').glob('*/*.log')
+    assert 'FID' not in log.read_text()
+
+
+def test_other_data_than_the_evaluation_is_for(tool, tmp_path):
+    """The evaluation of the config would compare digits with them."""
+    config = tmp_path / 'config.py'
+    config.write_text(
+        f'_base_ = {str(tool.configs / "gan_mlp_digits-28x28.py")!r}\n'
+        "train_dataloader = dict(dataset=dict(metainfo=dict(classes=('a', 'b'))))\n"
+    )
+    result = tool('train', config, '--work-dir', tmp_path, check=False)
+    assert 'val_dataloader must give the classes that the model is trained on' in result.stderr
+    assert '--no-validate' in result.stderr

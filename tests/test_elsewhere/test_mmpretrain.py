@@ -165,6 +165,7 @@ def test_their_dataset_trunk_hook_visualizer_and_optimizer_here(
     ]
     cfg.train_dataloader.dataset = dict(their_mnist, type='mmpretrain.MNIST', pipeline=pipeline)
     cfg.train_dataloader.collate_fn = dict(type='pseudo_collate')
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None  # of other images
     cfg.optim_wrapper.discriminator.optimizer = dict(type='mmpretrain.Lamb', lr=1e-3)
     cfg.visualizer.type = 'mmpretrain.UniversalVisualizer'
     if num_classes:  # the hook compares every num_classes with the dataset's
@@ -191,6 +192,7 @@ def test_their_dataset_trunk_hook_visualizer_and_optimizer_here(
 def test_lenet_as_trunk_for_our_digits(repo, shrunk_config):
     cfg = shrunk_config(repo / 'configs/gan/gan_mlp_digits-28x28.py')
     cfg.train_dataloader.dataset.image_size = 32
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None  # of other images
     cfg.model.generator.image_shape = (1, 32, 32)
     cfg.model.discriminator = dict(
         type='TrunkDiscriminator', backbone=dict(type='mmpretrain.LeNet5'), features=120

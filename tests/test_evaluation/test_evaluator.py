@@ -18,6 +18,7 @@ from mmgan_lite.evaluation import (
     InceptionScore,
     Memorization,
     ModuleExtractor,
+    SpreadSampler,
     fidelity,
 )
 from mmgan_lite.registry import EVALUATOR, METRICS
@@ -26,6 +27,8 @@ stream = torch.Generator().manual_seed(0)
 REALS = torch.randint(0, 256, (40, 1, 2, 2), dtype=torch.uint8, generator=stream)
 FAKES = torch.randint(0, 200, (40, 1, 2, 2), dtype=torch.uint8, generator=stream)
 TRAIN = torch.randint(0, 256, (90, 1, 2, 2), dtype=torch.uint8, generator=stream)
+
+CLOTHES = dict(classes=('shirt', 'bag'))
 
 
 class Pixels(nn.Module):
@@ -163,13 +166,40 @@ def test_each_image_is_seen_once_and_real_ones_never_again(make_evaluator):
     train = InMemoryImageDataset(TRAIN)
     evaluator = make_evaluator(*metrics, train_dataset=train)
     feed(evaluator)
-    assert evaluator.extractor.module.seen == 40 + 40 + 90
+    # Fakes, real images, and of the training images those that stand in for fakes.
+    assert evaluator.extractor.module.seen == 40 + 40 + 40
     feed(evaluator)
-    assert evaluator.extractor.module.seen == 40 + 40 + 90 + 40
+    assert evaluator.extractor.module.seen == 40 + 40 + 40 + 40
     again = make_evaluator(*metrics, train_dataset=train)  # another process, with the files
     scores = feed(again)
     assert again.extractor.module.seen == 40
     assert scores == pytest.approx(feed(evaluator))
+
+
+def test_all_training_images_where_a_metric_needs_them(make_evaluator):
+    evaluator = make_evaluator(Memorization(), train_dataset=InMemoryImageDataset(TRAIN))
+    feed(evaluator)
+    assert evaluator.extractor.module.seen == 40 + 40 + 90
+
+
+def test_loader_that_leaves_images_out(make_evaluator):
+    """The loop tells the size of the whole data set; the padding of the last turn is no image."""
+    evaluator = make_evaluator(num_samples=15)
+    positions = [*SpreadSampler(REALS, num_samples=15), 39]
+    for start in range(0, 16, 8):
+        samples = [dict(fake_image=image) for image in FAKES[start : start + 8]]
+        evaluator.process(samples, dict(inputs=REALS[positions[start : start + 8]]))
+    expected = fidelity.frechet_distance(floats(FAKES[:15]), floats(REALS[positions[:15]]))
+    assert evaluator.evaluate(40)['FID[pixels]'] == pytest.approx(expected, rel=1e-5)
+    assert (evaluator.report.num_fakes, evaluator.report.num_reals) == (15, 15)
+
+
+def test_train_dataset_of_other_classes(make_evaluator):
+    evaluator = make_evaluator(train_dataset=InMemoryImageDataset(TRAIN, metainfo=CLOTHES))
+    evaluator.dataset_meta = dict(split='test')  # tells no classes
+    evaluator.dataset_meta = CLOTHES
+    with pytest.raises(ValueError, match=r'train_dataset must .* got shirt, bag, ... for 0, 1'):
+        evaluator.dataset_meta = dict(classes=('0', '1'))
 
 
 def test_conditional_model(make_evaluator):
@@ -331,20 +361,22 @@ from pathlib import Path
 import torch
 from mmengine.dist import get_dist_info
 from torch import nn
-from mmgan_lite.evaluation import FrechetDistance, GANEvaluator, ModuleExtractor, RepeatingSampler
+from mmgan_lite.evaluation import FrechetDistance, GANEvaluator, ModuleExtractor
+from mmgan_lite.evaluation import RepeatingSampler, SpreadSampler
 
 torch.distributed.init_process_group('gloo')
 rank, world = get_dist_info()
 images = torch.load(sys.argv[1])
 fakes, reals = images['fakes'], images['reals']
 found = {}
-for name, num in (('same', None), ('more', 20), ('less', 5)):
+for name, num in (('same', None), ('more', 20), ('less', 5), ('spread', 7)):
     evaluator = GANEvaluator(
         [FrechetDistance()],
         ModuleExtractor(nn.Flatten(), 'pixels'),
         num_samples=num,
         cache_dir=sys.argv[2])
-    positions = list(range(len(reals)) if num is None else RepeatingSampler(reals, num))
+    sampler = SpreadSampler if name == 'spread' else RepeatingSampler
+    positions = list(range(len(reals)) if num is None else sampler(reals, num))
     if num is None:  # as DefaultSampler does: dealt out, and padded from the first again
         positions = [p % len(reals) for p in range(rank, len(reals) + 1, world)]
     # Which fake it is, the place in the order tells.
@@ -377,6 +409,9 @@ def test_two_processes_count_no_image_twice(torchrun, tmp_path):
         for name, num in (('same', 11), ('more', 20), ('less', 5)):
             expected = fidelity.frechet_distance(floats(FAKES[:num]), reals)
             assert found[name] == [pytest.approx(expected, rel=1e-4), 11]
+        chosen = list(SpreadSampler(range(11), 7))
+        expected = fidelity.frechet_distance(floats(FAKES[:7]), floats(REALS[chosen]))
+        assert found['spread'] == [pytest.approx(expected, rel=1e-4), 7]
         # An error of the process that computes reaches all.
         assert found['error'].startswith('The data loader must give images')
     assert len(list(cache.glob('*.safetensors'))) == 1

@@ -3,7 +3,7 @@
 import pytest
 
 from mmgan_lite.evaluation import sampler
-from mmgan_lite.evaluation.sampler import RepeatingSampler
+from mmgan_lite.evaluation.sampler import RepeatingSampler, SpreadSampler, spread
 from mmgan_lite.registry import DATA_SAMPLERS
 
 
@@ -34,3 +34,37 @@ def test_bad_number(num_samples):
 def test_no_images():
     with pytest.raises(ValueError, match='dataset must hold images, got 0'):
         RepeatingSampler([], 5)
+
+
+def test_spread_over_the_data_set():
+    built = DATA_SAMPLERS.build(dict(type='SpreadSampler', dataset=range(100), num_samples=4))
+    assert list(built) == [0, 33, 66, 99]
+    assert len(built) == 4
+    assert list(SpreadSampler(range(3), num_samples=3)) == [0, 1, 2]
+    assert list(SpreadSampler(range(3), num_samples=1)) == [0]
+
+
+def test_spread_is_even():
+    positions = spread(2000, 10_000)
+    steps = {after - before for before, after in zip(positions, positions[1:], strict=False)}
+    assert steps == {5, 6}
+    assert (positions[0], positions[-1]) == (0, 9999)
+
+
+def test_spread_over_several_processes(monkeypatch):
+    parts = []
+    for rank in range(2):
+        monkeypatch.setattr(sampler, 'get_dist_info', lambda rank=rank: (rank, 2))
+        parts.append(list(SpreadSampler(range(9), num_samples=3)))
+    assert parts == [[0, 8], [4, 8]]  # 0 4 | 8 and one more
+
+
+@pytest.mark.parametrize('num_samples', [0, -1, 2.0])
+def test_bad_number_to_spread(num_samples):
+    with pytest.raises(ValueError, match='num_samples must be an int of at least 1'):
+        SpreadSampler(range(4), num_samples)
+
+
+def test_more_than_there_are_to_spread():
+    with pytest.raises(ValueError, match=r"at most the 4 images .* got 5. Set .*'RepeatingS"):
+        SpreadSampler(range(4), 5)

@@ -1,5 +1,5 @@
 # For minutes on a CPU: a high rate, bfloat16.
-train_cfg = dict(by_epoch=False, max_iters=4800)
+train_cfg = dict(by_epoch=False, max_iters=4800, val_interval=800)
 optim_wrapper = dict(
     constructor='MultiOptimWrapperConstructor',
     generator=dict(

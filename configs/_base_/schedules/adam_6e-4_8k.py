@@ -1,4 +1,4 @@
-train_cfg = dict(by_epoch=False, max_iters=8000)
+train_cfg = dict(by_epoch=False, max_iters=8000, val_interval=2000)
 optim_wrapper = dict(
     constructor='MultiOptimWrapperConstructor',
     generator=dict(optimizer=dict(type='Adam', lr=6e-4, betas=(0.0, 0.99), fused=True)),

@@ -20,9 +20,10 @@ class SetupCheckHook(Hook):
     """Holds the first sample and the data loader against the model before training starts.
 
     Finds an optim wrapper that lacks a network, a data loader without a batch, images of another
-    shape than the networks', missing labels, labels that the networks have no class for, and
-    batches of one image under batch norm. Without it the same mistakes show when training meets
-    them, some only at the end of the first epoch.
+    shape than the networks', missing labels, labels that the networks have no class for,
+    batches of one image under batch norm, and validation on other data than those trained on.
+    Without it the same mistakes show when training meets them, some only at the end of the first
+    epoch, and the last one as scores without a meaning.
 
     Of several processes it finds those that would wait for the others for ever: with another
     dataset, with more or fewer batches, or with an error of their own. All of them then stop.
@@ -58,6 +59,34 @@ class SetupCheckHook(Hook):
         _, labels = model.prepare_batch(loader.collate_fn([loader.dataset[0]]))
         if labels is not None:
             _check_classes(loader.dataset, labels, model.num_classes)
+        if runner.val_loop is not None:
+            _check_validation(loader.dataset, runner.val_dataloader, model)
+
+
+def _check_validation(trained_on: Any, loader: DataLoader, model: Any) -> None:
+    remedy = (
+        'Give val_dataloader the same kind of data, or train without validation: '
+        'val_cfg=None, val_dataloader=None, val_evaluator=None, which mmgan-lite train does for '
+        '--no-validate.'
+    )
+    ours, theirs = (
+        tuple(getattr(dataset, 'metainfo', {}).get('classes') or ())
+        for dataset in (trained_on, loader.dataset)
+    )
+    if ours and theirs and ours != theirs:
+        raise ValueError(
+            'val_dataloader must give the classes that the model is trained on, got '
+            f'{_shortened(theirs)} for {_shortened(ours)}. {remedy}'
+        )
+    try:
+        model.prepare_batch(loader.collate_fn([loader.dataset[0]]))
+    except ValueError as error:
+        raise ValueError(f'val_dataloader does not go with the model: {error} {remedy}') from error
+
+
+def _shortened(names: Sequence[Any]) -> str:
+    shown = ', '.join(repr(name) for name in names[:3])
+    return f'{shown}, ...' if len(names) > 3 else shown
 
 
 def _check_classes(dataset: Any, first_labels: Tensor, num_classes: int) -> None:

@@ -17,7 +17,9 @@ from mmgan_lite.datasets import InMemoryImageDataset, image_collate
 from mmgan_lite.engine import MultiOptimWrapperConstructor, SetupCheckHook
 
 
-def check(model, num=9, batch_size=4, shape=(1, 4, 4), labels=None, metainfo=None, **loader):
+def check(
+    model, num=9, batch_size=4, shape=(1, 4, 4), labels=None, metainfo=None, val=None, **loader
+):
     dataset = InMemoryImageDataset(
         images=torch.zeros(num, *shape, dtype=torch.uint8), labels=labels, metainfo=metainfo
     )
@@ -27,13 +29,36 @@ def check(model, num=9, batch_size=4, shape=(1, 4, 4), labels=None, metainfo=Non
         dict.fromkeys(('generator', 'discriminator'), dict(optimizer=dict(type='SGD', lr=0.1)))
     )(model)
     SetupCheckHook().before_train(
-        SimpleNamespace(model=model, train_dataloader=loader, optim_wrapper=optim_wrapper)
+        SimpleNamespace(
+            model=model,
+            train_dataloader=loader,
+            optim_wrapper=optim_wrapper,
+            val_loop=val and object(),
+            val_dataloader=val and DataLoader(val, 4, collate_fn=image_collate),
+        )
     )
 
 
 def test_what_fits_passes(make_gan):
     check(make_gan(), num=8)
     check(make_gan(num_classes=3), num=8, labels=[0, 1, 2, 0, 1, 2, 0, 1])
+
+
+def test_validation_on_other_data(make_gan):
+    images = torch.zeros(5, 1, 4, 4, dtype=torch.uint8)
+    digits, clothes = dict(classes=('0', '1', '2')), dict(classes=('shirt', 'bag', 'coat', 'shoe'))
+    check(make_gan(), num=8, metainfo=digits, val=InMemoryImageDataset(images, metainfo=digits))
+    check(make_gan(), num=8, metainfo=digits, val=InMemoryImageDataset(images))
+    other = InMemoryImageDataset(images, metainfo=clothes)
+    with pytest.raises(
+        ValueError,
+        match=r"val_dataloader .* got 'shirt', 'bag', 'coat', ... for '0', '1', '2'. .*--no",
+    ):
+        check(make_gan(), num=8, metainfo=digits, val=other)
+    with pytest.raises(ValueError, match=r'val_dataloader does not go .* \(1, 3, 3\).* --no-val'):
+        check(make_gan(), num=8, val=InMemoryImageDataset(images[..., :3, :3]))
+    with pytest.raises(ValueError, match=r'val_dataloader does not go .* a batch without'):
+        check(make_gan(num_classes=3), num=3, labels=[0, 1, 2], val=InMemoryImageDataset(images))
 
 
 def test_last_batch_of_one_under_batch_norm(make_gan):

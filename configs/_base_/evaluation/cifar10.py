@@ -1,0 +1,34 @@
+# Inception's weights are downloaded when they are absent; with a file of them:
+# --cfg-options val_evaluator.extractor.weights=FILE test_evaluator.extractor.weights=FILE
+# A curve while training: 10,000 fakes against the test images.
+val_cfg = dict()
+val_dataloader = dict(
+    batch_size=250,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    collate_fn=dict(type='mmgan_lite.image_collate'),
+    dataset=dict(type='CIFAR10Dataset', data_root='data', split='test'),
+)
+val_evaluator = dict(
+    type='GANEvaluator',
+    extractor=dict(type='InceptionV3'),
+    metrics=[dict(type='FrechetDistance'), dict(type='InceptionScore')],
+)
+# The numbers of the papers: 50,000 fakes against the training images.
+test_cfg = dict()
+test_dataloader = dict(
+    batch_size=250,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    collate_fn=dict(type='mmgan_lite.image_collate'),
+    dataset=dict(type='CIFAR10Dataset', data_root='data', split='train'),
+)
+test_evaluator = dict(
+    type='GANEvaluator',
+    extractor=dict(type='InceptionV3'),
+    metrics=[
+        dict(type='FrechetDistance'),
+        dict(type='KernelDistance'),
+        dict(type='InceptionScore'),
+    ],
+)

@@ -1,0 +1,39 @@
+# Seen through the classifier of MNIST. There is no other split: fakes are held against the 1,797
+# images that were trained on, so whether these were memorised is not asked.
+val_cfg = dict()
+val_dataloader = dict(
+    batch_size=250,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    collate_fn=dict(type='mmgan_lite.image_collate'),
+    dataset=dict(type='DigitsDataset', image_size=28),
+)
+val_evaluator = dict(
+    type='GANEvaluator',
+    extractor=dict(type='MNISTClassifier'),
+    metrics=[
+        dict(type='FrechetDistance'),
+        dict(type='PrecisionRecall'),
+        dict(type='ModeCoverage'),
+    ],
+)
+test_cfg = dict()
+test_dataloader = dict(
+    batch_size=250,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    collate_fn=dict(type='mmgan_lite.image_collate'),
+    dataset=dict(type='DigitsDataset', image_size=28),
+)
+test_evaluator = dict(
+    type='GANEvaluator',
+    extractor=dict(type='MNISTClassifier'),
+    metrics=[
+        dict(type='FrechetDistance'),
+        dict(type='KernelDistance'),
+        dict(type='InceptionScore'),
+        dict(type='PrecisionRecall'),
+        dict(type='DensityCoverage'),
+        dict(type='ModeCoverage'),
+    ],
+)

@@ -1,0 +1,45 @@
+# Digits are seen through the classifier that comes with the package.
+# A curve while training: 2,000 fakes.
+val_cfg = dict()
+val_dataloader = dict(
+    batch_size=250,
+    num_workers=0,
+    # The first half of the test set is easier than the second: take some of all.
+    sampler=dict(type='SpreadSampler', num_samples=2000),
+    collate_fn=dict(type='mmgan_lite.image_collate'),
+    dataset=dict(type='MNISTDataset', data_root='data', split='test'),
+)
+val_evaluator = dict(
+    type='GANEvaluator',
+    extractor=dict(type='MNISTClassifier'),
+    metrics=[
+        dict(type='FrechetDistance'),
+        dict(type='PrecisionRecall'),
+        dict(type='ModeCoverage'),
+    ],
+    num_samples=2000,
+    train_dataset=dict(type='MNISTDataset', data_root='data', split='train'),
+)
+# The numbers afterwards: 10,000 fakes, as many as there are test images.
+test_cfg = dict()
+test_dataloader = dict(
+    batch_size=250,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    collate_fn=dict(type='mmgan_lite.image_collate'),
+    dataset=dict(type='MNISTDataset', data_root='data', split='test'),
+)
+test_evaluator = dict(
+    type='GANEvaluator',
+    extractor=dict(type='MNISTClassifier'),
+    metrics=[
+        dict(type='FrechetDistance'),
+        dict(type='KernelDistance'),
+        dict(type='InceptionScore'),
+        dict(type='PrecisionRecall'),
+        dict(type='DensityCoverage'),
+        dict(type='ModeCoverage'),
+        dict(type='Memorization'),
+    ],
+    train_dataset=dict(type='MNISTDataset', data_root='data', split='train'),
+)
