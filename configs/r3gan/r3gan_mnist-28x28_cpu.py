@@ -2,8 +2,16 @@ _base_ = [
     '../_base_/models/resize_conv_28x28.py',
     '../_base_/datasets/mnist_28x28.py',
     '../_base_/evaluation/mnist.py',
-    '../_base_/schedules/adam_15e-4_bf16_5k.py',
+    '../_base_/schedules/adam_15e-4_2300.py',
     '../_base_/default_runtime.py',
 ]
 work_dir = 'work_dirs/{{ fileBasenameNoExtension }}'
-model = dict(ema=dict(type='ExponentialMovingAverage', momentum=1e-3, warm_up=True))
+# With labels, as the paper trains on CIFAR-10.
+model = dict(
+    generator=dict(num_classes=10),
+    discriminator=dict(num_classes=10),
+    ema=dict(type='ExponentialMovingAverage', momentum=2e-3, warm_up=True),
+)
+# Besides: does a fake show the class that was asked for?
+val_evaluator = dict(metrics=[*_base_.val_evaluator.metrics, dict(type='ConditionalAccuracy')])
+test_evaluator = dict(metrics=[*_base_.test_evaluator.metrics, dict(type='ConditionalAccuracy')])
