@@ -36,22 +36,22 @@ class Curve:
         return sum(not math.isfinite(value) for value in self.values)
 
 
-def join(parts: Iterable[Sequence[tuple[int, float]]]) -> list[tuple[int, float]]:
-    """Points of one run after another: each replaces the earlier ones from its first step on.
+def join(parts: Iterable[tuple[int, Mapping[int, float]]]) -> dict[int, float]:
+    """Values by step, of one start of a training after another.
 
     Args:
-        parts: The points ``(step, value)`` that each start of the training wrote, oldest first.
+        parts: For each start, oldest first, the step from which on it replaces what was there
+            before, and the values by step that it wrote.
 
     Example:
-        >>> join([[(10, 1.0), (20, 2.0), (30, 3.0)], [(20, 2.5)]])
-        [(10, 1.0), (20, 2.5)]
+        >>> join([(10, {10: 1.0, 20: 2.0, 30: 3.0}), (20, {20: 2.5})])
+        {10: 1.0, 20: 2.5}
     """
-    joined: list[tuple[int, float]] = []
-    for part in parts:
-        points = sorted(dict(part).items())  # of one step written twice, the later value
-        if points:
-            joined = [point for point in joined if point[0] < points[0][0]] + points
-    return joined
+    joined: dict[int, float] = {}
+    for first, points in parts:
+        joined = {step: value for step, value in joined.items() if step < first}
+        joined.update(points)
+    return dict(sorted(joined.items()))
 
 
 def group(names: Iterable[str], metrics: Iterable[str] = ()) -> dict[str, list[str]]:
@@ -70,9 +70,7 @@ def group(names: Iterable[str], metrics: Iterable[str] = ()) -> dict[str, list[s
     metrics, rest = set(metrics), sorted(names)
     charts: dict[str, list[str]] = {}
     for title, patterns in GROUPS.items():
-        members = [
-            name for name in rest if name not in metrics and any_match(name, patterns)
-        ]
+        members = [name for name in rest if name not in metrics and any_match(name, patterns)]
         if members:
             charts[title] = members
             rest = [name for name in rest if name not in members]
@@ -90,9 +88,7 @@ def any_match(name: str, patterns: Iterable[str]) -> bool:
         >>> any_match('FID[pixels]', ['FID[*]'])
         True
     """
-    return any(
-        fnmatch.fnmatchcase(name, pattern.replace('[', '[[]')) for pattern in patterns
-    )
+    return any(fnmatch.fnmatchcase(name, pattern.replace('[', '[[]')) for pattern in patterns)
 
 
 def thin(curve: Curve, most: int = 1000) -> Curve:
@@ -106,7 +102,7 @@ def thin(curve: Curve, most: int = 1000) -> Curve:
     if num <= most:
         return curve
     size = math.ceil(num / (most // 2))
-    kept: set[int] = set()
+    kept = {0, num - 1}
     for start in range(0, num, size):
         stretch = range(start, min(start + size, num))
         finite = [i for i in stretch if math.isfinite(curve.values[i])]
@@ -137,5 +133,7 @@ def choose(curves: Mapping[str, Curve], patterns: Sequence[str] | None) -> list[
     for pattern in patterns:
         if not any(any_match(name, [pattern]) for name in curves):
             known = ', '.join(sorted(curves)) or 'no curve at all'
-            raise ValueError(f'keys must name curves of the log, got {pattern!r}. There are: {known}.')
+            raise ValueError(
+                f'keys must name curves of the log, got {pattern!r}. There are: {known}.'
+            )
     return [name for name in curves if any_match(name, patterns)]
