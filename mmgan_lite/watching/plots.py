@@ -66,6 +66,9 @@ def _sorted(names: Sequence[str], metrics: Sequence[str]) -> list[str]:
 
 
 def _draw_chart(axis: 'Axes', title: str, members: Sequence[str], logs: Sequence[RunLog]) -> None:
+    labels = [log.name for log in logs]
+    if len(set(labels)) < len(labels):
+        labels = [str(log.work_dir) for log in logs]
     for number, log in enumerate(logs):
         for name in members:
             curve = log.curves.get(name)
@@ -74,7 +77,7 @@ def _draw_chart(axis: 'Axes', title: str, members: Sequence[str], logs: Sequence
             values = [value if math.isfinite(value) else math.nan for value in curve.values]
             style: dict[str, Any] = dict(color=f'C{number}') if len(logs) > 1 else {}
             marker = 'o' if curve.is_metric or len(values) == 1 else None
-            label = _plain(name if len(logs) == 1 else log.name)
+            label = _plain(name if len(logs) == 1 else labels[number])
             (line,) = axis.plot(curve.steps, values, label=label, marker=marker, ms=3, **style)
             if curve.floor is not None:
                 axis.axhline(curve.floor, color=line.get_color(), ls=':', lw=1)
