@@ -16,6 +16,7 @@ ALLOWED = {
     'evaluation.metrics': {'evaluation.fidelity'},
     'engine.hooks': {'checkpoints'},
     'engine.optimizers': set(),
+    'watching': {'version'},
 }
 
 

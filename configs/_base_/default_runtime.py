@@ -6,13 +6,14 @@ visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')]
 default_hooks = dict(
     runtime_info=dict(type='DeferredLogHook'),
     timer=dict(type='IterTimerHook'),
-    logger=dict(type='LoggerHook', interval=500),
+    logger=dict(type='LoggerHook', interval=500, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     checkpoint=dict(type='CheckpointHook', interval=5000, by_epoch=False, max_keep_ckpts=2),
     data_placement=dict(type='DataPlacementHook'),
     setup_check=dict(type='SetupCheckHook'),
     safe_checkpoint=dict(type='SafeCheckpointHook'),
+    evaluation_log=dict(type='EvaluationLogHook'),
     samples=dict(type='SampleVisualizationHook', interval=1000),
     progress_bar=dict(type='ProgressBarHook'),
 )

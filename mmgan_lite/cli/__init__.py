@@ -17,6 +17,8 @@ COMMANDS = {
     'browse-dataset': 'draw what training sees',
     'pack-dataset': 'pack a folder of images into one file',
     'benchmark': 'measure how fast a config trains',
+    'plot-log': 'draw the curves of trainings as a picture',
+    'report': 'draw a training as one HTML page',
     'train-extractor': 'train the classifier that MNIST metrics use',
 }
 

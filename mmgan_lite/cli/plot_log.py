@@ -1,0 +1,40 @@
+"""Draw the curves of one or several trainings as a picture.
+
+Example: mmgan-lite plot-log work_dirs/first work_dirs/second --out curves.png --keys 'loss_*'
+"""
+
+import argparse
+from pathlib import Path
+
+from mmgan_lite.watching import RunLog, plot_runs
+
+
+def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description='Draw losses, logits, metrics and all else that was logged as a picture.'
+    )
+    parser.add_argument(
+        'work_dirs', type=Path, nargs='+', metavar='WORK_DIR', help='several are compared'
+    )
+    parser.add_argument(
+        '--out', type=Path, required=True, metavar='FILE.png', help='or .svg, .pdf, ...'
+    )
+    parser.add_argument(
+        '--keys', nargs='+', metavar='KEY', help="only these, such as loss_gen 'FID*'"
+    )
+    return parser, parser.parse_args()
+
+
+def main() -> None:
+    """Read, draw, and tell where."""
+    parser, args = parse_args()
+    try:
+        logs = [RunLog(work_dir) for work_dir in args.work_dirs]
+        plot_runs(logs, args.out, args.keys)
+    except ValueError as error:
+        parser.error(str(error))
+    for log in logs:
+        for note in log.notes:
+            print(f'note: {log.work_dir}: {note}')
+    print(f'{args.out} written')

@@ -1,0 +1,41 @@
+"""Draw what a training left in its work dir as one HTML page.
+
+Example: mmgan-lite report work_dirs/gan_mlp_digits-28x28
+"""
+
+import argparse
+from pathlib import Path
+
+from mmgan_lite.watching import RunLog, write_page
+
+
+def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description='Draw what a training left in its work dir as one HTML page: samples, scores, '
+        'curves, warnings, config. The page opens without network; a training may still run.'
+    )
+    parser.add_argument('work_dir', type=Path, help="the config's work_dir")
+    parser.add_argument(
+        '--out',
+        type=Path,
+        metavar='FILE.html',
+        help='where it goes (default: WORK_DIR/report.html)',
+    )
+    return parser, parser.parse_args()
+
+
+def main() -> None:
+    """Read, write, and tell where."""
+    parser, args = parse_args()
+    try:
+        log = RunLog(args.work_dir)
+    except ValueError as error:
+        parser.error(str(error))
+    out = args.out or args.work_dir / 'report.html'
+    if out.is_dir():
+        parser.error(f"--out must be a file, got the folder '{out}'. Try '{out / 'report.html'}'.")
+    path = write_page(log, out)
+    for note in log.notes:
+        print(f'note: {note}')
+    print(f'{path} written ({path.stat().st_size / 1e6:.1f} MB)')
