@@ -99,6 +99,7 @@ class NonFiniteGuardHook(Hook):
         self._pending: list[tuple[int, Mapping[str, Any]]] = []
         self._guards: dict[str, Any] = {}
         self._skipped_steps: dict[str, int] = {}
+        self._scaled: list[str] = []
 
     def before_train(self, runner: Runner) -> None:
         """Take up the counts of a resumed run, and set up the optim wrappers.
@@ -167,7 +168,14 @@ class NonFiniteGuardHook(Hook):
     def _set_up(self, runner: Runner) -> None:
         """Tell the optim wrappers what the counts imply."""
         bare = _bare(runner.model)
-        for name, wrapper in _wrappers(runner).items():
+        wrappers = _wrappers(runner)
+        # Gradients of a scaled loss overflow now and then, and their scaler knows.
+        self._scaled = [
+            f'grad_norm_{name}'
+            for name, wrapper in wrappers.items()
+            if getattr(wrapper, 'scaler', None) is not None
+        ]
+        for name, wrapper in wrappers.items():
             if self._rollbacks:
                 wrapper.lr_factor = self.lr_factor**self._rollbacks
             if self.max_skips:
@@ -221,15 +229,11 @@ class NonFiniteGuardHook(Hook):
     def _look(self, runner: Runner, at_weights: bool) -> _Failure | None:
         """Read what has come together; the first failure of any process is that of all."""
         pending, self._pending = self._pending, []
-        # Gradients of a scaled loss overflow now and then, and their scaler knows.
-        scaled = {
-            f'grad_norm_{name}'
-            for name, wrapper in _wrappers(runner).items()
-            if getattr(wrapper, 'scaler', None) is not None
-        }
         failure = None
         for iteration, terms in _read(pending):
-            bad = {k: v for k, v in terms.items() if not math.isfinite(v) and k not in scaled}
+            bad = {k: v for k, v in terms.items() if not math.isfinite(v)}
+            for name in self._scaled:
+                bad.pop(name, None)
             if bad:
                 at_once = iteration == runner.iter + 1
                 failure = _Failure(iteration, *_blame(bad, terms, _bare(runner.model), at_once))
