@@ -13,6 +13,8 @@ default_hooks = dict(
     data_placement=dict(type='DataPlacementHook'),
     setup_check=dict(type='SetupCheckHook'),
     non_finite_guard=dict(type='NonFiniteGuardHook'),
+    corrupt_images=dict(type='CorruptImageHook'),
+    provenance=dict(type='ProvenanceHook'),
     safe_checkpoint=dict(type='SafeCheckpointHook'),
     samples=dict(type='SampleVisualizationHook', interval=1000),
     progress_bar=dict(type='ProgressBarHook'),

@@ -65,6 +65,11 @@ class MappedImages:
         channels, height, width = self._stored.shape[1:]
         return len(self), channels, height, width
 
+    @property
+    def rows(self) -> np.ndarray | None:
+        """Which images of the file these are, int64 of shape ``(N,)``; None for all."""
+        return self._rows
+
     def __len__(self) -> int:
         return len(self._stored if self._rows is None else self._rows)
 
@@ -152,6 +157,7 @@ class PackedImageDataset(InMemoryImageDataset):
     ) -> None:
         self.verify = verify
         self._mapped: MappedImages
+        self._sums: list[str]
         super().__init__(
             metainfo=metainfo,
             data_root=str(data_root),
@@ -176,6 +182,7 @@ class PackedImageDataset(InMemoryImageDataset):
         self._mapped = MappedImages(root / _IMAGES)
         shape = [meta['count'], *meta['shape']]
         _check_equal(root / _IMAGES, 'shape', list(self._mapped.shape), shape)
+        self._sums = [str(meta['images_sha256']), str(meta['labels_sha256'])]
         self._labels = None
         if meta['labels_sha256'] is not None:
             self._labels = _read_labels(root / _LABELS, meta['count'])
@@ -194,6 +201,13 @@ class PackedImageDataset(InMemoryImageDataset):
         """All images, of shape ``(N, C, H, W)``, still in the file."""
         self.full_init()
         return self._mapped
+
+    def _content(self) -> Iterable[Any]:
+        """The hashes that ``meta.json`` holds, for to read all images would take minutes."""
+        self.full_init()
+        yield from (sum_.encode() for sum_ in self._sums)
+        if self.images.rows is not None:
+            yield self.images.rows
 
     def get_subset_(self, indices: int | Sequence[int]) -> None:
         """Keep only some images; arguments and errors as for ``InMemoryImageDataset``."""
