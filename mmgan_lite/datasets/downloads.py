@@ -121,8 +121,11 @@ def check_sums(folder: Path, names: Iterable[str]) -> set[str]:
 
 def file_hash(path: Path, algorithm: str = 'sha256') -> str:
     """Hash of a file's bytes, in hex."""
+    digest = hashlib.new(algorithm)
     with path.open('rb') as file:
-        return hashlib.file_digest(file, algorithm).hexdigest()
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _read_sums(folder: Path) -> dict[str, str]:

@@ -158,6 +158,13 @@ class ImageFolderDataset(BaseDataset):
         if self._indices is not None:
             self.get_subset_(self._indices)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        # A copy has memory of its own, which its workers must share as well. From a process that
+        # is spawned this is the memory of the other one.
+        if '_corrupt' in state and not self._corrupt.is_shared():
+            self._corrupt.share_memory_()
+
     @property
     def labels(self) -> Tensor | None:
         """All labels: int64 of shape ``(N,)``; None in a flat folder."""

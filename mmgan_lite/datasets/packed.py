@@ -24,6 +24,7 @@ from torch import Tensor
 from mmgan_lite import __version__
 from mmgan_lite.arguments import check_positive
 from mmgan_lite.datasets.collate import ImageBatch
+from mmgan_lite.datasets.downloads import file_hash
 from mmgan_lite.datasets.in_memory import InMemoryImageDataset, selector
 from mmgan_lite.registry import DATASETS
 
@@ -189,7 +190,7 @@ class PackedImageDataset(InMemoryImageDataset):
         if self.verify:
             for name, key in ((_IMAGES, 'images_sha256'), (_LABELS, 'labels_sha256')):
                 if meta[key] is not None:
-                    _check_equal(root / name, 'sha256', _read_hash(root / name), meta[key])
+                    _check_equal(root / name, 'sha256', file_hash(root / name), meta[key])
         if meta['classes'] is not None:
             self._metainfo.setdefault('classes', tuple(meta['classes']))
         self._fully_initialized = True
@@ -347,14 +348,6 @@ def _write_hashed(path: Path, chunks: Iterable[bytes | memoryview]) -> str:
             digest.update(chunk)
         file.flush()
         os.fsync(file.fileno())
-    return digest.hexdigest()
-
-
-def _read_hash(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open('rb') as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
     return digest.hexdigest()
 
 
