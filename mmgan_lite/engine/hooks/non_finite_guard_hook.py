@@ -252,7 +252,8 @@ class NonFiniteGuardHook(Hook):
             used = f' All {self.max_rollbacks} rollbacks are used.' if self.max_rollbacks else ''
             raise FloatingPointError(
                 f'The training is no longer finite. {told}{_spoiled(_bare(runner.model))}{used} '
-                f'No checkpoint was written of it: the newest can be resumed. {_REMEDY}'
+                f'Checkpoints hold what came before ({_newest(runner) or "there is none yet"}). '
+                f'{_REMEDY}'
             )
         found = [_newest(runner)]
         broadcast_object_list(found)
