@@ -35,3 +35,19 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             f"checkpoint {str(path)!r} has no 'state_dict'. Pass a file that training wrote."
         )
     return checkpoint
+
+
+def newest_checkpoint(folder: str | Path) -> Path | None:
+    """The newest whole checkpoint of a folder; None where there is none.
+
+    Args:
+        folder: Where training writes its checkpoints.
+    """
+    paths = sorted(Path(folder).glob('*.pth'), key=lambda path: path.stat().st_mtime_ns)
+    for path in reversed(paths):
+        try:
+            read_checkpoint(path)
+        except ValueError:
+            continue
+        return path
+    return None

@@ -14,7 +14,7 @@ ALLOWED = {
     'models.discriminators': {'models.layers'},
     'evaluation.extractors': {'evaluation.fidelity'},
     'evaluation.metrics': {'evaluation.fidelity'},
-    'engine.hooks': {'checkpoints'},
+    'engine.hooks': {'checkpoints', 'environment'},
     'engine.optimizers': set(),
     'watching': {'version'},
 }

@@ -8,8 +8,6 @@ import copy
 import functools
 import itertools
 import logging
-import os
-import platform
 import statistics
 import tempfile
 import time
@@ -19,10 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import mmengine
-import numpy as np
 import torch
-import torchvision
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import get_world_size
@@ -35,7 +30,6 @@ from torch.utils.data import DataLoader
 
 from mmgan_lite.apis.hand_loop import HandLoop, batches_of_tensor, unknown_to_hand_loop
 from mmgan_lite.arguments import check_positive
-from mmgan_lite.version import __version__
 
 # What runs in turn with the Runner: an iteration of each, by name; and what is to be said about it.
 Rivals = tuple[dict[str, Callable[[], Any]], list[str]]
@@ -180,36 +174,6 @@ def figure(seconds: Sequence[float], images: int | None = None) -> dict[str, Any
     return dict(
         told, seconds=median, min_seconds=min(seconds), max_seconds=max(seconds), blocks=[*seconds]
     )
-
-
-def machine() -> dict[str, Any]:
-    """The machine as far as it decides speed: ``cpu``, ``cores``, ``threads``, ``gpu``."""
-    return dict(
-        cpu=_cpu_name(),
-        cores=available_cores(),
-        threads=torch.get_num_threads(),
-        gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-    )
-
-
-def versions() -> dict[str, str | None]:
-    """Versions of what a speed depends on; ``cuda`` is the one that torch was built with."""
-    return dict(
-        mmgan_lite=__version__,
-        mmengine=mmengine.__version__,
-        torch=torch.__version__,
-        torchvision=torchvision.__version__,
-        numpy=np.__version__,
-        python=platform.python_version(),
-        cuda=torch.version.cuda,
-    )
-
-
-def available_cores() -> int:
-    """Cores that this process may run on."""
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class TurnsHook(Hook):
@@ -531,13 +495,3 @@ def _memory(
     first, last = resident[0], resident[-1]
     growth = None if first is None or last is None else last - first
     return dict(peak_mib=peak, growth_mib=growth, device_peak_mib=device_peak)
-
-
-def _cpu_name() -> str:
-    """The model of the CPU; ``platform`` does not know it on Linux."""
-    info = Path('/proc/cpuinfo')
-    if info.is_file():
-        for line in info.read_text().splitlines():
-            if line.startswith('model name'):
-                return line.partition(':')[2].strip()
-    return platform.processor() or platform.machine()

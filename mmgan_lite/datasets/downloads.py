@@ -1,14 +1,18 @@
 """Files that torchvision downloads: one process fetches them, and none is ever half there."""
 
+import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
+
+# In the format of the sha256sum command, which can check it too.
+_SUMS = 'SHA256SUMS'
 
 
 def check_split(split: str, num_train: int) -> str:
@@ -32,6 +36,7 @@ def obtain_files(
     needed: Sequence[str],
     provided: Sequence[str],
     download: bool,
+    note_sums: bool = False,
 ) -> Path:
     """See to it that files of a dataset of torchvision are there.
 
@@ -44,6 +49,8 @@ def obtain_files(
         needed: The files that must be there.
         provided: All that a download brings along and is to be kept.
         download: Fetch what is absent; one process of a machine does, and the others wait.
+        note_sums: Note the sha256 of what is fetched beside it, for ``check_sums``. torchvision
+            compares what it fetches with sums of its own, but for some sets those of archives only.
 
     Returns:
         The path of the folder.
@@ -73,7 +80,7 @@ def obtain_files(
             for leftover in root.glob(f'.download-{name}-*'):
                 shutil.rmtree(leftover)
             if not _are_there(target, needed):
-                _download(source, root, folder, provided)
+                _download(source, root, folder, provided, note_sums)
     except (HTTPException, OSError, RuntimeError) as error:
         # torchvision collects the errors of its mirrors in a message of many lines.
         reason = f'{type(error).__name__}: {" ".join(str(error).split())}'
@@ -87,12 +94,61 @@ def _are_there(folder: Path, names: Sequence[str]) -> bool:
     return all((folder / name).is_file() for name in names)
 
 
-def _download(source: Callable[..., Any], root: Path, folder: str, names: Sequence[str]) -> None:
+def check_sums(folder: Path, names: Iterable[str]) -> set[str]:
+    """Hold files against the sums that were noted when they were downloaded.
+
+    Args:
+        folder: Where they lie.
+        names: The files.
+
+    Returns:
+        Those of the files that have a sum, and are as they were; the others were put there by hand.
+
+    Raises:
+        ValueError: If one is no longer as it was downloaded.
+    """
+    noted = _read_sums(folder)
+    checked = noted.keys() & set(names)
+    damaged = [name for name in sorted(checked) if file_hash(folder / name) != noted[name]]
+    if damaged:
+        raise ValueError(
+            f"The files in '{folder}' must have the sums in {_SUMS}, noted when they were "
+            f'downloaded, got others for {", ".join(damaged)}. Delete these, and load with '
+            'download=True.'
+        )
+    return checked
+
+
+def file_hash(path: Path, algorithm: str = 'sha256') -> str:
+    """Hash of a file's bytes, in hex."""
+    digest = hashlib.new(algorithm)
+    with path.open('rb') as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _read_sums(folder: Path) -> dict[str, str]:
+    path = folder / _SUMS
+    if not path.is_file():
+        return {}
+    lines = [line.split() for line in path.read_text().splitlines()]
+    return {words[1]: words[0] for words in lines if len(words) == 2}
+
+
+def _download(
+    source: Callable[..., Any], root: Path, folder: str, names: Sequence[str], note_sums: bool
+) -> None:
     """Fetch with torchvision; a file appears in its place only when it is complete."""
     with tempfile.TemporaryDirectory(prefix=f'.download-{source.__name__}-', dir=root) as temporary:
         source(root=temporary, download=True)
-        target = root / folder
+        fetched, target = Path(temporary, folder), root / folder
         target.mkdir(parents=True, exist_ok=True)
-        for name in names:
-            if not (target / name).exists():
-                os.replace(Path(temporary, folder, name), target / name)
+        absent = [name for name in names if not (target / name).exists()]
+        if note_sums:  # before the files: one that is there without its sum is never checked
+            sums = _read_sums(target) | {name: file_hash(fetched / name) for name in absent}
+            lines = ''.join(f'{sum_}  {name}\n' for name, sum_ in sorted(sums.items()))
+            (fetched / _SUMS).write_text(lines)
+            os.replace(fetched / _SUMS, target / _SUMS)
+        for name in absent:
+            os.replace(fetched / name, target / name)

@@ -15,7 +15,7 @@ import torch
 from mmengine.dataset import BaseDataset
 from torch import Tensor
 
-from mmgan_lite.datasets.in_memory import selector
+from mmgan_lite.datasets.in_memory import fingerprint_of, selector
 from mmgan_lite.datasets.transforms import PackImage, build_transforms
 from mmgan_lite.registry import DATASETS
 
@@ -34,7 +34,11 @@ class ImageFolderDataset(BaseDataset):
 
     An image is turned as its EXIF entry says, made grey or RGB (transparency is dropped) and, with
     ``image_size``, scaled until it just covers that size and cropped at the centre (Lanczos
-    filter). An image that cannot be read is an error, never left out.
+    filter).
+
+    An image that cannot be read ends the training, by an error that names it. With ``max_corrupt``
+    so many different ones are taken for the next that can be read, in the order of the folder, and
+    are told by ``corrupt_files``: in the process that trains too, whichever worker met them.
 
     Without a pipeline an item is ``dict(inputs=..., labels=...)``, a uint8 tensor of shape
     ``(C, H, W)`` and an int. With one, each image goes through it under mmcv's names: ``img`` (a
@@ -57,12 +61,13 @@ class ImageFolderDataset(BaseDataset):
         test_mode: Fail on an image that the pipeline rejects, instead of drawing another.
         lazy_init: List the folder when first needed instead of now.
         max_refetch: How many other images to try when the pipeline rejects one.
+        max_corrupt: How many images may be unreadable, 0 or more; each process counts its own.
 
     Raises:
         FileNotFoundError: If the folder is absent.
         ValueError: If an argument is not as described, or the folder holds no image, an empty
             sub-folder beside classes, or images both flat and in sub-folders; when an image is
-            read, if it is damaged or has more than 8 bits a channel.
+            read, if it has more than 8 bits a channel, or is one more damaged than ``max_corrupt``.
 
     Example:
         >>> import tempfile
@@ -89,7 +94,14 @@ class ImageFolderDataset(BaseDataset):
         test_mode: bool = False,
         lazy_init: bool = False,
         max_refetch: int = 1000,
+        max_corrupt: int = 0,
     ) -> None:
+        if type(max_corrupt) is not int or max_corrupt < 0:
+            raise ValueError(
+                f'max_corrupt must be an int of at least 0, got {max_corrupt!r}. '
+                'Pass 0 to stop at the first image that cannot be read.'
+            )
+        self.max_corrupt = max_corrupt
         if type(channels) is not int or channels not in _MODES:
             raise ValueError(
                 f'channels must be 1 (grey) or 3 (RGB), got {channels!r}. Pass channels=3.'
@@ -99,6 +111,8 @@ class ImageFolderDataset(BaseDataset):
         # One array of bytes: workers share it, where reading a list of strings would copy it.
         self._files: np.ndarray
         self._labels: Tensor | None
+        # One flag an image, in memory that workers and the process that trains share.
+        self._corrupt: Tensor
         transforms = build_transforms(pipeline)
         if any(type(transform).__name__ == 'LoadImageFromFile' for transform in transforms):
             raise ValueError(
@@ -139,15 +153,46 @@ class ImageFolderDataset(BaseDataset):
                     f'got {len(names)} names. Leave it out to take those of the folders.'
                 )
         self._files = np.array([os.fsencode(file) for file in files])
+        self._corrupt = torch.zeros(len(files), dtype=torch.bool).share_memory_()
         self._fully_initialized = True
         if self._indices is not None:
             self.get_subset_(self._indices)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        # A copy has memory of its own, which its workers must share as well. From a process that
+        # is spawned this is the memory of the other one.
+        if '_corrupt' in state and not self._corrupt.is_shared():
+            self._corrupt.share_memory_()
 
     @property
     def labels(self) -> Tensor | None:
         """All labels: int64 of shape ``(N,)``; None in a flat folder."""
         self.full_init()
         return self._labels
+
+    @property
+    def corrupt_files(self) -> list[str]:
+        """The images so far that could not be read, by their paths below ``data_root``."""
+        self.full_init()
+        positions = self._corrupt.nonzero().flatten().tolist()
+        return [os.fsdecode(self._files[position]) for position in positions]
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What tells these images from others: their names and sizes in bytes, nothing is decoded.
+
+        A file that was altered and is as long as before does not show.
+
+        Returns:
+            ``dataset`` (the class), ``count`` (of images) and ``sha256`` (hex).
+        """
+        self.full_init()
+        root = Path(self.data_root).expanduser()
+        lines = (
+            b'%s\0%d\n' % (file, os.stat(os.path.join(root, os.fsdecode(file))).st_size)
+            for file in self._files.tolist()
+        )
+        return fingerprint_of(self, lines)
 
     def __len__(self) -> int:
         self.full_init()
@@ -158,11 +203,10 @@ class ImageFolderDataset(BaseDataset):
 
         Raises:
             IndexError: If ``idx`` is out of range.
-            ValueError: If the image cannot be read, or the pipeline does not end in a transform
-                that packs ``inputs``.
+            ValueError: If the image cannot be read and ``max_corrupt`` others could not either, or
+                the pipeline does not end in a transform that packs ``inputs``.
         """
-        info = self.get_data_info(idx)
-        image = _read_image(info['img_path'], self.image_size, self.channels)
+        info, image = self._read(range(len(self))[idx])
         size = image.shape[:2]
         info.update(img=image, img_shape=size, ori_shape=size)
         if not self.pipeline.transforms:
@@ -174,6 +218,30 @@ class ImageFolderDataset(BaseDataset):
                 f"{', '.join(item)}. Append dict(type='PackImage') to it."
             )
         return item
+
+    def _read(self, position: int) -> tuple[dict[str, Any], np.ndarray]:
+        """The image at a position, or the next one that can be read."""
+        for offset in range(len(self)):
+            other = (position + offset) % len(self)
+            if self._corrupt[other]:
+                continue
+            info = self.get_data_info(other)
+            try:
+                return info, _read_image(info['img_path'], self.image_size, self.channels)
+            except _UnreadableError as error:
+                if self.max_corrupt == 0:
+                    raise
+                self._corrupt[other] = True
+                names = self.corrupt_files
+                if len(names) > self.max_corrupt:
+                    raise ValueError(
+                        f'At most max_corrupt={self.max_corrupt} images may be unreadable, got '
+                        f'{len(names)} ({_some(names)}). The last: {error}'
+                    ) from error
+        raise ValueError(
+            f"data_root must hold images that can be read, got '{self.data_root}' with "
+            f'{len(self)} that cannot. Replace them.'
+        )
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
         """What is known of an image before it is decoded.
@@ -225,6 +293,7 @@ class ImageFolderDataset(BaseDataset):
         # A slice is a view: without the copy, to pickle it would be to pickle all.
         self._files = self._files[select].copy()
         self._labels = None if labels is None else labels[select].clone()
+        self._corrupt = self._corrupt[select].clone().share_memory_()
 
     def get_subset(self, indices: int | Sequence[int]) -> 'ImageFolderDataset':
         """A dataset of its own with only some of the images; arguments as in ``get_subset_``."""
@@ -232,6 +301,10 @@ class ImageFolderDataset(BaseDataset):
         subset = copy.deepcopy(self)
         subset.get_subset_(indices)
         return subset
+
+
+class _UnreadableError(ValueError):
+    """The file is no image, or a damaged one."""
 
 
 def _checked_size(image_size: int | Sequence[int] | None) -> tuple[int, int] | None:
@@ -310,7 +383,7 @@ def _read_image(path: str, size: tuple[int, int] | None, channels: int) -> np.nd
             image = ImageOps.exif_transpose(file)
     # Damaged bytes make Pillow raise also what is neither OSError nor ValueError.
     except Exception as error:
-        raise ValueError(
+        raise _UnreadableError(
             f"'{path}' must be a readable image, got {type(error).__name__}: {error}. "
             'Replace the file, or move it out of data_root.'
         ) from error

@@ -6,8 +6,9 @@ indexing step.
 """
 
 import copy
+import hashlib
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -179,6 +180,25 @@ class InMemoryImageDataset(BaseDataset):
             info['gt_label'] = int(self.labels[idx])
         return info
 
+    def fingerprint(self) -> dict[str, Any]:
+        """What tells these images and labels from others; one pass over all bytes.
+
+        Returns:
+            ``dataset`` (the class), ``count`` (of images) and ``sha256`` (hex).
+        """
+        return fingerprint_of(self, self._content())
+
+    def _content(self) -> Iterable[Any]:
+        """What the fingerprint covers, in pieces."""
+        yield str(tuple(self.images.shape)).encode()
+        yield self.images.cpu().numpy()
+        yield from self._label_bytes()
+
+    def _label_bytes(self) -> Iterable[Any]:
+        if self.labels is not None:
+            yield b'labels'
+            yield self.labels.cpu().numpy()
+
     def get_cat_ids(self, idx: int) -> list[int]:
         """The label at ``idx`` as a list of one; MMEngine's ``ClassBalancedDataset`` asks for it.
 
@@ -245,6 +265,19 @@ class InMemoryImageDataset(BaseDataset):
         # Several times as fast as images[index], which walks over single pixels.
         labels = None if self.labels is None else self.labels.index_select(0, index)
         return ImageBatch(self.images.index_select(0, index), labels)
+
+
+def fingerprint_of(dataset: BaseDataset, content: Iterable[Any]) -> dict[str, Any]:
+    """Class, number of images, and sha256 of all pieces of ``content``, one after the other.
+
+    Args:
+        dataset: The dataset.
+        content: Bytes, or contiguous arrays.
+    """
+    digest = hashlib.sha256()
+    for piece in content:
+        digest.update(piece)
+    return dict(dataset=type(dataset).__name__, count=len(dataset), sha256=digest.hexdigest())
 
 
 def selector(indices: int | Sequence[int]) -> slice | Tensor:

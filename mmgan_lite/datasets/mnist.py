@@ -13,13 +13,22 @@ from typing import Any
 
 import numpy as np
 
-from mmgan_lite.datasets.downloads import check_split, obtain_files
+from mmgan_lite.datasets.downloads import check_split, check_sums, file_hash, obtain_files
 from mmgan_lite.datasets.in_memory import InMemoryImageDataset
 from mmgan_lite.registry import DATASETS
 
 _FILES = {
     'train': ('train-images-idx3-ubyte', 'train-labels-idx1-ubyte'),
     'test': ('t10k-images-idx3-ubyte', 't10k-labels-idx1-ubyte'),
+}
+# Length in bytes and md5 of the files themselves; torchvision has the sums of the archives alone.
+_KNOWN = {
+    'MNIST': {
+        'train-images-idx3-ubyte': (47_040_016, '6bbc9ace898e44ae57da46a324031adb'),
+        'train-labels-idx1-ubyte': (60_008, 'a25bea736e30d166cdddb491f175f624'),
+        't10k-images-idx3-ubyte': (7_840_016, '2646ac647ad5339dbf082846283269ea'),
+        't10k-labels-idx1-ubyte': (10_008, '27ae3e4e09519cfbb04c329615203637'),
+    }
 }
 
 
@@ -74,7 +83,11 @@ class _IDXDataset(InMemoryImageDataset):
             needed=_FILES[self.split],
             provided=[name for names in _FILES.values() for name in names],
             download=self.download,
+            note_sums=True,
         )
+        checked = check_sums(raw_folder, _FILES[self.split])
+        for name in set(_FILES[self.split]) - checked:
+            self._check_known(raw_folder / name)
         image_file, label_file = (raw_folder / name for name in _FILES[self.split])
         images = _read_idx(image_file, num_dims=3)
         labels = _read_idx(label_file, num_dims=1)
@@ -84,6 +97,16 @@ class _IDXDataset(InMemoryImageDataset):
                 f"'{image_file.name}', got {len(labels)}. Delete both and load with download=True."
             )
         return images[:, None], labels
+
+    def _check_known(self, path: Path) -> None:
+        """Raise if a file is as long as the original, and is not the original."""
+        size, md5 = _KNOWN.get(self.torchvision_name, {}).get(path.name, (None, None))
+        if path.stat().st_size == size and (found := file_hash(path, 'md5')) != md5:
+            raise ValueError(
+                f"'{path}' must have the md5 sum of {self.torchvision_name}, {md5}, got {found}. "
+                'It is damaged: delete it and load with download=True. If it holds images of your '
+                'own, load them with InMemoryImageDataset.'
+            )
 
 
 def _read_idx(path: Path, num_dims: int) -> np.ndarray:
@@ -114,6 +137,9 @@ def _read_idx(path: Path, num_dims: int) -> np.ndarray:
 @DATASETS.register_module()
 class MNISTDataset(_IDXDataset):
     """Handwritten digits, 28x28, grey: 60,000 to train on and 10,000 to test on.
+
+    Files that were downloaded here are held against their sums each time they are loaded. Of files
+    that were put there by hand, those as long as MNIST's own must be MNIST's own.
 
     Args:
         data_root: The ``root`` of torchvision's class: files lie in ``<data_root>/MNIST/raw``.

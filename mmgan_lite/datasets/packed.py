@@ -24,6 +24,7 @@ from torch import Tensor
 from mmgan_lite import __version__
 from mmgan_lite.arguments import check_positive
 from mmgan_lite.datasets.collate import ImageBatch
+from mmgan_lite.datasets.downloads import file_hash
 from mmgan_lite.datasets.in_memory import InMemoryImageDataset, selector
 from mmgan_lite.registry import DATASETS
 
@@ -64,6 +65,11 @@ class MappedImages:
         """``(N, C, H, W)``."""
         channels, height, width = self._stored.shape[1:]
         return len(self), channels, height, width
+
+    @property
+    def rows(self) -> np.ndarray | None:
+        """Which images of the file these are, int64 of shape ``(N,)``; None for all."""
+        return self._rows
 
     def __len__(self) -> int:
         return len(self._stored if self._rows is None else self._rows)
@@ -152,6 +158,7 @@ class PackedImageDataset(InMemoryImageDataset):
     ) -> None:
         self.verify = verify
         self._mapped: MappedImages
+        self._sums: list[str]
         super().__init__(
             metainfo=metainfo,
             data_root=str(data_root),
@@ -176,13 +183,14 @@ class PackedImageDataset(InMemoryImageDataset):
         self._mapped = MappedImages(root / _IMAGES)
         shape = [meta['count'], *meta['shape']]
         _check_equal(root / _IMAGES, 'shape', list(self._mapped.shape), shape)
+        self._sums = [str(meta['images_sha256']), str(meta['labels_sha256'])]
         self._labels = None
         if meta['labels_sha256'] is not None:
             self._labels = _read_labels(root / _LABELS, meta['count'])
         if self.verify:
             for name, key in ((_IMAGES, 'images_sha256'), (_LABELS, 'labels_sha256')):
                 if meta[key] is not None:
-                    _check_equal(root / name, 'sha256', _read_hash(root / name), meta[key])
+                    _check_equal(root / name, 'sha256', file_hash(root / name), meta[key])
         if meta['classes'] is not None:
             self._metainfo.setdefault('classes', tuple(meta['classes']))
         self._fully_initialized = True
@@ -194,6 +202,13 @@ class PackedImageDataset(InMemoryImageDataset):
         """All images, of shape ``(N, C, H, W)``, still in the file."""
         self.full_init()
         return self._mapped
+
+    def _content(self) -> Iterable[Any]:
+        """The hashes that ``meta.json`` holds, for to read all images would take minutes."""
+        self.full_init()
+        yield from (sum_.encode() for sum_ in self._sums)
+        if self.images.rows is not None:
+            yield self.images.rows
 
     def get_subset_(self, indices: int | Sequence[int]) -> None:
         """Keep only some images; arguments and errors as for ``InMemoryImageDataset``."""
@@ -333,14 +348,6 @@ def _write_hashed(path: Path, chunks: Iterable[bytes | memoryview]) -> str:
             digest.update(chunk)
         file.flush()
         os.fsync(file.fileno())
-    return digest.hexdigest()
-
-
-def _read_hash(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open('rb') as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
     return digest.hexdigest()
 
 

@@ -4,7 +4,7 @@ Metz et al. 2017, Unrolled Generative Adversarial Networks, arXiv:1611.02163. Ho
 classes a generator draws tells how much of the data it has lost.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,11 @@ class StackedImages:
         """``(N, 3, H, W)``."""
         height, width = self._digits.shape[1:]
         return len(self), 3, height, width
+
+    @property
+    def parts(self) -> tuple[Tensor, Tensor]:
+        """The digits, uint8 of shape ``(M, H, W)``, and their positions, int64 ``(N, 3)``."""
+        return self._digits, self._rows
 
     @property
     def nbytes(self) -> int:
@@ -182,6 +187,12 @@ class StackedMNISTDataset(_IDXDataset):
         self._fully_initialized = True
         if self._indices is not None:
             self.get_subset_(self._indices)
+
+    def _content(self) -> Iterable[Any]:
+        """Digits and positions; the images are put together of these."""
+        images: Any = self.images
+        yield from (part.cpu().numpy() for part in images.parts)
+        yield from self._label_bytes()
 
     def get_subset_(self, indices: int | Sequence[int]) -> None:
         """Keep only some images; arguments and errors as for ``InMemoryImageDataset``."""

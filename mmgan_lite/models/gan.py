@@ -352,7 +352,7 @@ class GAN(BaseModel):
                 # Lazy: what is computed every k-th time counts k times.
                 loss = loss + regularizer.interval * penalty
         optim_wrapper.update_params(loss)
-        if hasattr(self.augmentation, 'observe'):
+        if hasattr(self.augmentation, 'observe') and not _skipped(optim_wrapper):
             self.augmentation.observe(real_logits.detach())
         return dict(
             {name: value.detach() for name, value in losses.items()},
@@ -369,8 +369,10 @@ class GAN(BaseModel):
                 fake_images = self.generator(self.sample_latents(len(real_images)), labels)
                 losses = self._generator_losses(real_images, fake_images, labels)
             optim_wrapper.update_params(sum(losses.values()))
-        # Between two updates of accumulated gradients there is nothing new to average.
-        if self.generator_ema is not None and optim_wrapper.should_update():
+        # Between two updates of accumulated gradients there is nothing new to average, and after a
+        # step that was left out neither.
+        updated = optim_wrapper.should_update() and not _skipped(optim_wrapper)
+        if self.generator_ema is not None and updated:
             self.generator_ema.update_parameters(_bare(self.generator))
         return dict(
             {name: value.detach() for name, value in losses.items()},
@@ -498,6 +500,11 @@ def _grad_norm(network: str, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
     """What a wrapper of ours clipped last; one of MMEngine's has logged it by itself."""
     norm = getattr(optim_wrapper, 'grad_norm', None)
     return {} if norm is None else {f'grad_norm_{network}': norm.detach()}
+
+
+def _skipped(optim_wrapper: OptimWrapper) -> bool:
+    """Whether a guard kept the network from its last step; MMEngine's wrappers have none."""
+    return getattr(optim_wrapper, 'skipped', False)
 
 
 def _told_by(generator: Any) -> tuple[int, tuple[int, ...], int | None]:

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from mmgan_lite.apis.benchmarking import available_cores
 from mmgan_lite.cli.benchmark import parse_args, print_report, print_scaling
+from mmgan_lite.environment import available_cores
 
 TINY = (
     '--iters',

@@ -1,4 +1,5 @@
 import copy
+import hashlib
 import pickle
 from pathlib import Path
 
@@ -215,6 +216,90 @@ def test_unreadable_image_is_named_by_a_worker(flat):
     loader = Runner.build_dataloader(loader_config(flat, num_workers=1))
     with pytest.raises(ValueError, match=r"'.*2\.png' must be a readable image"):
         list(loader)
+
+
+def test_the_next_image_is_taken_for_an_unreadable_one(flat):
+    break_png(flat / '2.png')
+    break_png(flat / '4.png')
+    dataset = ImageFolderDataset(flat, max_corrupt=2)
+    assert dataset.corrupt_files == []
+    for _ in range(2):  # the second time without another attempt to read them
+        assert values(dataset) == [0, 10, 30, 30, 0]  # after the last comes the first
+        assert dataset.corrupt_files == ['2.png', '4.png']
+    assert dataset.get_subset([0, 4]).corrupt_files == ['4.png']
+
+
+def test_the_label_is_that_of_the_image_taken(classes):
+    break_png(classes / 'a' / 'y.png')
+    dataset = ImageFolderDataset(classes, max_corrupt=1)
+    assert dataset.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    for item in dataset:
+        assert item['labels'] == int(item['inputs'].max()) // 10 - 1
+
+
+def test_one_unreadable_image_too_many(flat):
+    for name in ('0', '2', '3'):
+        break_png(flat / f'{name}.png')
+    dataset = ImageFolderDataset(flat, max_corrupt=2)
+    assert int(dataset[0]['inputs'].max()) == 10
+    message = (
+        r'At most max_corrupt=2 images may be unreadable, got 3 \(0\.png, 2\.png, 3\.png\)\. '
+        r"The last: '.*3\.png' must be a readable image"
+    )
+    with pytest.raises(ValueError, match=message):
+        dataset[2]
+
+
+def test_no_image_that_can_be_read(flat):
+    for number in range(5):
+        break_png(flat / f'{number}.png')
+    with pytest.raises(ValueError, match='with 5 that cannot'):
+        ImageFolderDataset(flat, max_corrupt=5)[0]
+
+
+@pytest.mark.parametrize('start', ['fork', 'spawn'])
+def test_what_workers_could_not_read_is_known_to_the_process_that_trains(flat, start):
+    for name in ('1', '4'):  # of the second worker and of the first
+        break_png(flat / f'{name}.png')
+    options = dict(num_workers=2, multiprocessing_context=start, batch_size=1)
+    cfg = loader_config(flat, **options)
+    cfg['dataset']['max_corrupt'] = 2
+    loader = Runner.build_dataloader(cfg)
+    found = [int(batch['inputs'].max()) for batch in loader]
+    assert found == [0, 20, 20, 30, 0]
+    assert loader.dataset.corrupt_files == ['1.png', '4.png']
+
+
+def test_the_limit_is_that_of_all_workers_together(flat):
+    for name in ('1', '4'):  # one in each of two workers
+        break_png(flat / f'{name}.png')
+    cfg = loader_config(flat, num_workers=2, batch_size=1)
+    cfg['dataset']['max_corrupt'] = 1
+    with pytest.raises(ValueError, match=r'got 2 \(1\.png, 4\.png\)'):
+        list(Runner.build_dataloader(cfg))
+
+
+@pytest.mark.parametrize('max_corrupt', [-1, 0.5, True, None])
+def test_bad_max_corrupt(flat, max_corrupt):
+    with pytest.raises(ValueError, match='max_corrupt must be an int of at least 0, got'):
+        ImageFolderDataset(flat, max_corrupt=max_corrupt)
+
+
+def test_fingerprint_is_of_names_and_sizes(flat, tmp_path_factory):
+    before = ImageFolderDataset(flat).fingerprint()
+    lines = ''.join(f'{n}.png\0{(flat / f"{n}.png").stat().st_size}\n' for n in range(5))
+    assert before == dict(
+        dataset='ImageFolderDataset',
+        count=5,
+        sha256=hashlib.sha256(lines.encode()).hexdigest(),
+    )
+    assert ImageFolderDataset(flat, indices=4).fingerprint()['count'] == 4
+    with (flat / '2.png').open('ab') as file:
+        file.write(b'x')
+    longer = ImageFolderDataset(flat).fingerprint()
+    (flat / '2.png').rename(flat / '9.png')
+    renamed = ImageFolderDataset(flat).fingerprint()
+    assert len({found['sha256'] for found in (before, longer, renamed)}) == 3
 
 
 def test_more_than_8_bits(tmp_path):

@@ -1,4 +1,5 @@
 import copy
+import hashlib
 import pickle
 
 import numpy as np
@@ -286,3 +287,28 @@ def test_pipeline_keeps_images_on_the_cpu():
     dataset = InMemoryImageDataset(images, pipeline=[dict(type='PackImage')])
     with pytest.raises(ValueError, match='device must be the CPU where the images go through'):
         dataset.to('meta')
+
+
+def test_fingerprint_is_a_hash_of_shape_images_and_labels():
+    images = make_images()
+    content = b'(5, 3, 4, 6)' + images.numpy().tobytes()
+    with_labels = content + b'labels' + np.array(LABELS, dtype=np.int64).tobytes()
+    assert make_dataset().fingerprint() == dict(
+        dataset='InMemoryImageDataset', count=5, sha256=hashlib.sha256(with_labels).hexdigest()
+    )
+    found = InMemoryImageDataset(images).fingerprint()['sha256']
+    assert found == hashlib.sha256(content).hexdigest()
+
+
+def test_fingerprint_tells_one_pixel_one_label_and_a_subset():
+    images = make_images()
+    images[4, 2, 3, 5] += 1
+    others = [
+        make_dataset(),
+        InMemoryImageDataset(images, LABELS),
+        InMemoryImageDataset(make_images(), [4, 3, 2, 1, 1]),
+        InMemoryImageDataset(make_images().transpose(2, 3), LABELS),
+        make_dataset(indices=4),
+    ]
+    assert len({dataset.fingerprint()['sha256'] for dataset in others}) == 5
+    assert make_dataset(lazy_init=True).fingerprint() == others[0].fingerprint()

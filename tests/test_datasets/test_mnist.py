@@ -183,7 +183,45 @@ def test_download_serves_both_splits(mirror, tmp_path):
     num_requests = len(mirror.requests)
     assert MNISTDataset(str(root), split='test').labels.tolist() == [7, 2]
     assert len(mirror.requests) == num_requests
-    assert names_in(root) == sorted(f'MNIST/raw/{name}' for name in FILES)
+    assert names_in(root) == sorted(f'MNIST/raw/{name}' for name in [*FILES, 'SHA256SUMS'])
+
+
+def test_a_download_that_was_altered_is_found_and_fetched_again(mirror, tmp_path):
+    MNISTDataset(str(tmp_path / 'data'))
+    path = tmp_path / 'data' / 'MNIST' / 'raw' / 'train-images-idx3-ubyte'
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1  # one bit of one pixel: header and size are right
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match='got others for train-images-idx3-ubyte. Delete'):
+        MNISTDataset(str(tmp_path / 'data'))
+    assert len(MNISTDataset(str(tmp_path / 'data'), split='test')) == 2  # its own files are whole
+    path.unlink()
+    dataset = MNISTDataset(str(tmp_path / 'data'))
+    assert np.array_equal(dataset.images[:, 0].numpy(), TRAIN_IMAGES)
+
+
+def test_sums_are_those_of_the_sha256sum_command(mirror, tmp_path):
+    MNISTDataset(str(tmp_path / 'data'))
+    raw = tmp_path / 'data' / 'MNIST' / 'raw'
+    lines = (raw / 'SHA256SUMS').read_text().splitlines()
+    assert lines == [
+        f'{hashlib.sha256(content).hexdigest()}  {name}' for name, content in sorted(FILES.items())
+    ]
+
+
+def test_a_file_as_long_as_the_original_must_be_the_original(tmp_path):
+    labels = np.arange(10_000) % 10
+    images = np.zeros((10_000, 28, 28), dtype=np.uint8)
+    files = {
+        't10k-images-idx3-ubyte': idx_bytes(images),
+        't10k-labels-idx1-ubyte': idx_bytes(labels.astype(np.uint8)),
+    }
+    write_files(tmp_path, files=files)
+    with pytest.raises(ValueError, match='must have the md5 sum of MNIST, ') as raised:
+        MNISTDataset(str(tmp_path), split='test')
+    assert 'load them with InMemoryImageDataset' in str(raised.value)
+    write_files(tmp_path, 'KMNIST', files=files)  # whose sums nobody told
+    assert len(KMNISTDataset(str(tmp_path), split='test')) == 10_000
 
 
 def test_racing_loads_download_once(mirror, tmp_path):

@@ -370,3 +370,16 @@ def test_base_config(repo, packed):
     batch = next(iter(Runner.build_dataloader(cfg.train_dataloader)))
     assert batch['inputs'].shape == (64, 3, 4, 6)
     assert batch['labels'].shape == (64,)
+
+
+def test_fingerprint_is_of_the_sums_in_meta_and_reads_no_image(packed, monkeypatch):
+    dataset = PackedImageDataset(packed)
+    meta = json.loads((packed / 'meta.json').read_text())
+    monkeypatch.setattr(MappedImages, '__getitem__', None)
+    sums = meta['images_sha256'] + meta['labels_sha256']
+    assert dataset.fingerprint() == dict(
+        dataset='PackedImageDataset', count=5, sha256=hashlib.sha256(sums.encode()).hexdigest()
+    )
+    subsets = [PackedImageDataset(packed, indices=i).fingerprint() for i in ([0, 1], [1, 0])]
+    assert [found['count'] for found in subsets] == [2, 2]
+    assert len({found['sha256'] for found in (dataset.fingerprint(), *subsets)}) == 3

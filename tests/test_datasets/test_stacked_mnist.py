@@ -185,3 +185,12 @@ def test_real_mnist(mnist_root):
     assert counts.min() > 0
     share = (dataset.labels // 100 == 1).float().mean()
     assert abs(share - 6742 / 60_000) < 4 * (0.1 / 26_000) ** 0.5
+
+
+def test_fingerprint_tells_other_triples_and_other_digits(make_dataset):
+    same = [make_dataset().fingerprint() for _ in range(2)]
+    assert same[0] == same[1]
+    assert same[0]['count'] == 500
+    others = [make_dataset(seed=1), make_dataset(split='test'), make_dataset(indices=499)]
+    found = {same[0]['sha256'], *(dataset.fingerprint()['sha256'] for dataset in others)}
+    assert len(found) == 4

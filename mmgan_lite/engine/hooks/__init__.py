@@ -1,21 +1,27 @@
 """Hooks: what happens beside the training step."""
 
 from mmgan_lite.engine.hooks.anneal_hook import AnnealHook
+from mmgan_lite.engine.hooks.corrupt_image_hook import CorruptImageHook
 from mmgan_lite.engine.hooks.data_placement_hook import DataPlacementHook
 from mmgan_lite.engine.hooks.deferred_log_hook import DeferredHistory, DeferredLogHook
 from mmgan_lite.engine.hooks.evaluation_log_hook import EvaluationLogHook
+from mmgan_lite.engine.hooks.non_finite_guard_hook import NonFiniteGuardHook
 from mmgan_lite.engine.hooks.progress_bar_hook import ProgressBarHook
+from mmgan_lite.engine.hooks.provenance_hook import ProvenanceHook
 from mmgan_lite.engine.hooks.safe_checkpoint_hook import SafeCheckpointHook
 from mmgan_lite.engine.hooks.sample_visualization_hook import SampleVisualizationHook
 from mmgan_lite.engine.hooks.setup_check_hook import SetupCheckHook
 
 __all__ = [
     'AnnealHook',
+    'CorruptImageHook',
     'DataPlacementHook',
     'DeferredHistory',
     'DeferredLogHook',
     'EvaluationLogHook',
+    'NonFiniteGuardHook',
     'ProgressBarHook',
+    'ProvenanceHook',
     'SafeCheckpointHook',
     'SampleVisualizationHook',
     'SetupCheckHook',

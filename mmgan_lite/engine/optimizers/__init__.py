@@ -5,5 +5,6 @@ from mmgan_lite.engine.optimizers.multi_optim_wrapper import (
     GANOptimWrapperDict,
     MultiOptimWrapperConstructor,
 )
+from mmgan_lite.engine.optimizers.step_guard import StepGuard
 
-__all__ = ['GANOptimWrapper', 'GANOptimWrapperDict', 'MultiOptimWrapperConstructor']
+__all__ = ['GANOptimWrapper', 'GANOptimWrapperDict', 'MultiOptimWrapperConstructor', 'StepGuard']

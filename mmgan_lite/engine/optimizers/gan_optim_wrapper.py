@@ -11,6 +11,7 @@ from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 from torch.amp import GradScaler
 
+from mmgan_lite.engine.optimizers.step_guard import StepGuard
 from mmgan_lite.registry import OPTIM_WRAPPERS
 
 _DTYPES = {None: None, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
@@ -34,6 +35,12 @@ class GANOptimWrapper(OptimWrapper):
         dtype: 'bfloat16' or 'float16' for mixed precision, None for none.
         accumulative_counts: Backward passes to a step, at least 1.
         clip_grad: MMEngine's settings of clipping, such as ``dict(max_norm=1.0)``; None for none.
+
+    Attributes:
+        lr_factor: What each step multiplies the learning rate by, beside any schedule; 1 at first.
+            ``NonFiniteGuardHook`` lowers it.
+        step_guard: A :class:`StepGuard` that leaves steps out, from ``guard_steps``; None at first.
+        skipped: Whether the last step was left out.
 
     Raises:
         ValueError: If ``dtype`` is none of these.
@@ -70,6 +77,9 @@ class GANOptimWrapper(OptimWrapper):
             )
         self.dtype = _DTYPES[dtype]
         self.grad_norm: Tensor | None = None
+        self.lr_factor = 1.0
+        self.step_guard: StepGuard | None = None
+        self.skipped = False
         self.device = optimizer.param_groups[0]['params'][0].device
         self.scaler = GradScaler(self.device.type) if self.dtype is torch.float16 else None
         if self.dtype is torch.bfloat16 and not _has_bfloat16(self.device):
@@ -80,9 +90,28 @@ class GANOptimWrapper(OptimWrapper):
                 stacklevel=2,
             )
 
+    def guard_steps(self, network: nn.Module) -> StepGuard:
+        """From now on, leave out each step whose loss or gradients are not finite.
+
+        Args:
+            network: What this wrapper trains.
+
+        Returns:
+            The guard, which counts.
+        """
+        self.step_guard = StepGuard(network)
+        return self.step_guard
+
+    def get_lr(self) -> dict[str, list[float]]:
+        """The learning rates that the steps take, for the log."""
+        rates = super().get_lr()
+        return {name: [rate * self.lr_factor for rate in values] for name, values in rates.items()}
+
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """Autocast, and no exchange of gradients where they are only accumulated."""
+        if self.step_guard is not None:
+            self.step_guard.enter()
         with super().optim_context(model), self._autocast():
             yield
 
@@ -91,10 +120,20 @@ class GANOptimWrapper(OptimWrapper):
 
     def backward(self, loss: Tensor, **kwargs: Any) -> None:
         """Back-propagate the loss, scaled where the gradients are float16."""
+        if self.step_guard is not None:
+            self.step_guard.note(loss)
         super().backward(loss if self.scaler is None else self.scaler.scale(loss), **kwargs)
 
     def step(self, **kwargs: Any) -> None:
-        """Clip, if asked to, and step."""
+        """Clip, if asked to, and step, unless a guard refuses."""
+        self.skipped = self.step_guard is not None and self.step_guard.refuses(
+            look_at_gradients=self.scaler is None
+        )
+        if not self.skipped:
+            with self._lowered_rate():
+                self._step(**kwargs)
+
+    def _step(self, **kwargs: Any) -> None:
         if self.scaler is None:
             super().step(**kwargs)
             return
@@ -103,6 +142,22 @@ class GANOptimWrapper(OptimWrapper):
             self._clip_grad()
         self.scaler.step(self.optimizer, **kwargs)
         self.scaler.update()
+
+    @contextmanager
+    def _lowered_rate(self) -> Iterator[None]:
+        """Inside, the learning rate is multiplied by ``lr_factor``; schedules never see that."""
+        if self.lr_factor == 1:
+            yield
+            return
+        groups = self.optimizer.param_groups
+        rates = [group['lr'] for group in groups]
+        for group in groups:
+            group['lr'] = group['lr'] * self.lr_factor
+        try:
+            yield
+        finally:
+            for group, rate in zip(groups, rates, strict=True):
+                group['lr'] = rate
 
     def _clip_grad(self) -> None:
         parameters = [

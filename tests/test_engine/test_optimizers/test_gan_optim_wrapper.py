@@ -124,3 +124,29 @@ def test_gan_learns_in_bfloat16(make_gan, make_batch, make_optim_wrapper):
         weights[dtype] = torch.cat([p.detach().flatten() for p in gan.parameters()])
     difference = (weights[None] - weights['bfloat16']).abs().max()
     assert 0 < difference < 0.02
+
+
+@pytest.mark.parametrize('fused', [False, True])
+def test_lr_factor_lowers_the_steps_and_leaves_the_schedule_alone(fused):
+    model = network()
+    before = model.weight.detach().clone()
+    optim_wrapper = GANOptimWrapper(torch.optim.SGD(model.parameters(), lr=0.5, fused=fused))
+    optim_wrapper.lr_factor = 0.25
+    optim_wrapper.update_params(model.weight.sum())
+    torch.testing.assert_close(model.weight.detach(), before - 0.5 * 0.25)
+    assert optim_wrapper.optimizer.param_groups[0]['lr'] == 0.5
+    assert optim_wrapper.get_lr() == {'lr': [0.125]}  # what is logged is what was taken
+
+
+def test_a_step_that_fails_gives_the_rate_back():
+    model = network()
+    optim_wrapper = wrapper(model)
+    optim_wrapper.lr_factor = 0.25
+    model.weight.sum().backward()
+
+    def closure():
+        raise RuntimeError('no')
+
+    with pytest.raises(RuntimeError, match='no'):
+        optim_wrapper.step(closure=closure)
+    assert optim_wrapper.optimizer.param_groups[0]['lr'] == 0.1

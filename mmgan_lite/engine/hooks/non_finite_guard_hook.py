@@ -1,0 +1,401 @@
+"""A training that is no longer finite: skipped over, rolled back, or ended, and never saved."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from mmengine.dist import all_gather_object, broadcast_object_list, get_world_size
+from mmengine.hooks import CheckpointHook, Hook
+from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapperDict
+from mmengine.runner import Runner
+from torch import Tensor
+
+from mmgan_lite.arguments import check_positive
+from mmgan_lite.checkpoints import newest_checkpoint, read_checkpoint
+from mmgan_lite.registry import HOOKS
+
+_STATE = 'non_finite_guard'
+_REMEDY = (
+    'Lower the learning rates, clip the gradients (clip_grad=dict(max_norm=1.0)), or let '
+    "dict(type='NonFiniteGuardHook', max_skips=10, max_rollbacks=3) go on by itself."
+)
+
+# Names and values of what one iteration logged.
+Terms = dict[str, float]
+
+
+class _Failure(NamedTuple):
+    """Where and what; comes first by its iteration."""
+
+    iteration: int
+    network: str
+    reason: str
+
+
+@HOOKS.register_module()
+class NonFiniteGuardHook(Hook):
+    """Watches for NaN and infinity; ends the training, unless it is told to go on.
+
+    Without arguments the first term that is not finite ends the training, by an error that names
+    the network and the term. With ``max_skips`` steps are left out instead: one whose loss or
+    gradients are not finite changes neither weights nor optimiser, average or statistics. When
+    they are used up, or without them, ``max_rollbacks`` goes back to the newest checkpoint:
+    weights, average and optimisers are as they were then, the learning rates are multiplied by
+    ``lr_factor``, and all skips may be made again. Iterations, schedules, log and data go on, so
+    that what was trained since that checkpoint is not made up for.
+
+    Whatever happens, no checkpoint is written that holds NaN or infinity.
+
+    What the model logs is read in each iteration on a CPU, where that is free, and every
+    ``interval`` iterations on a GPU or under several processes, and before each checkpoint. With
+    ``max_skips`` each step waits for the device, once, because it must know.
+
+    Counts of skips and rollbacks are in checkpoints.
+
+    Args:
+        max_skips: Iterations in which a step may be left out, 0 or more, since the beginning or
+            the last rollback.
+        max_rollbacks: How often the training may go back to a checkpoint, 0 or more.
+        lr_factor: What a rollback multiplies the learning rates by, in (0, 1); of all networks,
+            beside any schedule.
+        interval: Iterations between two looks where a look makes the CPU wait, at least 1.
+
+    Raises:
+        ValueError: If an argument is out of its range. Before training: if it needs an optim
+            wrapper of ours, or cannot go with ``cuda_graph=True``.
+        FloatingPointError: When the training is no longer finite, and may not go on.
+
+    Example:
+        In a config::
+
+            default_hooks = dict(
+                non_finite_guard=dict(type='NonFiniteGuardHook', max_skips=10, max_rollbacks=3))
+    """
+
+    # After the log has taken the values in, before samples are drawn and checkpoints written.
+    priority = 'ABOVE_NORMAL'
+
+    def __init__(
+        self,
+        max_skips: int = 0,
+        max_rollbacks: int = 0,
+        lr_factor: float = 0.5,
+        interval: int = 50,
+    ) -> None:
+        self.max_skips = _check_count('max_skips', max_skips)
+        self.max_rollbacks = _check_count('max_rollbacks', max_rollbacks)
+        if not isinstance(lr_factor, float) or not 0 < lr_factor < 1:
+            raise ValueError(
+                f'lr_factor must lie in (0, 1), got {lr_factor!r}. '
+                'Pass lr_factor=0.5 to halve the learning rates.'
+            )
+        self.lr_factor = lr_factor
+        self.interval = check_positive('interval', interval)
+        self._skips = self._rollbacks = 0
+        self._every = interval
+        self._pending: list[tuple[int, Mapping[str, Any]]] = []
+        self._guards: dict[str, Any] = {}
+        self._skipped_steps: dict[str, int] = {}
+        self._scaled: list[str] = []
+
+    def before_train(self, runner: Runner) -> None:
+        """Take up the counts of a resumed run, and set up the optim wrappers.
+
+        Raises:
+            ValueError: If the optim wrappers or the model do not fit the arguments.
+        """
+        state = runner.message_hub.get_info(_STATE, {})
+        self._skips, self._rollbacks = state.get('skips', 0), state.get('rollbacks', 0)
+        on_cpu = next(runner.model.parameters()).device.type == 'cpu'
+        self._every = 1 if on_cpu and get_world_size() == 1 else self.interval
+        self._pending.clear()
+        self._check(runner)
+        self._set_up(runner)
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
+        """Count what was left out, look at what was logged, and act.
+
+        Raises:
+            FloatingPointError: If the training may not go on.
+        """
+        iteration = runner.iter + 1
+        if reasons := self._new_skips():
+            self._skip(runner, iteration, reasons)
+        else:
+            self._pending.append((iteration, outputs or {}))
+        saves = self._saves(runner, batch_idx)
+        if saves or iteration % self._every == 0:
+            failure = self._look(runner, saves)
+            if failure is not None:
+                self._act(runner, failure)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Refuse to write what is not finite.
+
+        Raises:
+            FloatingPointError: If a weight, or a number of an optimiser, is not.
+        """
+        parts = {key: checkpoint.get(key, {}) for key in ('state_dict', 'optimizer')}
+        if bad := _non_finite(parts):
+            raise FloatingPointError(
+                f'A checkpoint must hold finite numbers, got NaN or infinity in {len(bad)} '
+                f'tensors, the first of them {bad[0]!r}. It was not written, and the ones before '
+                f'are as they were. {_REMEDY} A constant buffer that is meant to hold infinity '
+                'can stay out by persistent=False.'
+            )
+
+    def _check(self, runner: Runner) -> None:
+        for name, wrapper in _wrappers(runner).items():
+            acts = self.max_skips or self.max_rollbacks or self._rollbacks
+            if acts and not hasattr(wrapper, 'guard_steps'):
+                raise ValueError(
+                    'max_skips and max_rollbacks need an optim wrapper that can leave out a step, '
+                    f'got {type(wrapper).__name__} for {name!r}. Leave type out of its entry, '
+                    'which gives GANOptimWrapper, or set both to 0.'
+                )
+        if self.max_skips and getattr(_bare(runner.model), 'cuda_graph', False):
+            raise ValueError(
+                f'max_skips must be 0 with cuda_graph=True, got {self.max_skips}: a recorded step '
+                'cannot be left out. Set max_skips=0, with max_rollbacks if wanted, or '
+                'cuda_graph=False.'
+            )
+
+    def _set_up(self, runner: Runner) -> None:
+        """Tell the optim wrappers what the counts imply."""
+        bare = _bare(runner.model)
+        wrappers = _wrappers(runner)
+        # Gradients of a scaled loss overflow now and then, and their scaler knows.
+        self._scaled = [
+            f'grad_norm_{name}'
+            for name, wrapper in wrappers.items()
+            if getattr(wrapper, 'scaler', None) is not None
+        ]
+        for name, wrapper in wrappers.items():
+            if self._rollbacks:
+                wrapper.lr_factor = self.lr_factor**self._rollbacks
+            if self.max_skips:
+                self._guards[name] = wrapper.guard_steps(getattr(bare, name, bare))
+        self._skipped_steps = dict.fromkeys(self._guards, 0)
+        self._save_state(runner)
+
+    def _new_skips(self) -> dict[str, str]:
+        """Networks that a step was left out of in this iteration, and why."""
+        counts = {name: guard.num_skipped for name, guard in self._guards.items()}
+        new = {
+            name: self._guards[name].reason
+            for name, count in counts.items()
+            if count > self._skipped_steps[name]
+        }
+        if new:
+            self._skipped_steps = counts
+        return new
+
+    def _skip(self, runner: Runner, iteration: int, reasons: Mapping[str, str]) -> None:
+        network, reason = next(
+            (name, reasons[name]) for name in ('discriminator', *reasons) if name in reasons
+        )
+        self._skips += 1
+        if self._skips > self.max_skips:
+            reason += f' is not finite, after {self.max_skips} iterations left out (max_skips)'
+            self._act(runner, _Failure(iteration, network, reason))
+            return
+        runner.logger.warning(
+            f'Iteration {iteration}: the step of the {" and of the ".join(reasons)} was left out '
+            f'({self._skips} of {self.max_skips}), because {reason} of the {network} is not finite.'
+        )
+        self._save_state(runner)
+
+    def _save_state(self, runner: Runner) -> None:
+        state = dict(skips=self._skips, rollbacks=self._rollbacks)
+        runner.message_hub.update_info(_STATE, state)
+
+    def _saves(self, runner: Runner, batch_idx: int) -> bool:
+        """Whether a checkpoint may be written after this iteration."""
+        if self.is_last_train_iter(runner):
+            return True
+        for hook in runner.hooks:
+            if isinstance(hook, CheckpointHook) and hook.interval > 0:
+                if hook.by_epoch and self.end_of_epoch(runner.train_dataloader, batch_idx):
+                    return True
+                if not hook.by_epoch and self.every_n_train_iters(runner, hook.interval):
+                    return True
+        return False
+
+    def _look(self, runner: Runner, at_weights: bool) -> _Failure | None:
+        """Read what has come together; the first failure of any process is that of all."""
+        pending, self._pending = self._pending, []
+        failure = None
+        for iteration, terms in _read(pending):
+            bad = {k: v for k, v in terms.items() if not math.isfinite(v)}
+            for name in self._scaled:
+                bad.pop(name, None)
+            if bad:
+                at_once = iteration == runner.iter + 1
+                failure = _Failure(iteration, *_blame(bad, terms, _bare(runner.model), at_once))
+                break
+        if failure is None and at_weights:
+            failure = _look_at_weights(runner)
+        if get_world_size() > 1:
+            failures = [found for found in all_gather_object(failure) if found is not None]
+            failure = min(failures, default=None)
+        return failure
+
+    def _act(self, runner: Runner, failure: _Failure) -> None:
+        self._pending.clear()
+        told = f'Iteration {failure.iteration}: {failure.reason} ({failure.network}).'
+        if self._rollbacks >= self.max_rollbacks:
+            used = f' All {self.max_rollbacks} rollbacks are used.' if self.max_rollbacks else ''
+            raise FloatingPointError(
+                f'The training is no longer finite. {told}{_spoiled(_bare(runner.model))}{used} '
+                f'Checkpoints hold what came before ({_newest(runner) or "there is none yet"}). '
+                f'{_REMEDY}'
+            )
+        found = [_newest(runner)]
+        broadcast_object_list(found)
+        if found[0] is None:
+            raise FloatingPointError(
+                f'The training is no longer finite, and there is no checkpoint yet to go back to. '
+                f'{told} Write checkpoints more often (CheckpointHook, interval). {_REMEDY}'
+            )
+        _load(runner, found[0])
+        self._rollbacks, self._skips = self._rollbacks + 1, 0
+        self._set_up(runner)
+        runner.logger.warning(
+            f'{told} Rolled back to {found[0]} ({self._rollbacks} of {self.max_rollbacks}); '
+            f'learning rates are now times {self.lr_factor**self._rollbacks:g}.'
+        )
+
+
+def _check_count(name: str, value: int) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f'{name} must be an int of at least 0, got {value!r}. Pass 0 for none.')
+    return value
+
+
+def _bare(model: Any) -> Any:
+    return model.module if is_model_wrapper(model) else model
+
+
+def _wrappers(runner: Runner) -> dict[str, Any]:
+    wrapper: Any = runner.optim_wrapper
+    return dict(wrapper.items()) if isinstance(wrapper, OptimWrapperDict) else {'model': wrapper}
+
+
+def _read(pending: Sequence[tuple[int, Mapping[str, Any]]]) -> list[tuple[int, Terms]]:
+    """The scalars of all iterations as numbers; waits for the device once."""
+    scalars = [
+        (iteration, {k: v for k, v in outputs.items() if _is_scalar(v)})
+        for iteration, outputs in pending
+    ]
+    tensors = [v.reshape(()) for _, t in scalars for v in t.values() if isinstance(v, Tensor)]
+    numbers = iter(torch.stack(tensors).tolist() if tensors else [])
+    return [
+        (iteration, {k: next(numbers) if isinstance(v, Tensor) else v for k, v in terms.items()})
+        for iteration, terms in scalars
+    ]
+
+
+def _is_scalar(value: Any) -> bool:
+    return value.numel() == 1 if isinstance(value, Tensor) else isinstance(value, (int, float))
+
+
+def _blame(bad: Terms, terms: Terms, model: Any, at_once: bool) -> tuple[str, str]:
+    """The network where it began and why, from the order in which the terms were computed.
+
+    Args:
+        bad: The terms that are not finite.
+        terms: All terms of that iteration.
+        model: The model after the iteration.
+        at_once: Whether the model has not trained on since.
+    """
+    name, value = next(iter(bad.items()))
+    also = f', and so {"is" if len(bad) == 2 else "are"} {", ".join([*bad][1:])}' * (len(bad) > 1)
+    reason = f'{name} is {value}{also}'
+    if 'loss_disc' not in terms:
+        return 'model', reason
+    if 'fake_logits' in bad and 'real_logits' not in bad:
+        return 'generator', f'{reason}, but not real_logits: the generator draws such images'
+    if not name.endswith(('_gen', '_generator')):
+        return 'discriminator', reason
+    if at_once and _count_spoiled(model.discriminator)[0]:
+        return 'discriminator', (
+            f"{reason}; all terms of the discriminator's step were finite, its weights after the "
+            'step are not, so a gradient of it was not'
+        )
+    return 'generator', reason
+
+
+def _count_spoiled(network: Any) -> tuple[int, int, str]:
+    """How many parameters are not finite, of how many, and the name of the first."""
+    parameters = dict(network.named_parameters())
+    bad = [name for name, value in parameters.items() if not bool(value.isfinite().all())]
+    return len(bad), len(parameters), bad[0].removeprefix('module.') if bad else ''
+
+
+def _spoiled(model: Any) -> str:
+    """Which weights are not finite now, in a sentence."""
+    told = []
+    for name in ('generator', 'discriminator'):
+        if hasattr(model, name):
+            bad, count, first = _count_spoiled(getattr(model, name))
+            told.append(f'{bad} of {count} of the {name}' + (f' (first {first})' if bad else ''))
+    return f' Weights that are not finite now: {", ".join(told)}.' if told else ''
+
+
+def _look_at_weights(runner: Runner) -> _Failure | None:
+    states = {'': _bare(runner.model).state_dict()}
+    states |= {
+        f'optimizer.{name}': wrapper.state_dict() for name, wrapper in _wrappers(runner).items()
+    }
+    bad = _non_finite(states)
+    if not bad:
+        return None
+    first = bad[0].strip('.')
+    network = next((n for n in ('generator', 'discriminator') if n in first.split('.')), 'model')
+    reason = f'{first} is not finite, and neither are {len(bad) - 1} other tensors of the state'
+    return _Failure(runner.iter + 1, network, f'{reason}, though all terms are')
+
+
+def _tensors(tree: Any, path: tuple = ()) -> Iterator[tuple[str, Tensor]]:
+    if isinstance(tree, Tensor):
+        yield '.'.join(map(str, path)), tree
+    elif isinstance(tree, Mapping):
+        for key, value in tree.items():
+            yield from _tensors(value, (*path, key))
+    elif isinstance(tree, (list, tuple)):
+        for index, value in enumerate(tree):
+            yield from _tensors(value, (*path, index))
+
+
+def _non_finite(tree: Any) -> list[str]:
+    """Names of the tensors that hold NaN or infinity."""
+    return [name for name, value in _tensors(tree) if not bool(value.isfinite().all())]
+
+
+def _newest(runner: Runner) -> Path | None:
+    folders = [hook.out_dir for hook in runner.hooks if isinstance(hook, CheckpointHook)]
+    return newest_checkpoint(Path(folders[0] if folders and folders[0] else runner.work_dir))
+
+
+def _load(runner: Runner, path: Path) -> None:
+    """Weights and optimisers of a checkpoint; what schedules have set stays."""
+    checkpoint = read_checkpoint(path)
+    _bare(runner.model).load_state_dict(checkpoint['state_dict'])
+    states = checkpoint.get('optimizer')
+    single = not isinstance(runner.optim_wrapper, OptimWrapperDict)
+    for name, wrapper in _wrappers(runner).items():
+        groups = wrapper.optimizer.param_groups
+        settings = [{k: v for k, v in group.items() if k != 'params'} for group in groups]
+        wrapper.zero_grad()  # what was accumulated may be what failed
+        if states is None:  # CheckpointHook(save_optimizer=False)
+            wrapper.optimizer.state.clear()
+        else:
+            wrapper.load_state_dict(states if single else states[name])
+        # Loading puts new groups in the place of the old ones.
+        for group, kept in zip(wrapper.optimizer.param_groups, settings, strict=True):
+            group.update(kept)

@@ -1,0 +1,144 @@
+"""What a run was made of, beside its results and in each of its checkpoints."""
+
+import hashlib
+import json
+import os
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import get_world_size, is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+import mmgan_lite
+from mmgan_lite.environment import git_state, machine, versions
+from mmgan_lite.registry import HOOKS
+
+_FILE = 'provenance.json'
+
+
+@HOOKS.register_module()
+class ProvenanceHook(Hook):
+    """Writes down what each start of a training was made of, and compares when it is resumed.
+
+    ``<work_dir>/provenance.json`` holds ``runs``, one entry for each start:
+
+    - ``time``, ``command``, ``working_directory``, ``processes``, ``seed``;
+    - ``config``, all of it as text, and ``config_sha256``;
+    - ``versions`` and ``machine``, see :mod:`mmgan_lite.environment`;
+    - ``git``: commit, and whether files differ from it, of the ``working_directory`` and of the
+      ``package``; None where there is no working tree;
+    - ``data``: the training data's class, number of images and hash, where the dataset has a
+      ``fingerprint()``, as all of ours have; any other tells its class and number;
+    - ``iteration`` that it starts from, and ``load_from`` of the config.
+
+    The file is replaced as a whole, so that it is never half there. Checkpoints carry the entries
+    of all the starts that led to them, without ``config``, in ``meta['provenance']``.
+
+    When a run is resumed, data, versions and code other than those of the checkpoint are told in
+    the log: a warning for the data, which make another training of it, and a line for the rest.
+
+    Example:
+        In a config: ``default_hooks = dict(provenance=dict(type='ProvenanceHook'))``.
+    """
+
+    # Before the data goes to a GPU.
+    priority = 'HIGHEST'
+
+    def __init__(self) -> None:
+        self._loaded: list[dict] = []
+        self._entries: list[dict] = []
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Keep what the checkpoint tells of the runs before it."""
+        entries = checkpoint.get('meta', {}).get('provenance', [])
+        self._loaded = entries if isinstance(entries, list) else []
+
+    def before_train(self, runner: Runner) -> None:
+        """Write the entry, and compare it with the last one of the checkpoint."""
+        if not is_main_process():
+            return
+        config = runner.cfg.pretty_text
+        entry = _entry(runner, config)
+        if runner.iter > 0 and self._loaded:
+            _compare(runner, self._loaded[-1], entry)
+        else:
+            self._loaded = []  # weights of another training, or none
+        self._entries = [*self._loaded, entry]
+        _append(runner, Path(runner.work_dir) / _FILE, {**entry, 'config': config})
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Put the entries into the checkpoint."""
+        checkpoint['meta']['provenance'] = self._entries
+
+
+def _entry(runner: Runner, config: str) -> dict[str, Any]:
+    package = Path(mmgan_lite.__file__)
+    dataset: Any = runner.train_dataloader.dataset
+    return dict(
+        time=datetime.now(timezone.utc).isoformat(timespec='seconds'),
+        command=list(sys.argv),
+        working_directory=os.getcwd(),
+        processes=get_world_size(),
+        seed=runner.seed,
+        config_sha256=hashlib.sha256(config.encode()).hexdigest(),
+        versions=versions(),
+        machine=machine(),
+        git=dict(
+            working_directory=git_state(os.getcwd()),
+            package=git_state(package.parent, package.name),
+        ),
+        data=_fingerprint(dataset),
+        iteration=runner.iter,
+        load_from=runner.cfg.get('load_from'),
+    )
+
+
+def _fingerprint(dataset: Any) -> dict[str, Any]:
+    if hasattr(dataset, 'fingerprint'):
+        return dataset.fingerprint()
+    return dict(dataset=type(dataset).__name__, count=len(dataset), sha256=None)
+
+
+def _compare(runner: Runner, before: dict, now: dict) -> None:
+    """Say what of a resumed run is other than it was."""
+    if before.get('data') != now['data']:
+        runner.logger.warning(
+            'The training data is not that of the checkpoint: '
+            f'{_told(before.get("data") or {})} then, {_told(now["data"])} now. The run goes on '
+            'with what is there now; bring the old data back to go on as it was.'
+        )
+    for key in ('versions', 'git'):
+        if before.get(key) != now[key]:
+            runner.logger.info(
+                f'Resumed with other {key} than before: {before.get(key)} then, {now[key]} now.'
+            )
+
+
+def _told(data: dict) -> str:
+    sha256 = data.get('sha256')
+    hashed = f'sha256 {sha256[:16]}...' if isinstance(sha256, str) else 'no hash'
+    return f'{data.get("count")} images of {data.get("dataset")} ({hashed})'
+
+
+def _append(runner: Runner, path: Path, entry: dict) -> None:
+    """Add an entry to the file; one that is damaged is put aside, not overwritten."""
+    runs: list = []
+    if path.exists():
+        try:
+            runs = list(json.loads(path.read_text())['runs'])
+        except (KeyError, TypeError, ValueError) as error:
+            aside = path.with_name(f'{path.name}.damaged')
+            os.replace(path, aside)
+            runner.logger.warning(
+                f"'{path}' is not what ProvenanceHook writes ({type(error).__name__}: {error}). "
+                f"It is now '{aside.name}', and a new one begins."
+            )
+    partial = path.with_name(f'.{path.name}.partial')
+    with partial.open('w') as file:
+        json.dump(dict(runs=[*runs, entry]), file, indent=2)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
