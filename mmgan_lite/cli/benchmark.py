@@ -20,15 +20,7 @@ from mmengine.dist import is_main_process
 from rich.console import Console
 from rich.table import Table
 
-<<<<<<< HEAD
-from mmgan_lite.apis.benchmarking import (
-    available_cores,
-    benchmark_data,
-    benchmark_training,
-    machine,
-    profile_training,
-    versions,
-)
+from mmgan_lite.apis.benchmarking import benchmark_data, benchmark_training, profile_training
 from mmgan_lite.cli.options import (
     add_config,
     add_data_root,
@@ -36,11 +28,7 @@ from mmgan_lite.cli.options import (
     load_config,
     set_launcher,
 )
-=======
-from mmgan_lite.apis.benchmarking import benchmark_data, benchmark_training, profile_training
-from mmgan_lite.cli.options import add_config, add_launcher, load_config, set_launcher
 from mmgan_lite.environment import available_cores, machine, versions
->>>>>>> guard
 
 # In this order, and under these names, in the table.
 _ROWS = {

@@ -38,7 +38,15 @@ class Browser:
             ['exec "$0" "$@"', f'3<&{its_in}', f'4>&{its_out}', f'{its_in}<&-', f'{its_out}>&-']
         )
         self.process = subprocess.Popen(
-            ['bash', '-c', command, executable, *FLAGS, f'--user-data-dir={profile}', 'about:blank'],
+            [
+                'bash',
+                '-c',
+                command,
+                executable,
+                *FLAGS,
+                f'--user-data-dir={profile}',
+                'about:blank',
+            ],
             pass_fds=(its_in, its_out),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

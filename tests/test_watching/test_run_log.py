@@ -32,7 +32,10 @@ def test_everything_is_found(work_dir):
     assert log.environment['sys.platform'] == 'linux'
     assert log.environment['PyTorch compiling details'] == 'PyTorch built with:\n- GCC 13.3'
     assert log.environment['seed'] == '0'
-    assert log.messages == {('WARNING', 'Something is odd.'): 2, ('ERROR', 'It broke:\nin two lines'): 1}
+    assert log.messages == {
+        ('WARNING', 'Something is odd.'): 2,
+        ('ERROR', 'It broke:\nin two lines'): 1,
+    }
     assert list(log.grids) == [0, 100]
     assert log.real_images.name == 'real.png'
     assert log.provenance == {'runs': [{'seed': 1}]}
@@ -113,7 +116,9 @@ def test_metrics_counted_in_epochs_are_put_beside_their_training_line(work_dir):
     assert points(log, 'FID') == {20: 20.0, 40: 40.0}
     assert points(log, 'time') == {20: 0.1, 40: 0.1}  # not the validation's
     # Where evaluations.jsonl is, it knows better.
-    work_dir.scalars(A, dict(loss_gen=1.0, iter=40, step=40), {'FID[pixels]': 2, 'data_time': 0, 'step': 0})
+    work_dir.scalars(
+        A, dict(loss_gen=1.0, iter=40, step=40), {'FID[pixels]': 2, 'data_time': 0, 'step': 0}
+    )
     assert points(RunLog(work_dir.evaluate(A, 50, 2.0).path), 'FID[pixels]') == {50: 2.0}
 
 
