@@ -292,7 +292,8 @@ def _charts_place(section: str, missing: str = '') -> str:
         return _missing(missing)
     return (
         f'<div class="charts" data-section="{section}"></div>'
-        '<noscript><p class="missing">A script of the page draws the curves, and this viewer runs none; '
+        '<noscript><p class="missing">A script of the page draws the curves, and this viewer runs '
+        'none; '
         'mmgan-lite plot-log makes a picture of them.</p></noscript>'
     )
 

@@ -289,7 +289,7 @@ def _wrappers(runner: Runner) -> dict[str, Any]:
 def _read(pending: Sequence[tuple[int, Mapping[str, Any]]]) -> list[tuple[int, Terms]]:
     """The scalars of all iterations as numbers; waits for the device once."""
     scalars = [
-        (iteration, {k: v for k, v in outputs.items() if _is_scalar(v)})
+        (iteration, {k: _number(v) for k, v in outputs.items() if _is_scalar(v)})
         for iteration, outputs in pending
     ]
     tensors = [v.reshape(()) for _, t in scalars for v in t.values() if isinstance(v, Tensor)]
@@ -298,6 +298,11 @@ def _read(pending: Sequence[tuple[int, Mapping[str, Any]]]) -> list[tuple[int, T
         (iteration, {k: next(numbers) if isinstance(v, Tensor) else v for k, v in terms.items()})
         for iteration, terms in scalars
     ]
+
+
+def _number(value: Any) -> Any:
+    """A value that lies on the CPU as a number; there is nothing to wait for."""
+    return value.item() if isinstance(value, Tensor) and value.device.type == 'cpu' else value
 
 
 def _is_scalar(value: Any) -> bool:
