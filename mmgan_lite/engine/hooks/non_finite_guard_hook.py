@@ -100,6 +100,7 @@ class NonFiniteGuardHook(Hook):
         self._guards: dict[str, Any] = {}
         self._skipped_steps: dict[str, int] = {}
         self._scaled: list[str] = []
+        self._savers: list[CheckpointHook] = []
 
     def before_train(self, runner: Runner) -> None:
         """Take up the counts of a resumed run, and set up the optim wrappers.
@@ -111,6 +112,9 @@ class NonFiniteGuardHook(Hook):
         self._skips, self._rollbacks = state.get('skips', 0), state.get('rollbacks', 0)
         on_cpu = next(runner.model.parameters()).device.type == 'cpu'
         self._every = 1 if on_cpu and get_world_size() == 1 else self.interval
+        self._savers = [
+            hook for hook in runner.hooks if isinstance(hook, CheckpointHook) and hook.interval > 0
+        ]
         self._pending.clear()
         self._check(runner)
         self._set_up(runner)
@@ -126,10 +130,11 @@ class NonFiniteGuardHook(Hook):
         iteration = runner.iter + 1
         if reasons := self._new_skips():
             self._skip(runner, iteration, reasons)
-        else:
+        elif self._every > 1 or not _all_finite(outputs or {}):
             self._pending.append((iteration, outputs or {}))
         saves = self._saves(runner, batch_idx)
-        if saves or iteration % self._every == 0:
+        # Several processes look together, whatever each of them has.
+        if saves or (iteration % self._every == 0 and (self._pending or self._every > 1)):
             failure = self._look(runner, saves)
             if failure is not None:
                 self._act(runner, failure)
@@ -218,12 +223,11 @@ class NonFiniteGuardHook(Hook):
         """Whether a checkpoint may be written after this iteration."""
         if self.is_last_train_iter(runner):
             return True
-        for hook in runner.hooks:
-            if isinstance(hook, CheckpointHook) and hook.interval > 0:
-                if hook.by_epoch and self.end_of_epoch(runner.train_dataloader, batch_idx):
-                    return True
-                if not hook.by_epoch and self.every_n_train_iters(runner, hook.interval):
-                    return True
+        for hook in self._savers:
+            if hook.by_epoch and self.end_of_epoch(runner.train_dataloader, batch_idx):
+                return True
+            if not hook.by_epoch and self.every_n_train_iters(runner, hook.interval):
+                return True
         return False
 
     def _look(self, runner: Runner, at_weights: bool) -> _Failure | None:
@@ -303,6 +307,10 @@ def _read(pending: Sequence[tuple[int, Mapping[str, Any]]]) -> list[tuple[int, T
 def _number(value: Any) -> Any:
     """A value that lies on the CPU as a number; there is nothing to wait for."""
     return value.item() if isinstance(value, Tensor) and value.device.type == 'cpu' else value
+
+
+def _all_finite(outputs: Mapping[str, Any]) -> bool:
+    return all(math.isfinite(value) for value in outputs.values() if _is_scalar(value))
 
 
 def _is_scalar(value: Any) -> bool:
