@@ -65,6 +65,7 @@ def test_evaluation_knows_neither_data_nor_models(repo):
                 'evaluation',
                 'registry',
                 'arguments',
+                'checkpoints',
             ), f'{path.relative_to(repo)} imports {module}'
 
 

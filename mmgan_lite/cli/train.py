@@ -8,7 +8,14 @@ from pathlib import Path
 
 from mmengine.runner import Runner
 
-from mmgan_lite.cli.options import add_config, add_launcher, load_config, set_launcher
+from mmgan_lite.cli.options import (
+    add_config,
+    add_launcher,
+    add_old_checkpoint,
+    load_config,
+    set_launcher,
+    set_safe_loading,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -27,6 +34,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--seed', type=int, help="seed of all random numbers (default: the config's)"
     )
+    add_old_checkpoint(parser)
     return parser.parse_args()
 
 
@@ -43,5 +51,6 @@ def main() -> None:
     if args.resume is not None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
+    set_safe_loading(cfg, args)
     set_launcher(cfg, args)
     Runner.from_cfg(cfg).train()
