@@ -118,8 +118,9 @@ def _refused(path: str | Path, error: Exception) -> ValueError:
     remedy = 'Nothing of it was run. Use only files whose origin you know.'
     if any(name in unknown[1] for name in _OLD_NAMES):
         remedy = (
-            'Nothing of it was run. If MMEngine wrote it without SafeCheckpointHook, pass --old-checkpoint, or '
-            'old_checkpoint=True: its log history is then read too, and still no code run.'
+            'Nothing of it was run. If MMEngine wrote it without SafeCheckpointHook, pass '
+            '--old-checkpoint, or old_checkpoint=True: its log history is then read too, '
+            'and still no code run.'
         )
     return ValueError(
         f'checkpoint {str(path)!r} must hold tensors and plain values only, but it names '

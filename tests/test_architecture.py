@@ -14,7 +14,7 @@ ALLOWED = {
     'models.discriminators': {'models.layers'},
     'evaluation.extractors': {'evaluation.fidelity'},
     'evaluation.metrics': {'evaluation.fidelity'},
-    'engine.hooks': {'checkpoints'},
+    'engine.hooks': {'checkpoints', 'config_keys'},
     'engine.optimizers': set(),
 }
 

@@ -102,8 +102,8 @@ def test_whoever_calls_torch_load_runs_no_code(tmp_path, monkeypatch):
 
 def test_an_old_checkpoint_needs_the_flag(old_checkpoint):
     message = (
-        r'names mmengine.logging.history_buffer.HistoryBuffer, .*Nothing of it was run. If MMEngine wrote it without '
-        r'SafeCheckpointHook, pass --old-checkpoint'
+        r'names mmengine.logging.history_buffer.HistoryBuffer, .*Nothing of it was run. '
+        r'If MMEngine wrote it without SafeCheckpointHook, pass --old-checkpoint'
     )
     with pytest.raises(ValueError, match=message):
         read_checkpoint(old_checkpoint)

@@ -4,10 +4,12 @@ Example: mmgan-lite train gan_mlp_digits-28x28
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 from mmengine.runner import Runner
 
+from mmgan_lite.apis.config_check import require_valid
 from mmgan_lite.cli.options import (
     add_config,
     add_launcher,
@@ -52,5 +54,9 @@ def main() -> None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
     set_safe_loading(cfg, args)
+    try:
+        require_valid(cfg)
+    except ValueError as error:
+        sys.exit(str(error))
     set_launcher(cfg, args)
     Runner.from_cfg(cfg).train()
