@@ -3,6 +3,7 @@
 import functools
 import os
 import re
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,6 +63,7 @@ def _safe_loader(loader: Callable, old_checkpoint: bool) -> Callable:
     def load(filename: str, map_location: Any = None) -> Any:
         with no_code(old_checkpoint):
             try:
+                _check_sums(os.path.expanduser(filename))
                 return loader(filename, map_location)
             except (OSError, ImportError):  # absent, out of reach
                 raise
@@ -102,6 +104,15 @@ def _stand_in(function: Callable, module: str, name: str) -> Callable:
 
     call.__module__, call.__name__, call.__qualname__ = module, name, name
     return call
+
+
+def _check_sums(path: str | Path) -> None:
+    """Raise if bytes of the file changed: torch writes checksums of all, and does not read them."""
+    if os.path.isfile(path) and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as file:
+            damaged = file.testzip()
+        if damaged is not None:
+            raise zipfile.BadZipFile(f'the checksum of {damaged!r} in it differs')
 
 
 def _refused(path: str | Path, error: Exception) -> ValueError:
@@ -146,6 +157,7 @@ def read_checkpoint(path: str | Path, old_checkpoint: bool = False) -> dict[str,
     if not path.is_file():
         raise ValueError(f'checkpoint must be a file, but {str(path)!r} is none. Check the path.')
     try:
+        _check_sums(path)
         with no_code(old_checkpoint):
             checkpoint = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:  # a damaged file makes torch.load raise nearly anything

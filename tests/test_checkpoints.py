@@ -88,6 +88,22 @@ def test_a_damaged_file_is_told_from_one_with_code(tmp_path):
     assert not (tmp_path / 'ran').exists()
 
 
+def test_a_flipped_bit_is_found(tmp_path, mmengine_loader):
+    """Torch by itself loads such a file, with another weight."""
+    path = tmp_path / 'a.pth'
+    torch.save(dict(state_dict=dict(weight=torch.full((64,), 3.0))), path)
+    content = bytearray(path.read_bytes())
+    content[content.index(torch.full((64,), 3.0).numpy().tobytes()) + 7] ^= 1
+    path.write_bytes(content)
+    assert torch.load(path)['state_dict']['weight'][1] != 3.0
+    use_safe_loader()
+    for load in (read_checkpoint, CheckpointLoader.load_checkpoint):
+        with pytest.raises(
+            ValueError, match=r"a.pth' is damaged.* the checksum of 'a/data/0' in it"
+        ):
+            load(str(path))
+
+
 def test_whoever_calls_torch_load_runs_no_code(tmp_path, monkeypatch):
     torch.save(Bomb(tmp_path / 'ran'), tmp_path / 'a.pth')
     monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')

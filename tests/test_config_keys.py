@@ -9,11 +9,11 @@ def test_what_the_runner_takes_and_reads_is_known():
 
 
 def test_what_nobody_reads_is_told_with_the_nearest_and_the_way_to_keep_it():
-    assert unknown_keys(['custom_hook', 'tta_model', '_mine']) == {
+    assert unknown_keys(['custom_hook', 'tta_pipe', '_mine']) == {
         'custom_hook': "is read by nobody. Did you mean 'custom_hooks'? A variable of your own "
         'begins with an underscore: _custom_hook.',
-        'tta_model': 'is read by nobody. A variable of your own begins with an underscore: '
-        '_tta_model.',
+        'tta_pipe': 'is read by nobody. A variable of your own begins with an underscore: '
+        '_tta_pipe.',
     }
 
 

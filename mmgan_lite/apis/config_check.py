@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
+import mmengine.hooks
 import torch
 from mmengine import registry as roots
 from mmengine.config import Config
@@ -536,7 +537,7 @@ class _Checker:
         for name, cfg in default_hooks.items():
             if cfg is not None:
                 self._hook(f'default_hooks.{name}', cfg)
-                self._default_name(name, cfg, list(default_hooks))
+                self._default_name(name, list(default_hooks))
         custom_hooks = self.cfg.get('custom_hooks')
         for position, cfg in enumerate(custom_hooks if isinstance(custom_hooks, list) else []):
             self._hook(f'custom_hooks[{position}]', cfg)
@@ -572,13 +573,11 @@ class _Checker:
             if hook is not None:
                 self.hooks[path] = hook
 
-    def _default_name(self, name: str, cfg: Any, names: Sequence[str]) -> None:
+    def _default_name(self, name: str, names: Sequence[str]) -> None:
         """A misspelt name of a default hook: the Runner would add another under the right one."""
-        if name in _DEFAULT_HOOKS:
-            return
-        kind = str(cfg.get('type', '')).rpartition('.')[2] if isinstance(cfg, dict) else ''
+        hook = self.hooks.get(f'default_hooks.{name}')
         for known, default in _DEFAULT_HOOKS.items():
-            if known not in names and (kind == default or did_you_mean(name, [known])):
+            if known not in names and isinstance(hook, getattr(mmengine.hooks, default)):
                 self.note(
                     f'default_hooks.{name}',
                     f'would be added to the {default} that the Runner has under {known!r}. '

@@ -124,12 +124,12 @@ def fits(value: Any, annotation: Any) -> bool:
 def _fits_generic(value: Any, origin: Any, arguments: tuple) -> bool:
     if origin is collections.abc.Callable:
         return callable(value) or isinstance(value, Mapping)
-    if isinstance(value, Mapping):
-        return inspect.isclass(origin) and issubclass(origin, Mapping) or 'type' in value
     if not (inspect.isclass(origin) and issubclass(origin, collections.abc.Iterable)):
         return True
-    if issubclass(origin, Mapping) or not isinstance(value, (list, tuple)):
-        return not issubclass(origin, (Mapping, list, tuple, collections.abc.Sequence))
+    if isinstance(value, Mapping) or issubclass(origin, Mapping):
+        return isinstance(value, Mapping) and issubclass(origin, Mapping)
+    if not isinstance(value, (list, tuple)):
+        return not issubclass(origin, (list, tuple, collections.abc.Sequence))
     if origin is tuple and arguments and arguments[-1] is not Ellipsis:
         pairs = zip(value, arguments, strict=False)
         return len(value) == len(arguments) and all(fits(item, hint) for item, hint in pairs)

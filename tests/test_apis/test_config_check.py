@@ -1,6 +1,7 @@
 """All mistakes of a config at once."""
 
 import copy
+import functools
 
 import pytest
 
@@ -17,7 +18,10 @@ def cfg():
 def mistakes(cfg, **settings):
     """Where mistakes are after dotted settings (``__`` for the dot)."""
     cfg = copy.deepcopy(cfg)
-    cfg.merge_from_dict({key.replace('__', '.'): value for key, value in settings.items()})
+    for key, value in settings.items():
+        path, _, last = key.rpartition('__')
+        place = functools.reduce(getattr, path.split('__') if path else [], cfg)
+        setattr(place, last, value)
     return check_config(cfg)
 
 
@@ -136,7 +140,7 @@ def test_a_misspelt_default_hook_would_be_there_twice(cfg):
 
 def test_parts_that_are_missing(cfg):
     del cfg.model.loss
-    del cfg.train_cfg
+    cfg.pop('train_cfg')
     del cfg.train_dataloader.sampler
     del cfg.optim_wrapper.discriminator
     assert [problem.partition(': ')[0] for problem in check_config(cfg)] == [
@@ -164,8 +168,10 @@ def test_evaluators(cfg):
         collate_fn=dict(type='mmgan_lite.image_collate'),
     )
     cfg.val_evaluator = dict(
-        type='GANEvaluator', metrics=[dict(type='FrechetDistance')], extractor=dict(type='InceptionV3')
-    )  # fmt: skip
+        type='GANEvaluator',
+        metrics=[dict(type='FrechetDistance')],
+        extractor=dict(type='InceptionV3'),
+    )
     assert check_config(cfg) == []  # Inception is not fetched
     cfg.val_evaluator.metrics = [dict(type='Memorization')]
     (found,) = check_config(cfg)

@@ -22,7 +22,9 @@ from mmgan_lite.apis.signatures import check_arguments, fits, signature_of
         (str, ['a', ''], [1, None, ['a'], {}]),
         (int | None, [3, None], ['3', False]),
         (Optional[Union[str, list[str]]], [None, 'a', ['a']], [3, [3]]),  # noqa: UP007, UP045
-        (Sequence[int], [[1, 2], (), (1,)], [3, '12', [1, 'a'], None]),
+        (Sequence[int], [[1, 2], (), (1,)], [3, '12', [1, 'a'], None, dict(type='A')]),
+        (Sequence[Mapping], [[{}]], [dict(type='A'), [3]]),
+        (Mapping[str, int], [dict(a=1)], [[1], 3]),
         (tuple[float, float], [(0.0, 1), [0.5, 0.9]], [(0.5,), (0.5, 'a'), 0.5]),
         (tuple[int, ...], [(1, 2, 3)], [(1, 'a')]),
         (Mapping, [{}, dict(type='A')], [3, None, ['a']]),
