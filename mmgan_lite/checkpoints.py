@@ -43,6 +43,27 @@ def no_code(old_checkpoint: bool = False) -> Iterator[None]:
         os.environ.update({name: value for name, value in before.items() if value is not None})
 
 
+@contextmanager
+def reading(path: str | Path, old_checkpoint: bool = False) -> Iterator[None]:
+    """:func:`no_code`, and a file that is damaged or holds code is refused in our words.
+
+    Args:
+        path: What is read inside.
+        old_checkpoint: As for :func:`no_code`.
+
+    Raises:
+        ValueError: If it is damaged or holds code.
+    """
+    try:
+        _check_sums(path)
+        with no_code(old_checkpoint):
+            yield
+    except Exception as error:  # a damaged file makes torch.load raise nearly anything
+        if isinstance(error, (OSError, ImportError)) and not os.path.isfile(path):
+            raise  # absent, or out of reach
+        raise _refused(path, error) from error
+
+
 def use_safe_loader(old_checkpoint: bool = False) -> None:
     """Let MMEngine load checkpoints without running code from them, in this process from now on.
 
@@ -61,14 +82,8 @@ def use_safe_loader(old_checkpoint: bool = False) -> None:
 def _safe_loader(loader: Callable, old_checkpoint: bool) -> Callable:
     @functools.wraps(loader)  # MMEngine logs its name
     def load(filename: str, map_location: Any = None) -> Any:
-        with no_code(old_checkpoint):
-            try:
-                _check_sums(os.path.expanduser(filename))
-                return loader(filename, map_location)
-            except (OSError, ImportError):  # absent, out of reach
-                raise
-            except Exception as error:
-                raise _refused(filename, error) from error
+        with reading(os.path.expanduser(filename), old_checkpoint):
+            return loader(filename, map_location)
 
     load.loader_that_runs_code = loader  # type: ignore[attr-defined]
     return load
@@ -156,12 +171,8 @@ def read_checkpoint(path: str | Path, old_checkpoint: bool = False) -> dict[str,
     path = Path(path)
     if not path.is_file():
         raise ValueError(f'checkpoint must be a file, but {str(path)!r} is none. Check the path.')
-    try:
-        _check_sums(path)
-        with no_code(old_checkpoint):
-            checkpoint = torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:  # a damaged file makes torch.load raise nearly anything
-        raise _refused(path, error) from error
+    with reading(path, old_checkpoint):
+        checkpoint = torch.load(path, map_location='cpu', weights_only=True)
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get('state_dict'), Mapping):
         raise ValueError(
             f"checkpoint {str(path)!r} has no 'state_dict'. Pass a file that training wrote."

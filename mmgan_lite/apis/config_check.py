@@ -258,10 +258,13 @@ class _Checker:
                 return None
             if found is None:
                 near = did_you_mean(name.rpartition('.')[2], _names(registry, kind))
+                remedy = f'{near}A class of yours needs custom_imports.'
+                if name in getattr(ours, kind).module_dict:
+                    remedy = f"Set default_scope='mmgan_lite', or write 'mmgan_lite.{name}'."
                 self.note(
                     f'{path}.type',
                     f'{name!r} is not registered as a {registry.name} under the scope '
-                    f'{registry.scope!r}. {near}A class of yours needs custom_imports.',
+                    f'{registry.scope!r}. {remedy}',
                 )
             return found
 
@@ -535,7 +538,7 @@ class _Checker:
     def _hooks(self) -> None:
         default_hooks = self._get('default_hooks')
         for name, cfg in default_hooks.items():
-            if cfg is not None:
+            if cfg is not None or name not in _DEFAULT_HOOKS:  # None takes out one of Runner's own
                 self._hook(f'default_hooks.{name}', cfg)
                 self._default_name(name, list(default_hooks))
         custom_hooks = self.cfg.get('custom_hooks')

@@ -13,7 +13,7 @@ import torch
 from filelock import FileLock
 from torch import Tensor, nn
 
-from mmgan_lite.checkpoints import no_code
+from mmgan_lite.checkpoints import reading
 
 # The beginning of the file's sha256, which its name ends in.
 INCEPTION_SHA256 = '6726825d'
@@ -183,7 +183,7 @@ def build_inception(path: Path) -> nn.Module:
 
     # torch-fidelity unpickles the file without restraint, and eight digits of a checksum are soon
     # found for another.
-    with no_code():
+    with reading(path):
         return FeatureExtractorInceptionV3(
             'inception-v3-compat',
             ['2048', 'logits_unbiased'],
