@@ -6,6 +6,7 @@ import sys
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.runner import CheckpointLoader, Runner
 
 import mmgan_lite
@@ -41,11 +42,13 @@ def ran(tmp_path):
 
 @pytest.fixture(autouse=True)
 def mmengine_loader(monkeypatch):
-    schemes = CheckpointLoader._schemes
+    schemes, loggers = CheckpointLoader._schemes, MMLogger._instance_dict.copy()
     # Whoever sets it, for whatever reason, does not make us careless.
     monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')
     yield
     CheckpointLoader._schemes = schemes
+    # That of the benchmark writes to a folder that is gone.
+    MMLogger._instance_dict = loggers
 
 
 def write(folder, ran, place='meta', form='zip'):
