@@ -43,6 +43,12 @@ _KIND_OF_ARGUMENT = {
 }
 # What whoever builds the part under an argument of this name adds.
 _PROVIDED = {'ema': ('model',), 'vis_backends': ('save_dir',), 'init_cfg': ()}
+# Arguments that are parts, or lists of them: a dict there that names no class is a mistake.
+_PARTS = (
+    *_KIND_OF_ARGUMENT,
+    *('generator', 'discriminator', 'loss', 'auxiliary_loss', 'regularizers', 'augmentation'),
+    *('latents', 'ema', 'data_preprocessor'),
+)
 # Runner's own, which it adds where a config has none of the name.
 _DEFAULT_HOOKS = {
     'runtime_info': 'RuntimeInfoHook',
@@ -235,7 +241,7 @@ class _Checker:
                 self._parts_in(f'{path}[{position}]', key, item, kind, in_ours)
         elif isinstance(value, dict) and 'type' in value:
             self.part(path, value, kind, _PROVIDED.get(key, ()), in_ours=in_ours)
-        elif isinstance(value, dict) and key in ('generator', 'discriminator', 'loss', 'dataset'):
+        elif isinstance(value, dict) and key in _PARTS:
             self.note(path, f"must name its class, got {value}. Add type='...'.")
 
     def _resolve(self, path: str, name: Any, kind: str, in_ours: bool) -> Any:
@@ -529,6 +535,9 @@ class _Checker:
                 )
             elif wrapper is not None:
                 plain = {k: v for k, v in cfg.items() if k != 'convert_to_iter_based'}
+                length = 'max_epochs' if cfg.get('by_epoch', True) else 'max_iters'
+                if length in self._get('train_cfg'):  # as the Runner has it
+                    plain.setdefault('end', self.cfg['train_cfg'][length])
                 scheduler = self.build(path, plain, 'PARAM_SCHEDULERS', optimizer=wrapper)
                 built += [] if scheduler is None else [scheduler]
         return built
@@ -566,7 +575,8 @@ class _Checker:
         target = self.part(path, cfg, 'HOOKS', extra=('priority',))
         if isinstance(cfg, dict) and type(cfg.get('interval')) is int:
             # MMEngine takes 0 as never, or divides by it.
-            least = -1 if target is not None and target.__name__ == 'CheckpointHook' else 1
+            saves = target is not None and issubclass(target, mmengine.hooks.CheckpointHook)
+            least = -1 if saves else 1
             if cfg['interval'] < least or cfg['interval'] == 0:
                 self.note(f'{path}.interval', f'must be at least 1, got {cfg["interval"]}.')
                 return
@@ -611,8 +621,7 @@ class _Checker:
         if isinstance(cfg := self.cfg.get('model_wrapper_cfg'), dict):
             self.part('model_wrapper_cfg', cfg, 'MODEL_WRAPPERS', ('module', 'device_ids'))
         if isinstance(cfg := self.cfg.get('visualizer'), dict):
-            visualizer = {'type': 'Visualizer', **cfg}
-            self.part('visualizer', visualizer, 'VISUALIZERS')
+            self.part('visualizer', cfg, 'VISUALIZERS', ('name', 'save_dir'))
         if isinstance(cfg := self.cfg.get('log_processor'), dict):
             log_processor = {'type': 'LogProcessor', **cfg}
             if self.part('log_processor', log_processor, 'LOG_PROCESSORS'):

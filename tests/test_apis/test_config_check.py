@@ -178,3 +178,20 @@ def test_evaluators(cfg):
     assert found.startswith('val_evaluator: Memorization needs train_dataset')
     cfg.val_evaluator.metrics = [dict(type='PrecisionRecall', neighbors=3)]
     assert places(cfg) == ['val_evaluator.metrics[0].neighbors']
+
+
+def test_the_end_of_a_schedule_is_that_of_the_training(cfg):
+    """Where it has none of its own, the Runner sets it; this one would begin afterwards."""
+    cfg.param_scheduler[0].begin = 9000
+    del cfg.param_scheduler[0].end
+    (found,) = check_config(cfg)
+    assert found.startswith('param_scheduler[0]: end should be larger than begin')
+
+
+def test_parts_without_a_type(cfg):
+    cfg.visualizer.vis_backends = [dict(typ='LocalVisBackend')]
+    cfg.default_hooks.logger = None
+    cfg.default_hooks.samples = None
+    assert places(cfg) == ['default_hooks.samples', 'visualizer.vis_backends[0]']
+    del cfg.visualizer['type']
+    assert 'visualizer' in places(cfg)

@@ -17,7 +17,9 @@ from mmgan_lite.datasets import InMemoryImageDataset, image_collate
 from mmgan_lite.engine import MultiOptimWrapperConstructor, SetupCheckHook
 
 
-def check(model, num=9, batch_size=4, shape=(1, 4, 4), labels=None, metainfo=None, **loader):
+def check(
+    model, num=9, batch_size=4, shape=(1, 4, 4), labels=None, metainfo=None, cfg=None, **loader
+):
     dataset = InMemoryImageDataset(
         images=torch.zeros(num, *shape, dtype=torch.uint8), labels=labels, metainfo=metainfo
     )
@@ -27,8 +29,16 @@ def check(model, num=9, batch_size=4, shape=(1, 4, 4), labels=None, metainfo=Non
         dict.fromkeys(('generator', 'discriminator'), dict(optimizer=dict(type='SGD', lr=0.1)))
     )(model)
     SetupCheckHook().before_train(
-        SimpleNamespace(model=model, train_dataloader=loader, optim_wrapper=optim_wrapper)
+        SimpleNamespace(
+            model=model, train_dataloader=loader, optim_wrapper=optim_wrapper, cfg=cfg or {}
+        )
     )
+
+
+def test_a_key_that_nobody_reads(make_gan):
+    check(make_gan(), num=8, cfg=dict(model={}, _mine=3))
+    with pytest.raises(ValueError, match=r"key 'modle' of the config is read by nobody. Did you"):
+        check(make_gan(), num=8, cfg=dict(modle={}))
 
 
 def test_what_fits_passes(make_gan):
