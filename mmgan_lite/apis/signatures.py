@@ -63,7 +63,7 @@ def check_arguments(
 
     Example:
         >>> def scale(factor: float, offset: float = 0): ...
-        >>> check_arguments(scale, dict(ofset=1))['ofset']
+        >>> check_arguments(scale, dict(offst=1))['offst']
         "is no argument of scale. Did you mean 'offset'? It takes: factor, offset."
         >>> check_arguments(scale, dict(factor='2'))['factor']
         "must be float, got '2'."

@@ -47,15 +47,15 @@ def test_keyword_arguments_are_those_of_the_bases():
     assert {'start_factor', 'end', 'by_epoch'} <= signature_of(LinearLR).parameters.keys()
     provided = ('optimizer', 'param_name')
     assert check_arguments(LinearLR, dict(end=5, by_epoch=False), provided) == {}
-    found = check_arguments(LinearLR, dict(ende=5), provided)
-    assert found['ende'].startswith("is no argument of LinearLR. Did you mean 'end'? It takes: ")
+    found = check_arguments(LinearLR, dict(endd=5), provided)
+    assert found['endd'].startswith("is no argument of LinearLR. Did you mean 'end'? It takes: ")
 
 
 def test_keyword_arguments_that_nobody_takes():
     """``CheckpointHook`` swallows a misspelt one, and fails hours later at most."""
     assert (
         "Did you mean 'interval'?"
-        in check_arguments(CheckpointHook, dict(intervall=5))['intervall']
+        in check_arguments(CheckpointHook, dict(interval_=5))['interval_']
     )
     # These go to the class of the average.
     assert check_arguments(EMAHook, dict(momentum=1e-3)) == {}
