@@ -30,7 +30,7 @@ def places(cfg, **settings):
 
 
 def test_one_error_lists_all(cfg):
-    cfg.mdoel = {}
+    cfg.modl = {}
     cfg.model.generator.laten_dim = 3
     cfg.model.discriminator.hidden_dims = 'wide'
     cfg.train_cfg.max_iters = 0
@@ -42,7 +42,7 @@ def test_one_error_lists_all(cfg):
         require_valid(cfg)
     lines = str(error.value).splitlines()[1:]
     assert [line.split(': ')[0].strip() for line in lines] == [
-        'mdoel',
+        'modl',
         'model.generator.laten_dim',
         'model.discriminator.hidden_dims',
         'train_cfg.max_iters',
