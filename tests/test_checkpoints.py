@@ -1,6 +1,7 @@
 """Files of trainings are read whole, or refused."""
 
 import os
+import uuid
 
 import pytest
 import torch
@@ -45,7 +46,7 @@ def toy_runner(work_dir, name, **settings):
     return Runner(
         model=Toy(),
         work_dir=str(work_dir),
-        experiment_name=name,
+        experiment_name=f'{name}_{uuid.uuid4().hex}',  # two may start in one second
         train_dataloader=dict(
             dataset=[dict(inputs=torch.ones(1))] * 4,
             sampler=dict(type='DefaultSampler', shuffle=False),
