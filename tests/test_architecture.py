@@ -14,7 +14,7 @@ ALLOWED = {
     'models.discriminators': {'models.layers'},
     'evaluation.extractors': {'evaluation.fidelity'},
     'evaluation.metrics': {'evaluation.fidelity'},
-    'engine.hooks': {'checkpoints', 'environment'},
+    'engine.hooks': {'checkpoints', 'config_keys', 'environment'},
     'engine.optimizers': set(),
     'watching': {'version'},
 }
@@ -66,6 +66,7 @@ def test_evaluation_knows_neither_data_nor_models(repo):
                 'evaluation',
                 'registry',
                 'arguments',
+                'checkpoints',
             ), f'{path.relative_to(repo)} imports {module}'
 
 

@@ -30,6 +30,7 @@ from torch.utils.data import DataLoader
 
 from mmgan_lite.apis.hand_loop import HandLoop, batches_of_tensor, unknown_to_hand_loop
 from mmgan_lite.arguments import check_positive
+from mmgan_lite.checkpoints import use_safe_loader
 
 # What runs in turn with the Runner: an iteration of each, by name; and what is to be said about it.
 Rivals = tuple[dict[str, Callable[[], Any]], list[str]]
@@ -329,6 +330,7 @@ def _runner(cfg: Config, iterations: int) -> Iterator[Runner]:
     cfg.experiment_name = f'benchmark_{uuid.uuid4().hex}'  # two may start in one second
     with tempfile.TemporaryDirectory(prefix='mmgan_lite_', ignore_cleanup_errors=True) as folder:
         cfg.work_dir = folder
+        use_safe_loader()  # init_cfg may load
         runner = _QuietRunner.from_cfg(cfg)
         try:
             yield runner

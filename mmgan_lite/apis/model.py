@@ -11,7 +11,12 @@ from mmgan_lite.models import GAN
 from mmgan_lite.registry import MODELS, build_part
 
 
-def get_model(config: str | Mapping, weights: str | Path | None = None, device: str = 'cpu') -> GAN:
+def get_model(
+    config: str | Mapping,
+    weights: str | Path | None = None,
+    device: str = 'cpu',
+    old_checkpoint: bool = False,
+) -> GAN:
     """Build the model of a config, and load its weights if given; no dataset is needed.
 
     Args:
@@ -20,6 +25,8 @@ def get_model(config: str | Mapping, weights: str | Path | None = None, device: 
         weights: A checkpoint that training wrote, read without running code from it; None leaves
             the model as it is initialised.
         device: Where the model goes, such as 'cpu' or 'cuda'.
+        old_checkpoint: Whether MMEngine wrote ``weights`` without ``SafeCheckpointHook``; its log
+            history is then read too, and still no code run.
 
     Returns:
         The model, in eval mode.
@@ -36,7 +43,7 @@ def get_model(config: str | Mapping, weights: str | Path | None = None, device: 
         config = _read_config(config)
     model = build_part(MODELS, config['model'], 'model')
     if weights is not None:
-        state = read_checkpoint(weights)['state_dict']
+        state = read_checkpoint(weights, old_checkpoint)['state_dict']
         _check_same_model(state, model.state_dict(), weights)
         model.load_state_dict(state)
     return model.to(device).eval()

@@ -13,6 +13,7 @@ COMMANDS = {
     'sample': 'draw images from a trained GAN',
     'list': 'list configs or registered parts',
     'info': 'explain one registered part or config',
+    'check-config': 'find all mistakes in configs, without data',
     'print-config': 'print a config with its bases merged',
     'browse-dataset': 'draw what training sees',
     'pack-dataset': 'pack a folder of images into one file',

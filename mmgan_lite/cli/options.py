@@ -56,3 +56,24 @@ def set_launcher(cfg: Config, args: argparse.Namespace) -> None:
     if args.launcher == 'pytorch':
         os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     connect_processes(cfg)
+
+
+def add_old_checkpoint(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that old checkpoints need."""
+    parser.add_argument(
+        '--old-checkpoint',
+        action='store_true',
+        help='the checkpoint is one that MMEngine wrote without SafeCheckpointHook: read its log '
+        'history too (still no code of it is run)',
+    )
+
+
+def set_safe_loading(cfg: Config, args: argparse.Namespace) -> None:
+    """Let the Runner load no code, whether or not the config has ``SafeCheckpointHook``."""
+    from mmgan_lite.checkpoints import use_safe_loader
+
+    use_safe_loader(args.old_checkpoint)
+    if args.old_checkpoint:
+        hooks = cfg.setdefault('default_hooks', {})
+        hook = hooks.get('safe_checkpoint') or dict(type='mmgan_lite.SafeCheckpointHook')
+        hooks['safe_checkpoint'] = {**hook, 'old_checkpoint': True}

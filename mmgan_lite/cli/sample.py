@@ -13,7 +13,7 @@ from PIL import Image
 from torchvision.utils import make_grid
 
 from mmgan_lite.apis import draw_images, get_model
-from mmgan_lite.cli.options import add_config, load_config
+from mmgan_lite.cli.options import add_config, add_old_checkpoint, load_config
 
 GRID_IMAGES = 100
 
@@ -37,6 +37,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='cpu, cuda, ...'
     )
+    add_old_checkpoint(parser)
     return parser.parse_args()
 
 
@@ -71,7 +72,7 @@ def save_png(image: torch.Tensor, path: Path) -> None:
 def main() -> None:
     """Load, draw, write."""
     args = parse_args()
-    model = get_model(load_config(args), args.checkpoint, args.device)
+    model = get_model(load_config(args), args.checkpoint, args.device, args.old_checkpoint)
     labels = parse_labels(args.labels, model.num_classes)
     images, drawn = draw_images(model, args.num, args.seed, labels, use_ema=not args.no_ema)
     args.out.mkdir(parents=True, exist_ok=True)

@@ -18,8 +18,10 @@ from mmgan_lite.cli.options import (
     add_config,
     add_data_root,
     add_launcher,
+    add_old_checkpoint,
     load_config,
     set_launcher,
+    set_safe_loading,
 )
 
 
@@ -37,6 +39,7 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser.add_argument(
         '--out', type=Path, metavar='FILE.json', help='write the scores, with their protocol'
     )
+    add_old_checkpoint(parser)
     args = parser.parse_args()
     if args.num_samples is not None and args.num_samples < 1:
         parser.error(f'--num-samples must be >= 1, got {args.num_samples}')
@@ -80,11 +83,12 @@ def main() -> None:
         if args.num_samples is not None:
             set_num_samples(cfg, args.num_samples)
         # Of another model's checkpoint the Runner would load what fits, and say little of the rest.
-        get_model(cfg, args.checkpoint)
+        get_model(cfg, args.checkpoint, old_checkpoint=args.old_checkpoint)
     except ValueError as error:
         parser.error(str(error))
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or f'work_dirs/{Path(args.config).stem}'
     cfg.load_from, cfg.resume = args.checkpoint, False
+    set_safe_loading(cfg, args)
     set_launcher(cfg, args)
     runner = Runner.from_cfg(cfg)
     metrics = runner.test()

@@ -4,16 +4,20 @@ Example: mmgan-lite train gan_mlp_digits-28x28
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 from mmengine.runner import Runner
 
+from mmgan_lite.apis.config_check import require_valid
 from mmgan_lite.cli.options import (
     add_config,
     add_data_root,
     add_launcher,
+    add_old_checkpoint,
     load_config,
     set_launcher,
+    set_safe_loading,
 )
 
 
@@ -39,6 +43,7 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='no metrics while training, such as for data that the config has no evaluation for',
     )
+    add_old_checkpoint(parser)
     return parser.parse_args()
 
 
@@ -57,5 +62,10 @@ def main() -> None:
     if args.resume is not None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
+    set_safe_loading(cfg, args)
+    try:
+        require_valid(cfg)
+    except ValueError as error:
+        sys.exit(str(error))
     set_launcher(cfg, args)
     Runner.from_cfg(cfg).train()

@@ -374,7 +374,8 @@ def _map_array(path: Path) -> np.ndarray:
     try:
         # Not copy-on-write: Linux refuses such a mapping where it is larger than the memory.
         images = np.lib.format.open_memmap(path, mode='r')
-    except (FileNotFoundError, ValueError) as error:
+    # Damaged bytes make numpy raise also what its tokenizer and its parser do.
+    except Exception as error:
         raise _damaged(path, rule, error) from error
     if images.dtype != np.uint8 or images.ndim != 4 or not images.flags.c_contiguous:
         raise _damaged(path, rule, f'{images.dtype} of shape {images.shape}')
@@ -389,7 +390,8 @@ def _read_labels(path: Path, count: int) -> Tensor:
     try:
         with path.open('rb') as file:
             labels = np.lib.format.read_array(file, allow_pickle=False)
-    except (FileNotFoundError, ValueError) as error:
+    # Damaged bytes make numpy raise also what its tokenizer and its parser do.
+    except Exception as error:
         raise _damaged(path, rule, error) from error
     if labels.dtype != np.int64 or labels.shape != (count,) or labels.min() < 0:
         raise _damaged(path, rule, f'{labels.dtype} of shape {labels.shape}')

@@ -13,6 +13,8 @@ import torch
 from filelock import FileLock
 from torch import Tensor, nn
 
+from mmgan_lite.checkpoints import reading
+
 # The beginning of the file's sha256, which its name ends in.
 INCEPTION_SHA256 = '6726825d'
 _BLOCK = 2000
@@ -175,12 +177,15 @@ def build_inception(path: Path) -> nn.Module:
     """Inception, which gives features ``(N, 2048)`` and logits ``(N, 1008)`` of uint8 RGB images.
 
     Args:
-        path: Its weights, checked: torch-fidelity unpickles the file without any restraint.
+        path: Its weights, checked.
     """
     from torch_fidelity import FeatureExtractorInceptionV3
 
-    return FeatureExtractorInceptionV3(
-        'inception-v3-compat',
-        ['2048', 'logits_unbiased'],
-        feature_extractor_weights_path=str(path),
-    )
+    # torch-fidelity unpickles the file without restraint, and eight digits of a checksum are soon
+    # found for another.
+    with reading(path):
+        return FeatureExtractorInceptionV3(
+            'inception-v3-compat',
+            ['2048', 'logits_unbiased'],
+            feature_extractor_weights_path=str(path),
+        )

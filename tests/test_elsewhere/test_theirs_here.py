@@ -12,7 +12,7 @@ from PIL import Image
 @pytest.fixture(params=['', '_conditional'], ids=['unconditional', 'conditional'])
 def cfg(request, otherproject, repo, shrunk_config):
     cfg = shrunk_config(repo / f'configs/gan/gan_mlp_digits-28x28{request.param}.py')
-    cfg.num_classes = cfg.model.generator.get('num_classes')
+    cfg._num_classes = cfg.model.generator.get('num_classes')
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None  # of our data
     return cfg
 
@@ -43,7 +43,7 @@ def test_dataset(cfg, gt_label, collate):
         real_images, (greys / 127.5 - 1).view(8, 1, 1, 1).expand(8, 1, 28, 28)
     )
     assert len(greys.unique()) > 1
-    if cfg.num_classes is None:
+    if cfg._num_classes is None:
         assert labels is None
     else:  # an image of class k is grey of value 20 * k
         assert torch.equal(greys, 20 * labels)
@@ -58,7 +58,7 @@ def test_samples_hook_lays_their_images_out_by_class(cfg, tmp_path):
     Runner.from_cfg(cfg).train()
     real = np.asarray(Image.open(tmp_path / 'work' / 'samples' / 'real.png'))[:, :, 0]
     corners = real[2::30, 2::30]  # 28 pixels and 2 between
-    if cfg.num_classes:
+    if cfg._num_classes:
         assert corners.tolist() == [[20 * label] for label in range(10)]
     else:
         assert corners.shape == (3, 4)  # ten images and two black cells
@@ -68,7 +68,7 @@ def test_samples_hook_lays_their_images_out_by_class(cfg, tmp_path):
 
 
 def test_too_few_classes_for_their_dataset_are_found_before_training(cfg):
-    if cfg.num_classes is None:
+    if cfg._num_classes is None:
         pytest.skip('labels have no part in it')
     cfg.train_dataloader.dataset = their_dataset(answer='tensor')
     cfg.train_dataloader.collate_fn = dict(type='pseudo_collate')
@@ -94,7 +94,7 @@ def test_backbone_as_trunk_of_the_discriminator(cfg):
             type='otherproject.TinyBackbone',
             init_cfg=dict(type='Constant', layer='Conv2d', val=0.25),
         ),
-        num_classes=cfg.num_classes,
+        num_classes=cfg._num_classes,
     )
     cfg.optim_wrapper.generator.optimizer.lr = 0.0
     runner = Runner.from_cfg(cfg)
@@ -120,7 +120,7 @@ def test_gradient_of_the_generator_stays_out_of_their_backbone(cfg):
     cfg.model.discriminator = dict(
         type='TrunkDiscriminator',
         backbone=dict(type='otherproject.TinyBackbone'),
-        num_classes=cfg.num_classes,
+        num_classes=cfg._num_classes,
     )
     cfg.optim_wrapper.discriminator.optimizer = dict(type='SGD', lr=0.0)
     runner = Runner.from_cfg(cfg)
@@ -149,7 +149,7 @@ def test_visualizer(cfg):
     runner = Runner.from_cfg(cfg)
     runner.train()
     # Ten rows of one, or three of four columns, with 2 pixels around each image.
-    shape = (302, 32, 3) if cfg.num_classes else (92, 122, 3)
+    shape = (302, 32, 3) if cfg._num_classes else (92, 122, 3)
     assert runner.visualizer.images == [
         ('real', 0, shape, 'uint8'),
         ('samples', 0, shape, 'uint8'),

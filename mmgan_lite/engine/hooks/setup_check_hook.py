@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from mmgan_lite.config_keys import unknown_keys
 from mmgan_lite.registry import HOOKS
 
 
@@ -21,9 +22,10 @@ class SetupCheckHook(Hook):
 
     Finds an optim wrapper that lacks a network, a data loader without a batch, images of another
     shape than the networks', missing labels, labels that the networks have no class for,
-    batches of one image under batch norm, and validation on other data than those trained on.
+    batches of one image under batch norm, and validation on other data than those trained on. And
+    top-level keys of the config that nobody reads, which the Runner passes over in silence.
     Without it the same mistakes show when training meets them, some only at the end of the first
-    epoch, and the last one as scores without a meaning.
+    epoch, and the last two never.
 
     Of several processes it finds those that would wait for the others for ever: with another
     dataset, with more or fewer batches, or with an error of their own. All of them then stop.
@@ -38,8 +40,8 @@ class SetupCheckHook(Hook):
         """Check; reads one sample of the training data.
 
         Raises:
-            ValueError: If data, data loader, optim wrapper and model do not fit together, or in
-                another process something went wrong.
+            ValueError: If the config has a key that nobody reads, data, data loader, optim wrapper
+                and model do not fit together, or in another process something went wrong.
         """
         with _raised_in_all_processes():
             self._check(runner)
@@ -47,6 +49,8 @@ class SetupCheckHook(Hook):
         _check_same(all_gather_object(epoch))
 
     def _check(self, runner: Runner) -> None:
+        for key, text in unknown_keys(runner.cfg).items():
+            raise ValueError(f'The top-level key {key!r} of the config {text}')
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         if not hasattr(model, 'check_optim_wrapper'):
             raise ValueError(

@@ -18,7 +18,15 @@ from mmgan_lite.engine import MultiOptimWrapperConstructor, SetupCheckHook
 
 
 def check(
-    model, num=9, batch_size=4, shape=(1, 4, 4), labels=None, metainfo=None, val=None, **loader
+    model,
+    num=9,
+    batch_size=4,
+    shape=(1, 4, 4),
+    labels=None,
+    metainfo=None,
+    val=None,
+    cfg=None,
+    **loader,
 ):
     dataset = InMemoryImageDataset(
         images=torch.zeros(num, *shape, dtype=torch.uint8), labels=labels, metainfo=metainfo
@@ -35,8 +43,15 @@ def check(
             optim_wrapper=optim_wrapper,
             val_loop=val and object(),
             val_dataloader=val and DataLoader(val, 4, collate_fn=image_collate),
+            cfg=cfg or {},
         )
     )
+
+
+def test_a_key_that_nobody_reads(make_gan):
+    check(make_gan(), num=8, cfg=dict(model={}, _mine=3))
+    with pytest.raises(ValueError, match=r"key 'modl' of the config is read by nobody. Did you"):
+        check(make_gan(), num=8, cfg=dict(modl={}))
 
 
 def test_what_fits_passes(make_gan):

@@ -1,0 +1,150 @@
+"""Settings held against the signature of what they are for, without calling it."""
+
+import collections.abc
+import inspect
+import types
+import typing
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mmgan_lite.config_keys import did_you_mean
+
+# Their **kwargs go to their bases, and what is left over to nobody. EMAHook's go to another class.
+_CLOSED_PACKAGES = ('mmgan_lite', 'mmengine', 'mmcv', 'torch')
+_OPEN = ('EMAHook',)
+
+
+class Signature(NamedTuple):
+    """What something takes by name.
+
+    Attributes:
+        parameters: Each with its annotation and default.
+        hints: Annotations as types; without those that cannot be resolved.
+        is_open: Whether it may take other names, too.
+    """
+
+    parameters: dict[str, inspect.Parameter]
+    hints: dict[str, Any]
+    is_open: bool
+
+
+def signature_of(target: Callable) -> Signature:
+    """The parameters of a function or class, those included that ``**kwargs`` hand to its bases."""
+    functions = [target]
+    if inspect.isclass(target):
+        functions = [c.__dict__['__init__'] for c in target.__mro__[:-1] if '__init__' in vars(c)]
+    parameters: dict[str, inspect.Parameter] = {}
+    hints: dict[str, Any] = {}
+    passes_on = False
+    for function in functions:
+        found = list(inspect.signature(function).parameters.values())
+        passes_on = any(p.kind is p.VAR_KEYWORD for p in found)
+        for parameter in found[inspect.isclass(target) :]:
+            if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+                parameters.setdefault(parameter.name, parameter)
+        hints = {**_hints(function), **hints}
+        if not passes_on:
+            break
+    package = target.__module__.partition('.')[0]
+    closed = package in _CLOSED_PACKAGES and target.__name__ not in _OPEN
+    return Signature(parameters, hints, passes_on and not closed)
+
+
+def check_arguments(
+    target: Callable, given: Mapping[str, Any], provided: Collection[str] = ()
+) -> dict[str, str]:
+    """What is wrong with settings: under each key that is unknown, absent, or of another type.
+
+    Args:
+        target: The class or function that they are for.
+        given: The settings.
+        provided: Names of arguments that whoever calls it adds.
+
+    Example:
+        >>> def scale(factor: float, offset: float = 0): ...
+        >>> check_arguments(scale, dict(offst=1))['offst']
+        "is no argument of scale. Did you mean 'offset'? It takes: factor, offset."
+        >>> check_arguments(scale, dict(factor='2'))['factor']
+        "must be float, got '2'."
+    """
+    parameters, hints, is_open = signature_of(target)
+    known = [name for name in parameters if name not in provided]
+    problems = {}
+    for key, value in given.items():
+        if key not in known:
+            if not is_open:
+                problems[key] = (
+                    f'is no argument of {target.__name__}. {did_you_mean(key, known)}'
+                    f'It takes: {", ".join(known) or "none"}.'
+                )
+        elif key in hints and not fits(value, hints[key]):
+            problems[key] = f'must be {_name(hints[key])}, got {value!r}.'
+    for name in known:
+        if name not in given and parameters[name].default is inspect.Parameter.empty:
+            problems[name] = f'is missing, and {target.__name__} needs it.'
+    return problems
+
+
+def fits(value: Any, annotation: Any) -> bool:
+    """Whether a value of a config may be meant by an annotation; True where that is not certain.
+
+    An int is a float, True is no number, a list is a sequence of any kind, and a dict with ``type``
+    may become any object.
+    """
+    if annotation is Any or isinstance(annotation, (str, typing.TypeVar, typing.ForwardRef)):
+        return True
+    if annotation is None or annotation is type(None):
+        return value is None
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return any(fits(value, part) for part in arguments)
+    if origin is typing.Literal:
+        return value in arguments
+    if origin is not None:
+        return _fits_generic(value, origin, arguments)
+    if annotation in (int, float):
+        allowed = (int,) if annotation is int else (int, float)
+        return isinstance(value, allowed) and not isinstance(value, bool)
+    if annotation is Path:
+        return isinstance(value, (str, Path))
+    if not inspect.isclass(annotation):
+        return True
+    if annotation in (tuple, list, collections.abc.Sequence):
+        return isinstance(value, (list, tuple))
+    if isinstance(value, Mapping):
+        # A config of it, unless it is plain.
+        return annotation not in (bool, str) or 'type' in value
+    try:
+        return isinstance(value, annotation)
+    except TypeError:  # a protocol that cannot be asked
+        return True
+
+
+def _fits_generic(value: Any, origin: Any, arguments: tuple) -> bool:
+    if origin is collections.abc.Callable:
+        return callable(value) or isinstance(value, Mapping)
+    if not (inspect.isclass(origin) and issubclass(origin, collections.abc.Iterable)):
+        return True
+    if isinstance(value, Mapping) or issubclass(origin, Mapping):
+        return isinstance(value, Mapping) and issubclass(origin, Mapping)
+    if not isinstance(value, (list, tuple)):
+        return not issubclass(origin, (list, tuple, collections.abc.Sequence))
+    if origin is tuple and arguments and arguments[-1] is not Ellipsis:
+        pairs = zip(value, arguments, strict=False)
+        return len(value) == len(arguments) and all(fits(item, hint) for item, hint in pairs)
+    return not arguments or all(fits(item, arguments[0]) for item in value)
+
+
+def _hints(function: Callable) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(inspect.unwrap(function))
+    except Exception:  # a name of an annotation that is imported for type checkers only
+        return {}
+
+
+def _name(annotation: Any) -> str:
+    text = inspect.formatannotation(annotation)
+    for prefix in ('collections.abc.', 'typing.', 'pathlib.', 'torch.nn.modules.module.'):
+        text = text.replace(prefix, '')
+    return text.replace(' | ', ' or ')

@@ -1,0 +1,53 @@
+"""Find all mistakes in configs; no data is read.
+
+Example: mmgan-lite check-config gan_mlp_digits-28x28 my_config.py
+"""
+
+import argparse
+import sys
+
+from mmengine.config import Config, DictAction
+
+from mmgan_lite.apis import check_config
+from mmgan_lite.cli.options import load_config
+
+
+def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description='Find all mistakes in configs, without data.')
+    parser.add_argument(
+        'configs', nargs='+', help='paths of configs, or names of those that come with us'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='override settings of all of them first',
+    )
+    return parser.parse_args()
+
+
+def load(name: str, args: argparse.Namespace) -> Config | str:
+    """The config, or why there is none."""
+    try:
+        return load_config(argparse.Namespace(config=name, cfg_options=args.cfg_options))
+    # A config is code, and may raise anything.
+    except Exception as error:
+        return f'cannot be read: {type(error).__name__}: {error}'
+
+
+def main() -> None:
+    """Check each, and print what is wrong with it; exit with 1 if anything is."""
+    args = parse_args()
+    any_wrong = False
+    for name in args.configs:
+        cfg = load(name, args)
+        problems = [cfg] if isinstance(cfg, str) else check_config(cfg)
+        any_wrong |= bool(problems)
+        count = 'ok' if not problems else f'{len(problems)} mistake(s)'
+        print(f'{name}: {count}', flush=True)
+        for problem in problems:
+            print(f'  {problem}')
+    sys.exit(int(any_wrong))

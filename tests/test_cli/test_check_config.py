@@ -1,0 +1,55 @@
+"""Mistakes in configs, from the command line."""
+
+import sys
+
+import pytest
+
+from mmgan_lite.cli import check_config, train
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Run a command in this process; returns its exit code, or its last words, and its output."""
+
+    def run(module, *arguments):
+        monkeypatch.setattr(sys, 'argv', ['mmgan-lite', *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            module.main()
+        return end.value.code, capsys.readouterr().out
+
+    return run
+
+
+def test_right_ones(call, repo):
+    path = repo / 'configs' / 'gan' / 'gan_mlp_mnist-28x28.py'
+    code, out = call(check_config, path, 'gan_mlp_digits-28x28')
+    assert code == 0
+    assert out.splitlines() == [f'{path}: ok', 'gan_mlp_digits-28x28: ok']
+
+
+def test_wrong_ones(call, tmp_path):
+    (tmp_path / 'a.py').write_text('model = dict(type=')
+    (tmp_path / 'b.py').write_text("default_scope = 'mmgan_lite'\nmodel = dict(type='GAM')\n")
+    code, out = call(check_config, tmp_path / 'a.py', tmp_path / 'b.py')
+    assert code == 1
+    assert 'a.py: 1 mistake(s)\n  cannot be read: SyntaxError' in out
+    assert "model.type: 'GAM' is not registered as a model" in out
+
+
+def test_overrides(call):
+    code, out = call(
+        check_config, 'gan_mlp_digits-28x28', '--cfg-options', 'model.generator.latent_dim=0.5'
+    )
+    assert code == 1
+    assert 'model.generator.latent_dim: must be int, got 0.5.' in out
+
+
+def test_training_checks_first(call, tmp_path):
+    options = ['model.generator.laten_dim=3', 'train_cfg.max_itres=2', 'batch_size=64']
+    work_dir = tmp_path / 'work'
+    text, _ = call(train, 'gan_mlp_digits-28x28', '--work-dir', work_dir, '--cfg-options', *options)
+    assert text.startswith('The config has 3 mistakes:\n')
+    for near in ('latent_dim', 'max_iters'):
+        assert f"Did you mean '{near}'?" in text
+    assert 'batch_size: is read by nobody' in text
+    assert not work_dir.exists()
