@@ -94,5 +94,5 @@ def test_evaluates_what_it_trains_on(path):
         trained_on = evaluator.get('train_dataset', cfg.train_dataloader.dataset)
         assert trained_on.type == cfg.train_dataloader.dataset.type
         assert trained_on.get('split', 'train') == 'train'
-    # Several points of the curve, the last of them at the end.
-    assert 4 <= cfg.train_cfg.max_iters / cfg.train_cfg.val_interval <= 10
+    # Points of a curve, the last of them at the end.
+    assert 2 <= cfg.train_cfg.max_iters / cfg.train_cfg.val_interval <= 10

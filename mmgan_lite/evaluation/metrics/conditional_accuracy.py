@@ -32,9 +32,10 @@ class ConditionalAccuracy(GANMetric):
         logits, labels = comparison.fake.logits, comparison.fake.labels
         assert logits is not None
         assert labels is not None
-        if int(labels.max()) >= logits.shape[1]:
+        lowest, highest = int(labels.min()), int(labels.max())
+        if lowest < 0 or highest >= logits.shape[1]:
             raise ValueError(
                 f'labels must lie in [0, {logits.shape[1]}), the classes of the extractor, got '
-                f'{int(labels.max())}. Choose an extractor that was trained on these classes.'
+                f'{lowest} to {highest}. Choose an extractor that was trained on these classes.'
             )
         return {'accuracy': float((logits.argmax(1) == labels).double().mean())}

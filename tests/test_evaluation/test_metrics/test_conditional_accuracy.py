@@ -18,6 +18,7 @@ def test_share_that_agrees():
     assert compute([1, 2, 0, 1]) == {'accuracy': 0}
 
 
-def test_label_that_the_extractor_does_not_know():
-    with pytest.raises(ValueError, match=r'labels must lie in \[0, 3\), .* got 3'):
-        compute([0, 1, 2, 3])
+@pytest.mark.parametrize(('labels', 'got'), [([0, 1, 2, 3], '0 to 3'), ([0, 1, 2, -1], '-1 to 2')])
+def test_label_that_the_extractor_does_not_know(labels, got):
+    with pytest.raises(ValueError, match=rf'labels must lie in \[0, 3\), .* got {got}'):
+        compute(labels)
