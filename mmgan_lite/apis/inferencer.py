@@ -104,7 +104,8 @@ class GANInferencer(BaseInferencer):
         device: str | torch.device | None = None,
     ) -> None:
         self.scope = MODELS.scope
-        self.cfg: Mapping | None = None
+        self.model: GAN
+        self.cfg: Any = None  # a Config is no Mapping
         self.info: dict[str, Any] = {}
         self.classes: tuple[str, ...] | None = None
         target = find_device(device)
@@ -198,14 +199,15 @@ class GANInferencer(BaseInferencer):
         truncation: float = 1.0,
         use_ema: bool = True,
     ) -> dict[str, Any]:
-        """The way through the latents of several images.
+        """The way from image to image, through their latents.
 
         Args:
             points: Images of the seed, by their numbers in a call with this ``seed``; at least two.
             steps: Frames from one point to the next, at least 1.
             method: 'slerp', along a great circle, or 'lerp', straight.
-            labels: One row of images for each class, on the same way; None takes the class of the
-                first point where the model is conditional.
+            labels: One row of images for each class, on the same way through the latents; None
+                lets a conditional model go from the class of an image to that of the next, as
+                :meth:`morph` does.
             seed: As in a call.
             loop: Whether the way leads back to the first point.
             truncation: As in a call.
@@ -230,15 +232,19 @@ class GANInferencer(BaseInferencer):
         latents, drawn = draw_inputs(self.model, max(points) + 1, seed)
         rows = self._indices(labels)
         check_labels(self.model, rows)
-        if rows is None and drawn is not None:
-            rows = [drawn[points[0]]]
         starts, ends, fractions = _legs(points, steps)
-        path = _PATHS[method](latents[starts], latents[ends], fractions.unsqueeze(1))
-        num_rows = len(rows) if rows is not None else 1
-        path = path.unsqueeze(1).expand(-1, num_rows, -1)
-        flat = None if rows is None else rows * len(path)
-        images = render(self.model, path.flatten(0, 1), flat, use_ema, truncation)
-        return _sequence(images, flat, path, steps)
+        path = _PATHS[method](latents[starts], latents[ends], fractions.unsqueeze(1)).unsqueeze(1)
+        if rows is None and drawn is not None:
+            classes = torch.tensor(drawn)
+            images, labels = self._blend(
+                path, classes[starts], classes[ends], fractions, use_ema, truncation
+            )
+            return _sequence(images, labels, path, steps)
+        path = path.expand(-1, len(rows or [0]), -1)
+        labels = None if rows is None else torch.tensor(rows).repeat(len(path))
+        chosen = None if labels is None else labels.tolist()
+        images = render(self.model, path.flatten(0, 1), chosen, use_ema, truncation)
+        return _sequence(images, labels, path, steps)
 
     def morph(
         self,
@@ -273,20 +279,10 @@ class GANInferencer(BaseInferencer):
         indices = _check_points('classes', indices, loop)
         check_positive('steps', steps)
         latents, _ = draw_inputs(self.model, num, seed)
-        starts, ends, fractions = (
-            values.repeat_interleave(num) for values in _legs(indices, steps)
-        )
-        frames = len(starts) // num
-        path = latents.repeat(frames, 1)
-        chunks = []
-        for begin in range(0, len(path), CHUNK):
-            part = slice(begin, begin + CHUNK)
-            with blended_classes(self.model, ends[part], fractions[part]):
-                chunks.append(
-                    render(self.model, path[part], starts[part].tolist(), use_ema, truncation)
-                )
-        nearer = torch.where(fractions < 0.5, starts, ends).tolist()
-        return _sequence(torch.cat(chunks), nearer, path.unflatten(0, (frames, num)), steps)
+        starts, ends, fractions = _legs(indices, steps)
+        path = latents.unsqueeze(0).expand(len(starts), -1, -1)
+        images, labels = self._blend(path, starts, ends, fractions, use_ema, truncation)
+        return _sequence(images, labels, path, steps)
 
     def sweep_truncation(
         self,
@@ -315,9 +311,9 @@ class GANInferencer(BaseInferencer):
             raise ValueError('truncations must hold at least one, got none. Pass (0.5, 1.0).')
         latents, drawn = draw_inputs(self.model, num, seed, self._indices(labels))
         images = torch.cat([render(self.model, latents, drawn, use_ema, t) for t in truncations])
-        flat = None if drawn is None else drawn * len(truncations)
+        labels_drawn = None if drawn is None else torch.tensor(drawn).repeat(len(truncations))
         path = latents.unsqueeze(0).expand(len(truncations), -1, -1)
-        return _sequence(images, flat, path, max(1, len(truncations) - 1))
+        return _sequence(images, labels_drawn, path, max(1, len(truncations) - 1))
 
     def publish(self, out_dir: str | Path, name: str | None = None, use_ema: bool = True) -> Path:
         """Write the generator alone, for others to draw from.
@@ -351,6 +347,32 @@ class GANInferencer(BaseInferencer):
     def list_models(patterns: str = '*') -> list[str]:
         """Names of configs that ``model`` takes; ``patterns`` is shell-style."""
         return list_configs(patterns)
+
+    def _blend(
+        self,
+        path: Tensor,
+        starts: Tensor,
+        ends: Tensor,
+        fractions: Tensor,
+        use_ema: bool,
+        truncation: float,
+    ) -> tuple[Tensor, Tensor]:
+        """Images of latents ``(T, R, Z)`` between two classes a frame, and the nearer class.
+
+        Returns:
+            uint8 ``(T * R, C, H, W)`` and int64 ``(T * R,)``.
+        """
+        latents = path.flatten(0, 1)
+        starts, ends, fractions = (
+            values.repeat_interleave(path.shape[1]) for values in (starts, ends, fractions)
+        )
+        chunks = []
+        for begin in range(0, len(latents), CHUNK):
+            part = slice(begin, begin + CHUNK)
+            labels = starts[part].tolist()
+            with blended_classes(self.model, ends[part], fractions[part]):
+                chunks.append(render(self.model, latents[part], labels, use_ema, truncation))
+        return torch.cat(chunks), torch.where(fractions < 0.5, starts, ends)
 
     def _init_pipeline(self, cfg: Any) -> Callable[[Any], Any]:
         """MMEngine's interface: there is no input to load, so what comes in goes out."""
@@ -394,7 +416,6 @@ class GANInferencer(BaseInferencer):
                 'Pass weights=... to draw from a trained one.',
                 stacklevel=3,
             )
-            assert self.cfg is not None
             self.model = get_model(self.cfg)
             return
         checkpoint = read_checkpoint(weights)
@@ -419,7 +440,7 @@ class GANInferencer(BaseInferencer):
         if labels is None:
             return None
         if isinstance(labels, (int, str, np.integer)):
-            labels = [labels]  # type: ignore[list-item]
+            labels = [labels]
         if isinstance(labels, (Tensor, np.ndarray)):
             labels = labels.reshape(-1).tolist()
         return [self._index(label) for label in labels]
@@ -476,14 +497,12 @@ def _legs(points: Sequence[int], steps: int) -> tuple[Tensor, Tensor, Tensor]:
     )
 
 
-def _sequence(
-    images: Tensor, labels: list[int] | None, latents: Tensor, steps: int
-) -> dict[str, Any]:
+def _sequence(images: Tensor, labels: Tensor | None, latents: Tensor, steps: int) -> dict[str, Any]:
     """What a way returns.
 
     Args:
         images: uint8 ``(T * R, C, H, W)``, all rows of a frame after one another.
-        labels: ``T * R`` classes; None without.
+        labels: int64 ``(T * R,)``; None without classes.
         latents: Float ``(T, R, Z)``.
         steps: Frames from one point to the next.
     """
@@ -497,7 +516,7 @@ def _sequence(
     return dict(
         predictions=dict(
             images=images,
-            labels=None if labels is None else torch.tensor(labels).reshape(shape),
+            labels=None if labels is None else labels.reshape(shape),
             latents=latents.contiguous(),
         ),
         visualization=make_picture(torch.cat(lines), columns=len(lines[0])),

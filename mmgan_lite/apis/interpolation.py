@@ -64,9 +64,7 @@ def slerp(start: Tensor, end: Tensor, fractions: Tensor | float) -> Tensor:
     u, v = _direction(a, length_a), _direction(b, length_b)
     u, v = torch.where(length_a > 0, u, v), torch.where(length_b > 0, v, u)
     # Kahan's angle: acos of the product has no digits left near 0 and pi.
-    angle = 2 * torch.atan2(
-        (u - v).norm(dim=-1, keepdim=True), (u + v).norm(dim=-1, keepdim=True)
-    )
+    angle = 2 * torch.atan2((u - v).norm(dim=-1, keepdim=True), (u + v).norm(dim=-1, keepdim=True))
     axis = _second_axis(u, v)
     direction = torch.cos(t * angle) * u + torch.sin(t * angle) * axis
     between = ((1 - t) * length_a + t * length_b) * direction
@@ -87,7 +85,7 @@ def _second_axis(u: Tensor, v: Tensor) -> Tensor:
     # Where there is no plane, the coordinate axis that u is furthest from.
     other = nn.functional.one_hot(u.abs().argmin(dim=-1), u.shape[-1]).to(u.dtype)
     other = other - (other * u).sum(dim=-1, keepdim=True) * u
-    # Below this the plane is a matter of rounding, and above it one more turn makes the angle right.
+    # Below this the plane is a matter of rounding; above it, once more makes the angle right.
     axis = torch.where(rest.norm(dim=-1, keepdim=True) > 1e-12, rest, other)
     axis = _direction(axis, axis.norm(dim=-1, keepdim=True))
     axis = axis - (axis * u).sum(dim=-1, keepdim=True) * u

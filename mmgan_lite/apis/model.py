@@ -43,7 +43,7 @@ def get_model(config: str | Mapping, weights: str | Path | None = None, device: 
     return model.to(target).eval()
 
 
-def read_config(name: str) -> Config:
+def read_config(name: str) -> Mapping:
     """The config of a file, or of a name that comes with the package; its code runs.
 
     Raises:

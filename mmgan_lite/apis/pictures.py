@@ -13,7 +13,7 @@ from mmgan_lite.arguments import check_positive
 
 
 def make_picture(images: Tensor, columns: int | None = None) -> np.ndarray:
-    """Images in rows, with a thin black border.
+    """Images in rows, with a thin black border; a single image has none.
 
     Args:
         images: uint8 ``(N, C, H, W)``, C = 1 or 3.
@@ -39,8 +39,7 @@ def make_picture(images: Tensor, columns: int | None = None) -> np.ndarray:
             f'{tuple(images.shape)}. Keep them as arrays.'
         )
     columns = math.ceil(math.sqrt(len(images))) if columns is None else columns
-    # make_grid leaves a single image without its border.
-    grid = make_grid(list(images), nrow=check_positive('columns', columns))
+    grid = make_grid(images, nrow=check_positive('columns', columns))
     return grid.permute(1, 2, 0).contiguous().numpy()
 
 

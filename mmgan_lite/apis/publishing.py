@@ -1,8 +1,8 @@
 """A trained generator as one small file: safetensors, the config inside, the hash in the name.
 
-The file holds the tensors under their names in a :class:`~mmgan_lite.models.GAN`, and in its header,
-under ``mmgan_lite``, one JSON object that tells how to build the generator and what it is. Reading
-it runs no code: there is no pickle in it, and only parts that are registered are built.
+The file holds the tensors under their names in a :class:`~mmgan_lite.models.GAN`, and in its
+header, under ``mmgan_lite``, one JSON object that tells how to build the generator and what it is.
+Reading it runs no code: there is no pickle in it, and only parts that are registered are built.
 """
 
 import hashlib
@@ -68,8 +68,8 @@ def publish_generator(
         use_ema: Whether to take the average of the weights, where there is one.
 
     Returns:
-        The file, ``<name>_iter-<iteration>-<hash>.safetensors``; the hash is the first 8 hexadecimal
-        digits of the SHA-256 of its content.
+        The file, ``<name>_iter-<iteration>-<hash>.safetensors``; the hash is the first 8
+        hexadecimal digits of the SHA-256 of its content.
 
     Raises:
         ValueError: If a weight is not finite, the config cannot be written as JSON, or the file
@@ -135,7 +135,8 @@ def read_published(
 
 def _drawing_state(model: GAN, averaged: bool) -> dict[str, Tensor]:
     """Contiguous copies on the CPU, for safetensors refuses tensors that share memory."""
-    generator = model.generator_ema.module if averaged else model.generator
+    average: Any = model.generator_ema
+    generator = average.module if averaged else model.generator
     parts = dict(
         generator=generator, latents=model.latents, data_preprocessor=model.data_preprocessor
     )
@@ -195,9 +196,9 @@ def _build(content: bytes, path: str | Path) -> PublishedGenerator:
             'A newer mmgan_lite wrote it: update this one.'
         )
     # Neither of the two is called when images are drawn.
-    training = dict(discriminator=nn.Identity(), loss=nn.Identity())
-    parts = check_parts({key: config[key] for key in _DRAWING if key in config}, path)
-    model = GAN(**parts, **training)
+    parts: dict[str, Any] = dict(discriminator=nn.Identity(), loss=nn.Identity())
+    parts |= check_parts({key: config[key] for key in _DRAWING if key in config}, path)
+    model = GAN(**parts)
     load_weights(model, state, path)
     return PublishedGenerator(model, info)
 

@@ -21,7 +21,7 @@ _NUMBERS = {'inf': math.inf, 'nan': math.nan}
 
 
 def parse_config(text: str, source: str | Path) -> dict[str, Any]:
-    """Settings of a config's text: ``model``, and ``default_scope`` and ``custom_imports`` if any.
+    r"""Settings in a config's text: ``model``, and ``default_scope``, ``custom_imports`` if any.
 
     Args:
         text: As MMEngine dumps a config: assignments of literals and ``dict(...)``.
@@ -31,7 +31,7 @@ def parse_config(text: str, source: str | Path) -> dict[str, Any]:
         ValueError: If the text is no such config, or says anything that would have to be run.
 
     Example:
-        >>> parse_config("model = dict(type='GAN', sizes=(1, -2.5))\\nhooks = start()", 'a.pth')
+        >>> parse_config("model = dict(type='GAN', sizes=(1, -2.5))\nhooks = start()", 'a.pth')
         {'model': {'type': 'GAN', 'sizes': (1, -2.5)}}
     """
     try:
@@ -127,10 +127,12 @@ def _no_config(source: str | Path, reason: str) -> ValueError:
 def _registered(name: Any, scope: str | None, imports: Any, source: str | Path) -> str:
     """The name by which a registry finds the part without importing anything."""
     MODELS.import_from_location()
-    if isinstance(name, type):  # in a config that was given, and is code already
-        name = f'{name.__module__}.{name.__qualname__}'
     registries = {'mmengine': MODELS.parent, **MODELS.parent.children}
-    found = _find(name, scope, registries) if isinstance(name, str) else None
+    found = None
+    if isinstance(name, type):  # in a config that was given, and is code already
+        found = _name_of(name, registries)
+    elif isinstance(name, str):
+        found = _find(name, scope, registries)
     if found is None:
         first = f'Import {", ".join(imports)} first' if imports else 'Import its module first'
         raise ValueError(
@@ -153,7 +155,10 @@ def _find(name: str, scope: str | None, registries: Mapping[str, Any]) -> str | 
             return name if owner in ('mmgan_lite', 'mmengine') else f'{owner}.{key}'
     # Configs in pure Python are saved with the whole path of each class.
     module, _, attribute = name.rpartition('.')
-    named = getattr(sys.modules.get(module), attribute, None)
+    return _name_of(getattr(sys.modules.get(module), attribute, None), registries)
+
+
+def _name_of(named: Any, registries: Mapping[str, Any]) -> str | None:
     for owner, registry in registries.items():
         for key, part in registry.module_dict.items():
             if part is named and _draws(part):

@@ -28,7 +28,7 @@ def parse_args() -> argparse.Namespace:
     way.add_argument(
         '--points',
         default='0,1,2,3',
-        help='through the latents of these images, as sample numbers them (default: 0,1,2,3)',
+        help='from image to image, as sample numbers them (default: 0,1,2,3)',
     )
     way.add_argument('--classes', help="from class to class, such as 3,8, or 'all'")
     way.add_argument('--truncations', help='from truncation to truncation, such as 0,0.5,1')
@@ -36,11 +36,16 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--steps', type=int, default=16, help='frames from one to the next')
     parser.add_argument('--loop', action='store_true', help='back to the first; not truncations')
     parser.add_argument('--num', type=int, default=4, help='rows of --classes and --truncations')
-    parser.add_argument('--labels', help='with --points: a row for each class; else as in sample')
+    parser.add_argument(
+        '--labels',
+        help='with --points: a row for each class, and no way between classes; else as in sample',
+    )
     parser.add_argument('--seed', type=int, default=0, help='same seed, same images (default: 0)')
     parser.add_argument('--truncation', type=float, default=1.0, help='factor of the latents')
     parser.add_argument('--no-ema', action='store_true', help='the last weights, not their average')
-    parser.add_argument('--frame-ms', type=int, default=80, help='of the GIF, at least 20')
+    parser.add_argument(
+        '--frame-ms', type=int, help='of the GIF, at least 20 (default: 80; truncations 500)'
+    )
     parser.add_argument(
         '--scale', type=int, help='pixels of the GIF for one of an image (default: by its size)'
     )
@@ -55,7 +60,7 @@ def draw(inferencer: GANInferencer, args: argparse.Namespace) -> tuple[str, dict
     if args.truncations is not None:
         truncations = _numbers('--truncations', args.truncations, float)
         result = inferencer.sweep_truncation(truncations, args.num, labels, **shared)
-        return 'truncation', result
+        return 'truncations', result
     shared.update(steps=args.steps, loop=args.loop, truncation=args.truncation)
     if args.classes is not None:
         if labels is not None:
@@ -77,11 +82,16 @@ def main() -> None:
     try:
         inferencer = load_inferencer(args)
         name, result = draw(inferencer, args)
-        scale = args.scale or max(1, _SHOWN_PIXELS // max(inferencer.model.image_shape[1:]))
-        closed = args.loop and name != 'truncation'
+        scale = args.scale
+        if scale is None:
+            scale = max(1, _SHOWN_PIXELS // max(inferencer.model.image_shape[1:]))
+        closed = args.loop and name != 'truncations'
         frames = [enlarge(frame, scale) for frame in there_and_back(result['frames'], closed)]
         save_png(result['visualization'], args.out / f'{name}.png')
-        save_gif(frames, args.out / f'{name}.gif', args.frame_ms)
+        frame_ms = args.frame_ms
+        if frame_ms is None:
+            frame_ms = 500 if name == 'truncations' else 80
+        save_gif(frames, args.out / f'{name}.gif', frame_ms)
     except ValueError as error:
         raise SystemExit(f'error: {error}') from None
     print(f'{name}.png and {name}.gif, of {len(frames)} frames, written to {args.out}')
