@@ -10,6 +10,7 @@ from mmgan_lite.catalog import config_path, get_config, list_components, list_co
 from mmgan_lite.version import __version__
 
 __all__ = [
+    'GANInferencer',
     '__version__',
     'config_path',
     'get_config',
@@ -20,9 +21,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # get_model needs torch, so it is imported when somebody asks for it.
-    if name == 'get_model':
-        from mmgan_lite.apis import get_model
+    # These need torch, so they are imported when somebody asks for them.
+    if name in ('GANInferencer', 'get_model'):
+        from mmgan_lite import apis
 
-        return get_model
+        return getattr(apis, name)
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -1,4 +1,8 @@
-_base_ = ['../_base_/datasets/stacked_mnist_28x28.py', '../_base_/default_runtime.py']
+_base_ = [
+    '../_base_/datasets/stacked_mnist_28x28.py',
+    '../_base_/evaluation/stacked_mnist.py',
+    '../_base_/default_runtime.py',
+]
 work_dir = 'work_dirs/{{ fileBasenameNoExtension }}'
 # For a GPU: 15 million images in batches of 256. The settings are ours: the paper's objective and
 # networks, a third as wide as those for CIFAR-10.
@@ -14,7 +18,7 @@ model = dict(
     ema=dict(type='HalfLifeMovingAverage', half_life=500_000, images_per_update=256),
 )
 train_dataloader = dict(batch_size=256)
-train_cfg = dict(by_epoch=False, max_iters=60_000)
+train_cfg = dict(by_epoch=False, max_iters=60_000, val_interval=5000)
 optim_wrapper = dict(
     constructor='MultiOptimWrapperConstructor',
     generator=dict(

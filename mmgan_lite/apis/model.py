@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from mmengine.config import Config
+from torch import nn
 
 from mmgan_lite.catalog import config_path
 from mmgan_lite.checkpoints import read_checkpoint
@@ -32,25 +34,72 @@ def get_model(
         The model, in eval mode.
 
     Raises:
-        ValueError: If there is no such config, or the checkpoint is missing, damaged, holds code,
-            or is of another model.
+        ValueError: If there is no such config or device, or the checkpoint is missing, damaged,
+            holds code, or is of another model.
 
     Example:
         >>> get_model('gan_mlp_digits-28x28').sample(2).shape
         torch.Size([2, 1, 28, 28])
     """
+    target = find_device(device)
     if isinstance(config, str):
-        config = _read_config(config)
+        config = read_config(config)
     model = build_part(MODELS, config['model'], 'model')
     if weights is not None:
         state = read_checkpoint(weights, old_checkpoint)['state_dict']
-        _check_same_model(state, model.state_dict(), weights)
-        model.load_state_dict(state)
-    return model.to(device).eval()
+        load_weights(model, state, weights)
+    return model.to(target).eval()
 
 
-def _read_config(name: str) -> Mapping:
+def read_config(name: str) -> Mapping:
+    """The config of a file, or of a name that comes with the package; its code runs.
+
+    Raises:
+        ValueError: If there is no such config.
+    """
     return Config.fromfile(name if Path(name).is_file() else config_path(name))
+
+
+def load_weights(model: nn.Module, state: Mapping, source: str | Path) -> None:
+    """Load all weights of a model, or none of them.
+
+    Args:
+        model: What they go into.
+        state: Tensors by their names in the model.
+        source: The file that they are from, for the error.
+
+    Raises:
+        ValueError: If names or shapes are not those of the model; the first that differ are named.
+    """
+    _check_same_model(state, model.state_dict(), source)
+    model.load_state_dict(state)
+
+
+def find_device(device: str | torch.device | None = None) -> torch.device:
+    """The device of a name; without one a GPU where there is one, and the CPU elsewhere.
+
+    Raises:
+        ValueError: If this machine has no such device, or images on it would have no values.
+
+    Example:
+        >>> find_device('cpu')
+        device(type='cpu')
+    """
+    if device is None:
+        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    try:
+        found = torch.empty(0, device=device).device
+    except (AssertionError, NotImplementedError, RuntimeError, TypeError) as error:
+        # Each kind of device says in its own way that it is not there.
+        reason = str(error).partition('\n')[0]
+        raise ValueError(
+            f"device must be one of this machine, got {device!r} ({reason}). Pass device='cpu'."
+        ) from error
+    if found.type == 'meta':
+        raise ValueError(
+            "device must hold values, but 'meta' holds none. Pass device='cpu' or 'cuda'."
+        )
+    return found
 
 
 def _check_same_model(found: Mapping, expected: Mapping, checkpoint: str | Path) -> None:

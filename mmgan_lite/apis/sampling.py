@@ -1,7 +1,8 @@
 """Draw images from a trained GAN."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -9,7 +10,7 @@ from mmgan_lite.models import GAN
 
 # A fixed size makes an image depend on its seed and index alone: linear algebra libraries round
 # differently in batches of different sizes.
-_CHUNK = 64
+CHUNK = 64
 
 
 def draw_images(
@@ -18,6 +19,7 @@ def draw_images(
     seed: int = 0,
     labels: Sequence[int] | None = None,
     use_ema: bool = True,
+    truncation: float = 1.0,
 ) -> tuple[Tensor, Tensor | None]:
     """Draw uint8 images; image i of a seed is the same whatever ``num`` is.
 
@@ -28,40 +30,110 @@ def draw_images(
         labels: Classes, taken in turn until there are ``num``; None draws them at random where the
             model is conditional.
         use_ema: Whether to draw from the average of the weights, where there is one.
+        truncation: Factor of the latents, in [0, 1].
 
     Returns:
         Images, uint8 ``(num, C, H, W)``, and their labels, int64 ``(num,)`` or None, on the CPU.
 
     Raises:
-        ValueError: If ``num`` or a label is out of its range, or the model has no classes.
+        ValueError: If an argument is out of its range, the model has no classes, or an image is not
+            finite.
     """
-    if num < 1:
-        raise ValueError(f'num must be at least 1, got {num}. Pass num=64 for a grid of 8 by 8.')
-    if labels is not None and model.num_classes is None:
+    latents, chosen = draw_inputs(model, num, seed, labels)
+    images = render(model, latents, chosen, use_ema, truncation)
+    return images, None if chosen is None else torch.tensor(chosen)
+
+
+def draw_inputs(
+    model: GAN, num: int, seed: int = 0, labels: Sequence[int] | None = None
+) -> tuple[Tensor, list[int] | None]:
+    """What :func:`draw_images` makes images of; arguments are its own.
+
+    Returns:
+        Latents, float32 ``(num, latent_dim)`` on the CPU, and ``num`` labels, or None without
+        classes.
+
+    Raises:
+        ValueError: If ``num``, ``seed`` or a label is out of its range, or the model has no
+            classes.
+    """
+    if isinstance(num, bool) or not isinstance(num, int) or num < 1:
+        raise ValueError(
+            f'num must be at least 1, and an int, got {num!r}. Pass num=64 for a grid of 8 by 8.'
+        )
+    if isinstance(seed, bool) or not isinstance(seed, int) or not -(2**63) <= seed < 2**64:
+        raise ValueError(f'seed must be an int of 64 bits, got {seed!r}. Pass seed=0.')
+    check_labels(model, labels)
+    latents, drawn = _draw_each(model, num, seed)
+    return latents, drawn if labels is None else [labels[i % len(labels)] for i in range(num)]
+
+
+def check_labels(model: GAN, labels: Sequence[int] | None) -> None:
+    """Raise ``ValueError`` unless the labels are at least one class of the model, or None."""
+    if labels is None:
+        return
+    if model.num_classes is None:
         raise ValueError(
             f'labels must be None for a model without classes, got {list(labels)}. '
             'Train a conditional model to choose classes.'
         )
-    if labels is not None and len(labels) == 0:
+    if len(labels) == 0:
         raise ValueError('labels must name at least one class, got none. Pass labels=[3, 7].')
-    latents, drawn = _draw_inputs(model, num, seed)
-    chosen = drawn if labels is None else [labels[i % len(labels)] for i in range(num)]
+    if not all(isinstance(label, (int, np.integer)) for label in labels):
+        raise ValueError(f'labels must be ints, got {list(labels)}. Pass labels=[3, 7].')
+    if min(labels) < 0 or max(labels) >= model.num_classes:
+        raise ValueError(
+            f'labels must lie in [0, {model.num_classes}), got {min(labels)} to {max(labels)}. '
+            f'The model was built with num_classes={model.num_classes}.'
+        )
 
+
+def render(
+    model: GAN,
+    latents: Tensor,
+    labels: Sequence[int] | None = None,
+    use_ema: bool = True,
+    truncation: float = 1.0,
+) -> Tensor:
+    """Images of given latents; each depends on its own latents and label alone.
+
+    Args:
+        model: A trained GAN.
+        latents: Float ``(N, latent_dim)``, N at least 1.
+        labels: N classes; None for a model without them.
+        use_ema: Whether to draw from the average of the weights, where there is one.
+        truncation: Factor of the latents, in [0, 1].
+
+    Returns:
+        uint8 ``(N, C, H, W)``, on the CPU.
+
+    Raises:
+        ValueError: If an argument is out of its range, or an image is not finite.
+    """
     chunks = []
-    for start in range(0, num, _CHUNK):
-        part = slice(start, start + _CHUNK)
+    for start in range(0, len(latents), CHUNK):
+        part = slice(start, start + CHUNK)
         chunk = latents[part]
-        padding = _CHUNK - len(chunk)
+        padding = CHUNK - len(chunk)
         padded = torch.cat([chunk, chunk[:1].expand(padding, -1)])
         padded_labels = None
-        if chosen is not None:
-            padded_labels = [*chosen[part], *(chosen[start],) * padding]
-        images = model.sample(_CHUNK, labels=padded_labels, latents=padded, use_ema=use_ema)
-        chunks.append(model.data_preprocessor.to_uint8(images[: len(chunk)]).cpu())
-    return torch.cat(chunks), None if chosen is None else torch.tensor(chosen)
+        if labels is not None:
+            padded_labels = [*labels[part], *(labels[start],) * padding]
+        images = model.sample(
+            CHUNK, labels=padded_labels, latents=padded, use_ema=use_ema, truncation=truncation
+        )[: len(chunk)]
+        _check_finite(images, model, use_ema)
+        chunks.append(model.data_preprocessor.to_uint8(images).cpu())
+    return torch.cat(chunks)
 
 
-def _draw_inputs(model: GAN, num: int, seed: int) -> tuple[Tensor, list[int] | None]:
+def non_finite_names(state: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]]) -> list[str]:
+    """Names of the tensors that hold NaN or infinity."""
+    named = state.items() if isinstance(state, Mapping) else state
+    return [name for name, value in named if not bool(torch.isfinite(value).all())]
+
+
+def _draw_each(model: GAN, num: int, seed: int) -> tuple[Tensor, list[int] | None]:
     """Latents and random labels, one image at a time, so that more of them change none before."""
     generator = torch.Generator().manual_seed(seed)
     latents, labels = [], []
@@ -70,3 +142,17 @@ def _draw_inputs(model: GAN, num: int, seed: int) -> tuple[Tensor, list[int] | N
         if model.num_classes is not None:
             labels.append(int(torch.randint(model.num_classes, (1,), generator=generator)))
     return torch.cat(latents), labels or None
+
+
+def _check_finite(images: Tensor, model: GAN, use_ema: bool) -> None:
+    """As bytes, NaN would be a black pixel and infinity a white one: like any other."""
+    if bool(images.isfinite().all()):
+        return
+    averaged = use_ema and model.generator_ema is not None
+    name = 'generator_ema' if averaged else 'generator'
+    broken = non_finite_names(getattr(model, name).state_dict(prefix=f'{name}.'))
+    cause = f'{broken[0]} is not finite either' if broken else 'all weights are finite'
+    raise ValueError(
+        f'The generator must give finite images, got NaN or infinity ({cause}). The training has '
+        'diverged: take an earlier checkpoint, or train with a lower rate.'
+    )

@@ -11,6 +11,8 @@ COMMANDS = {
     'train': 'train a model from a config',
     'test': "run a config's test loop on a checkpoint",
     'sample': 'draw images from a trained GAN',
+    'interpolate': 'draw ways between images of a trained GAN',
+    'publish-model': 'write the generator of a checkpoint alone',
     'list': 'list configs or registered parts',
     'info': 'explain one registered part or config',
     'check-config': 'find all mistakes in configs, without data',

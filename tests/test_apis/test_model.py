@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from mmgan_lite.apis import get_model
+from mmgan_lite.apis.model import find_device
 
 
 def config(num_classes=None, hidden_dims=(8, 8)):
@@ -101,3 +102,18 @@ def test_unknown_config():
         ValueError, match=r"got 'gan_mlp_digit'. The nearest are: gan_mlp_digits-28x28"
     ):
         get_model('gan_mlp_digit')
+
+
+@pytest.mark.parametrize('device', ['gpu', 'cuda:99', 'xla', 3.5])
+def test_device_that_is_not_there(device):
+    with pytest.raises(ValueError, match=r'device must be one of this machine, got .*device=.cpu'):
+        get_model('gan_mlp_digits-28x28', device=device)
+
+
+def test_device_without_values():
+    with pytest.raises(ValueError, match=r"'meta' holds none"):
+        find_device('meta')
+
+
+def test_best_device_by_default():
+    assert find_device().type == ('cuda' if torch.cuda.is_available() else 'cpu')

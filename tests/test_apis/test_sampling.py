@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from mmgan_lite.apis import draw_images
+from mmgan_lite.apis.sampling import draw_inputs, render
 
 
 def test_image_depends_on_seed_and_index_alone(make_gan):
@@ -49,7 +50,7 @@ def test_average_or_last_weights(make_gan):
 
 
 def test_bad_arguments(make_gan):
-    with pytest.raises(ValueError, match=r'num must be at least 1, got 0'):
+    with pytest.raises(ValueError, match=r'num must be at least 1, and an int, got 0'):
         draw_images(make_gan(), 0)
     with pytest.raises(ValueError, match=r'labels must be None for a model without classes'):
         draw_images(make_gan(), 2, labels=[1])
@@ -57,3 +58,42 @@ def test_bad_arguments(make_gan):
         draw_images(make_gan(num_classes=3), 2, labels=[])
     with pytest.raises(ValueError, match=r'labels must lie in \[0, 3\), got 0 to 3'):
         draw_images(make_gan(num_classes=3), 2, labels=[0, 3])
+    with pytest.raises(ValueError, match=r'labels must be ints, got \[0.5\]'):
+        draw_images(make_gan(num_classes=3), 2, labels=[0.5])
+    with pytest.raises(ValueError, match=r'num must be at least 1, and an int, got 2.0'):
+        draw_images(make_gan(), 2.0)
+    with pytest.raises(ValueError, match=r'seed must be an int of 64 bits, got 0.5'):
+        draw_images(make_gan(), 2, seed=0.5)
+    for truncation in (-0.1, 1.1, float('nan')):
+        with pytest.raises(ValueError, match=r'truncation must lie in \[0, 1\]'):
+            draw_images(make_gan(), 2, truncation=truncation)
+
+
+def test_truncation_is_a_factor_of_the_latents(make_gan):
+    gan = make_gan()
+    latents, _ = draw_inputs(gan, 3, seed=2)
+    images, _ = draw_images(gan, 3, seed=2, truncation=0.5)
+    assert torch.equal(images, render(gan, 0.5 * latents))
+    still, _ = draw_images(gan, 3, seed=2, truncation=0.0)
+    assert torch.equal(still, still[:1].expand(3, -1, -1, -1))
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_broken_weights_are_named_and_not_drawn_black(make_gan, value):
+    gan = make_gan(ema=dict(type='ExponentialMovingAverage'))
+    gan.generator_ema.module.layers[2].weight.data[0, 0] = value
+    with pytest.raises(
+        ValueError,
+        match=r'must give finite images, .*\(generator_ema.module.layers.2.weight is not finite',
+    ):
+        draw_images(gan, 2)
+    assert draw_images(gan, 2, use_ema=False)[0].shape == (2, 1, 4, 4)
+
+
+def test_images_that_overflow_are_not_drawn_white(make_gan):
+    gan = make_gan()
+    gan.generator.layers[-1] = torch.nn.Identity()
+    gan.generator.layers[-2].bias.data.fill_(3e38)
+    gan.generator.layers[-2].weight.data.fill_(3e38)
+    with pytest.raises(ValueError, match=r'got NaN or infinity \(all weights are finite\)'):
+        draw_images(gan, 2)
