@@ -12,6 +12,7 @@ default_hooks = dict(
     checkpoint=dict(type='CheckpointHook', interval=5000, by_epoch=False, max_keep_ckpts=2),
     data_placement=dict(type='DataPlacementHook'),
     setup_check=dict(type='SetupCheckHook'),
+    health=dict(type='GANHealthHook'),
     safe_checkpoint=dict(type='SafeCheckpointHook'),
     samples=dict(type='SampleVisualizationHook', interval=1000),
     progress_bar=dict(type='ProgressBarHook'),
