@@ -124,10 +124,9 @@ class GANHealthHook(Hook):
         if is_main_process():
             # Other latents in each probe, the same in a run that is repeated.
             with isolated_random_state(runner.iter, _bare(runner.model).device):
-                figures, first_nonfinite = self._take(
-                    _bare(runner.model), data_batch, outputs or {}
-                )
-            self._report(runner, figures, first_nonfinite)
+                measured = self._measure(_bare(runner.model), data_batch, outputs or {})
+            figures, nonfinite = _read(*measured)
+            self._report(runner, figures, nonfinite)
             stop = any(name in self.stop_on for name in self._watch.active)
         if self.stop_on and _first_process_says(stop):
             runner.logger.error(
@@ -135,10 +134,10 @@ class GANHealthHook(Hook):
             )
             runner.train_loop.stop_training = True
 
-    def _take(
+    def _measure(
         self, model: Any, data_batch: Any, outputs: Mapping[str, Tensor | float]
-    ) -> tuple[dict[str, float], str]:
-        """All figures, and the name of the first tensor that is not finite, or ''."""
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Figures, and what must be finite, by name: scalars that lie on the device."""
         images, labels = model.prepare_batch(data_batch)
         images = images[: self.num_samples]
         labels = None if labels is None else labels[: self.num_samples]
@@ -151,17 +150,7 @@ class GANHealthHook(Hook):
             **{name: _largest(torch.as_tensor(value)) for name, value in outputs.items()},
             **{f'{name} of the probe': _largest(tensor) for name, tensor in probe.items()},
         }
-        # One vector, so that the device is waited for once.
-        scalars = [*figures.values(), *checked.values()]
-        numbers = torch.stack([s.to(model.device, torch.float32).reshape(()) for s in scalars])
-        read = numbers.tolist()
-        values = dict(zip(figures, read, strict=False))
-        bad = [
-            name
-            for name, value in zip(checked, read[len(figures) :], strict=True)
-            if not math.isfinite(value)
-        ]
-        return {**values, 'nonfinite': float(len(bad))}, (bad or [''])[0]
+        return figures, checked
 
     @torch.no_grad()
     def _class_entropy(self, model: Any, real_images: Tensor, fake_images: Tensor) -> Tensor:
@@ -172,10 +161,11 @@ class GANHealthHook(Hook):
         )
         return fake / real
 
-    def _report(self, runner: Runner, figures: dict[str, float], first_nonfinite: str) -> None:
+    def _report(self, runner: Runner, figures: dict[str, float], nonfinite: Sequence[str]) -> None:
         """Log the figures, and which states begin or end with them."""
+        figures = {**figures, 'nonfinite': len(nonfinite)}
         known = {name: value for name, value in figures.items() if math.isfinite(value)}
-        changes = self._watch.update(known, first_nonfinite)
+        changes = self._watch.update(known, first_nonfinite=(*nonfinite, '')[0])
         for name, value in {**figures, 'alarms': len(self._watch.active)}.items():
             if name not in _UNLOGGED:
                 runner.message_hub.update_scalar(f'train/health/{name}', value)
@@ -214,6 +204,18 @@ def _first_process_says(stop: bool) -> bool:
     flag = torch.tensor([float(stop)])
     broadcast(flag, src=0)
     return bool(flag)
+
+
+def _read(
+    figures: Mapping[str, Tensor], checked: Mapping[str, Tensor]
+) -> tuple[dict[str, float], list[str]]:
+    """The figures as numbers, and the names of what is not finite; waits for the device, once."""
+    scalars = [*figures.values(), *checked.values()]
+    device = scalars[0].device
+    numbers = torch.stack([s.detach().to(device, torch.float32).reshape(()) for s in scalars])
+    values = iter(numbers.tolist())
+    read = {name: next(values) for name in figures}
+    return read, [name for name in checked if not math.isfinite(next(values))]
 
 
 def _figures(
