@@ -93,7 +93,7 @@ STATES: dict[str, State] = {
                 ('class_entropy',),
                 "the entropy of the fakes' classes is {class_entropy:.3f} of the real images' one, "
                 f'below {CLASSES_LOW}',
-                patience=5,
+                patience=10,
             ),
         ),
         "Lower the generator's learning rate or generator_steps, raise discriminator_steps, or "

@@ -1,4 +1,3 @@
-import math
 import re
 
 import pytest
@@ -20,7 +19,7 @@ HEALTHY = dict(
 SICK = [
     ('mode_collapse', dict(diversity=0.09), 2),
     ('mode_collapse', dict(diversity=0.2), 5),
-    ('mode_collapse', dict(class_entropy=0.2), 5),
+    ('mode_collapse', dict(class_entropy=0.2), 10),
     ('discriminator_won', dict(separation=1.0, doubt=0.01), 5),
     ('discriminator_lost', dict(separation=0.2), 3),
     ('discriminator_lost', dict(separation=0.5, mean_shift=1.5), 3),
@@ -67,7 +66,7 @@ def test_state_is_named_once_after_its_patience_and_told_to_be_over(name, figure
 @pytest.mark.parametrize('figures', WELL)
 def test_healthy_figures_raise_no_alarm(figures):
     watch = HealthWatch()
-    assert [watch.update({**HEALTHY, **figures}) for _ in range(10)] == [[]] * 10
+    assert [watch.update({**HEALTHY, **figures}) for _ in range(20)] == [[]] * 20
 
 
 def test_a_good_probe_between_bad_ones_begins_the_count_anew():
@@ -91,7 +90,7 @@ def test_the_sign_tells_the_figure_and_what_is_not_finite():
 
 def test_figures_that_could_not_be_taken_count_for_nothing():
     watch = HealthWatch()
-    assert [watch.update({}) for _ in range(10)] == [[]] * 10
+    assert [watch.update({}) for _ in range(20)] == [[]] * 20
 
 
 def test_diverged_training_is_in_no_other_state():
@@ -109,14 +108,13 @@ def test_two_states_at_once_are_both_named():
 
 
 @pytest.mark.parametrize('name', STATES)
-def test_every_limit_is_told_in_the_docs(repo, name):
-    """The page has a section of each state, with each number of its rules."""
+def test_docs_tell_the_figures_and_the_patience_of_each_rule(repo, name):
     page = (repo / 'docs' / 'health.md').read_text()
     section = re.search(rf'^### `{name}`\n(.*?)(?=^##|\Z)', page, re.MULTILINE | re.DOTALL)[1]
     for rule in STATES[name].rules:
-        for figure in rule.needs:
-            if figure not in ('max_logit', 'weight_norm_generator'):
-                assert f'`{figure}`' in section
+        for figure in set(rule.needs) - {'max_logit', 'weight_norm_generator'}:
+            assert f'`{figure}`' in section
+        limit = re.search(r'(?:below|over|at most) ([\d.e+-]*\d)', rule.sign)
+        if limit is not None:
+            assert limit[1] in section
         assert f'{rule.patience} probe' in section
-    for limit in re.findall(r'(?:below|over|at most) ([\d.e+-]+\d)', str([r.sign for r in STATES[name].rules])):
-        assert any(math.isclose(float(limit), float(n)) for n in re.findall(r'\d[\d.]*(?:e[+-]?\d+)?\d*', section.replace(',', '')) if n.rstrip('.')), limit
