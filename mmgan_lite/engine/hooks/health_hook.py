@@ -98,7 +98,7 @@ class GANHealthHook(Hook):
                 f'GANHealthHook needs a GAN, but the model is a {type(model).__name__}. '
                 'Remove the hook from the config.'
             )
-        self._watch = HealthWatch()
+        self._watch = HealthWatch(model.discriminator_steps)
         if self._classifier_cfg is not None and is_main_process():
             classifier = build_part(MODELS, self._classifier_cfg, 'classifier')
             self._classifier = classifier.to(model.device)

@@ -30,12 +30,15 @@ class Rule:
         needs: The figures that it looks at.
         sign: What it says of them, to be filled in with them.
         patience: In how many probes in a row it must hold.
+        per_turn: Whether that is times ``discriminator_steps``: the generator, whose turn comes so
+            much more rarely, needs that longer to catch up.
     """
 
     holds: Callable[[Figures], bool]
     needs: tuple[str, ...]
     sign: str
     patience: int
+    per_turn: bool = False
 
     def applies(self, figures: Figures) -> bool:
         """Whether it holds; not where a figure that it needs is not there."""
@@ -108,6 +111,7 @@ STATES: dict[str, State] = {
                 ('separation', 'doubt'),
                 f'separation is {{separation:.3f}}, and doubt {{doubt:.1e}}, below {DOUBT_WON}',
                 patience=5,
+                per_turn=True,
             ),
         ),
         "Lower the discriminator's learning rate or discriminator_steps, add R1Regularizer to "
@@ -168,6 +172,9 @@ class HealthWatch:
     after two in a row in which none held. A training that has diverged is in no other state: its
     figures mean nothing more.
 
+    Args:
+        discriminator_steps: Of the GAN, to each turn of the generator.
+
     Example:
         >>> watch = HealthWatch()
         >>> watch.update(dict(diversity=0.01))
@@ -180,7 +187,8 @@ class HealthWatch:
 
     _ENDS_AFTER = 2
 
-    def __init__(self) -> None:
+    def __init__(self, discriminator_steps: int = 1) -> None:
+        self._discriminator_steps = discriminator_steps
         self.active: list[str] = []
         self._held: dict[tuple[str, int], int] = {}
         self._clear: dict[str, int] = {}
@@ -200,7 +208,7 @@ class HealthWatch:
             begun = [
                 rule
                 for position, rule in enumerate(state.rules)
-                if self._count((name, position), rule.applies(figures)) >= rule.patience
+                if self._count((name, position), rule.applies(figures)) >= self._patience(rule)
             ]
             holds = any(rule.applies(figures) for rule in state.rules)
             self._clear[name] = 0 if holds else self._clear.get(name, 0) + 1
@@ -212,6 +220,9 @@ class HealthWatch:
                 self.active.remove(name)
                 changes.append(Change(name, None))
         return changes
+
+    def _patience(self, rule: Rule) -> int:
+        return rule.patience * (self._discriminator_steps if rule.per_turn else 1)
 
     def _count(self, key: tuple[str, int], holds: bool) -> int:
         self._held[key] = self._held.get(key, 0) + 1 if holds else 0

@@ -75,6 +75,13 @@ def test_a_good_probe_between_bad_ones_begins_the_count_anew():
         assert watch.update({**HEALTHY, **figures}) == []
 
 
+def test_rare_turns_of_the_generator_take_longer_to_be_lost():
+    watch = HealthWatch(discriminator_steps=4)
+    won = {**HEALTHY, 'separation': 1.0, 'doubt': 0.0}
+    assert [watch.update(won) for _ in range(19)] == [[]] * 19
+    assert names(watch.update(won)) == ['discriminator_won']
+
+
 def test_the_sign_tells_the_figure_and_what_is_not_finite():
     watch = HealthWatch()
     (change,) = watch.update({**HEALTHY, 'nonfinite': 2}, 'generator.layers.0.weight')
