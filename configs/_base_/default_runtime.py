@@ -15,6 +15,7 @@ default_hooks = dict(
     non_finite_guard=dict(type='NonFiniteGuardHook'),
     corrupt_images=dict(type='CorruptImageHook'),
     provenance=dict(type='ProvenanceHook'),
+    health=dict(type='GANHealthHook'),
     safe_checkpoint=dict(type='SafeCheckpointHook'),
     evaluation_log=dict(type='EvaluationLogHook'),
     samples=dict(type='SampleVisualizationHook', interval=1000),

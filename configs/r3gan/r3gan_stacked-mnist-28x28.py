@@ -18,7 +18,7 @@ model = dict(
     ema=dict(type='HalfLifeMovingAverage', half_life=500_000, images_per_update=256),
 )
 train_dataloader = dict(batch_size=256)
-train_cfg = dict(by_epoch=False, max_iters=60_000, val_interval=5000)
+train_cfg = dict(by_epoch=False, max_iters=60_000, val_interval=6000)
 optim_wrapper = dict(
     constructor='MultiOptimWrapperConstructor',
     generator=dict(

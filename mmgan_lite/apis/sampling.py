@@ -146,12 +146,13 @@ def _draw_each(model: GAN, num: int, seed: int) -> tuple[Tensor, list[int] | Non
 
 def _check_finite(images: Tensor, model: GAN, use_ema: bool) -> None:
     """As bytes, NaN would be a black pixel and infinity a white one: like any other."""
-    if bool(images.isfinite().all()):
-        return
     averaged = use_ema and model.generator_ema is not None
     name = 'generator_ema' if averaged else 'generator'
+    # A tanh makes ones of infinite numbers before it.
     broken = non_finite_names(getattr(model, name).state_dict(prefix=f'{name}.'))
-    cause = f'{broken[0]} is not finite either' if broken else 'all weights are finite'
+    if not broken and bool(images.isfinite().all()):
+        return
+    cause = f'{broken[0]} is not finite' if broken else 'all weights are finite'
     raise ValueError(
         f'The generator must give finite images, got NaN or infinity ({cause}). The training has '
         'diverged: take an earlier checkpoint, or train with a lower rate.'

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mmgan_lite.arguments import check_positive
 from mmgan_lite.models.cuda_graph import GraphedStep
-from mmgan_lite.models.modes import evaluating, frozen, frozen_statistics
+from mmgan_lite.models.modes import evaluating, frozen, frozen_statistics, unchanged_buffers
 from mmgan_lite.registry import MODELS, build_part
 
 
@@ -301,6 +301,47 @@ class GAN(BaseModel):
         images = batch['inputs'].contiguous(memory_format=self._memory_format)
         return images, self._check_batch(images, batch.get('labels'))
 
+    def probe(self, real_images: Tensor, labels: Tensor | None = None) -> dict[str, Tensor]:
+        """How the two players stand on a batch, as a step of training finds them.
+
+        In the modes of training, augmented, and in float32. Nothing stays of it: weights,
+        gradients, batch norm's statistics and all other buffers are as they were. Only torch's
+        random numbers go on. It talks to no other process.
+
+        Args:
+            real_images: Float ``(N, C, H, W)`` in [-1, 1], some or all of a prepared batch.
+            labels: int64 ``(N,)``, which the fakes are drawn with; None for an unconditional model.
+
+        Returns:
+            All detached: ``fake_images`` ``(N, C, H, W)``; ``real_logits`` and ``fake_logits``
+            ``(N,)``; ``grad_norm_discriminator`` and ``grad_norm_generator``, 2-norms of the
+            gradients of the objective and the auxiliary loss, on these images and without
+            regularisers.
+        """
+        generator, discriminator = _bare(self.generator), _bare(self.discriminator)
+        with torch.enable_grad(), unchanged_buffers(self):
+            fake_images = generator(self.sample_latents(len(real_images)), labels)
+            real_logits, real_classes = self._judge(discriminator, real_images, labels)
+            fake_logits, fake_classes = self._judge(discriminator, fake_images, labels)
+            loss_disc = self.loss.discriminator(real_logits, fake_logits)
+            compared = (real_logits.detach(),) if self.loss.needs_real_logits else ()
+            loss_gen = self.loss.generator(fake_logits, *compared)
+            if self.auxiliary_loss is not None:
+                loss_disc = loss_disc + self.auxiliary_loss.discriminator(
+                    real_classes, fake_classes, labels
+                )
+                loss_gen = loss_gen + self.auxiliary_loss.generator(fake_classes, labels)
+            grad_norms = dict(
+                grad_norm_discriminator=_norm_of_gradient(loss_disc, discriminator),
+                grad_norm_generator=_norm_of_gradient(loss_gen, generator),
+            )
+        return dict(
+            fake_images=fake_images.detach(),
+            real_logits=real_logits.detach(),
+            fake_logits=fake_logits.detach(),
+            **grad_norms,
+        )
+
     def _build_graphed_step(self, optim_wrapper: OptimWrapperDict) -> GraphedStep:
         if is_model_wrapper(self.generator):
             raise ValueError(
@@ -505,6 +546,14 @@ def _grad_norm(network: str, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
 def _skipped(optim_wrapper: OptimWrapper) -> bool:
     """Whether a guard kept the network from its last step; MMEngine's wrappers have none."""
     return getattr(optim_wrapper, 'skipped', False)
+
+
+def _norm_of_gradient(loss: Tensor, network: nn.Module) -> Tensor:
+    """2-norm over all weights of a network; their ``grad`` and the graph of the loss stay."""
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    gradients = torch.autograd.grad(loss, trained, retain_graph=True, allow_unused=True)
+    norms = [torch.linalg.vector_norm(g) for g in gradients if g is not None]
+    return torch.linalg.vector_norm(torch.stack(norms)) if norms else loss.new_zeros(())
 
 
 def _told_by(generator: Any) -> tuple[int, tuple[int, ...], int | None]:

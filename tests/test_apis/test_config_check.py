@@ -93,7 +93,7 @@ def test_neither_data_nor_downloads(cfg, monkeypatch, tmp_path):
         (dict(default_hooks__checkpoint__by_epoch=True), 'default_hooks.checkpoint.by_epoch'),
         (dict(default_hooks__logger2=dict(type="LoggerHook")),
          None),
-        (dict(val_cfg={}), 'val_dataloader'),
+        (dict(val_dataloader=None), 'val_dataloader'),
         (dict(randomness__sead=3), 'randomness.sead'),
         (dict(randomness__seed='a'), 'randomness.seed'),
         (dict(log_level='LOUD'), 'log_level'),

@@ -46,4 +46,4 @@ def test_seed_and_weights_decide_the_images(tool, trained, tmp_path):
 
 def test_bad_arguments(tool, trained, tmp_path):
     result = draw(tool, trained, tmp_path, '--num', 2, '--labels', '3,x', check=False)
-    assert "--labels must be ints like 3,7, or 'all', got '3,x'" in result.stderr
+    assert "labels must be numbers or names of classes, got 'x'" in result.stderr

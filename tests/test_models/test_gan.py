@@ -649,3 +649,32 @@ def test_train_reaches_every_part_and_only_once(make_gan, monkeypatch):
     assert all(module.training for module in gan.modules())
     monkeypatch.setattr(torch.nn.Module, 'train', lambda *_: pytest.fail('set anew'))
     assert gan.train() is gan
+
+
+@pytest.mark.parametrize('loss', ['NonSaturatingGANLoss', 'RelativisticPairingGANLoss'])
+def test_probe_tells_logits_and_gradients_and_leaves_no_trace(make_gan, make_batch, loss):
+    """The gradients' norms are those that backward() leaves, network by network."""
+    gan = make_gan(num_classes=3, loss=dict(type=loss))
+    images, labels = gan.prepare_batch(make_batch(6, labels=[0, 1, 2, 0, 1, 2]))
+    before = state(gan)
+    torch.manual_seed(3)
+    probe = gan.probe(images, labels)
+    assert changed(before, state(gan)) == set()
+    assert all(parameter.grad is None for parameter in gan.parameters())
+    assert not any(value.requires_grad for value in probe.values())
+
+    torch.manual_seed(3)
+    fakes = gan.generator(gan.sample_latents(6), labels)
+    torch.testing.assert_close(probe['fake_images'], fakes)
+    real_logits, fake_logits = gan.discriminator(images, labels), gan.discriminator(fakes, labels)
+    torch.testing.assert_close(probe['real_logits'], real_logits)
+    torch.testing.assert_close(probe['fake_logits'], fake_logits)
+    losses = dict(
+        discriminator=gan.loss.discriminator(real_logits, fake_logits),
+        generator=gan.loss.generator(fake_logits, real_logits.detach()),
+    )
+    for name, value in losses.items():
+        gan.zero_grad()
+        value.backward(retain_graph=True)
+        squares = sum(p.grad.square().sum() for p in getattr(gan, name).parameters())
+        torch.testing.assert_close(probe[f'grad_norm_{name}'], squares.sqrt())

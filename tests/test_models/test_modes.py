@@ -3,8 +3,9 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
 
-from mmgan_lite.models.modes import evaluating, frozen, frozen_statistics
+from mmgan_lite.models.modes import evaluating, frozen, frozen_statistics, unchanged_buffers
 
 
 def network():
@@ -49,3 +50,14 @@ def test_frozen_lets_gradients_through_but_not_in():
     assert inputs.grad.abs().sum() > 0
     assert all(parameter.grad is None for parameter in net.parameters())
     assert [p.requires_grad for p in net.parameters()] == [True, False, True, True]
+
+
+def test_buffers_are_put_back_in_place():
+    net = nn.Sequential(spectral_norm(nn.Linear(3, 4)), nn.BatchNorm1d(4))
+    before = {name: (buffer, buffer.clone()) for name, buffer in net.named_buffers()}
+    with unchanged_buffers(net):
+        net(torch.randn(5, 3))
+        assert any(not torch.equal(buffer, value) for buffer, value in before.values())
+    for name, buffer in net.named_buffers():
+        assert buffer is before[name][0]
+        assert torch.equal(buffer, before[name][1])

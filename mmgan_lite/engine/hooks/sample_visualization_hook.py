@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from mmengine.runner import IterBasedTrainLoop, Runner
 from torch import Tensor
 
 from mmgan_lite.arguments import check_positive
+from mmgan_lite.engine.hooks.random_state import isolated_random_state
 from mmgan_lite.registry import HOOKS
 
 _GIF_MAX_FRAMES = 100
@@ -156,7 +156,7 @@ class SampleVisualizationHook(Hook):
     def _draw_samples(self, runner: Runner, iteration: int) -> None:
         if not is_main_process():
             return
-        with _isolated_random_state(self.seed, self._latents.device):
+        with isolated_random_state(self.seed, self._latents.device):
             images = _bare_model(runner).sample(
                 len(self._latents), labels=self._labels, latents=self._latents
             )
@@ -174,7 +174,7 @@ class SampleVisualizationHook(Hook):
     def _draw_real(self, runner: Runner) -> None:
         dataset = runner.train_dataloader.dataset
         # A pipeline may draw random numbers, for its flips and crops.
-        with _isolated_random_state(self.seed, torch.device('cpu')):
+        with isolated_random_state(self.seed, torch.device('cpu')):
             order = torch.randperm(len(dataset)).tolist()
             if self._labels is None or _label(dataset[order[0]]) is None:
                 num = len(self._latents)
@@ -218,26 +218,6 @@ class SampleVisualizationHook(Hook):
 
 def _bare_model(runner: Runner) -> Any:
     return runner.model.module if is_model_wrapper(runner.model) else runner.model
-
-
-@contextlib.contextmanager
-def _isolated_random_state(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed every global random stream, and put all of them back at the end."""
-    python_state, numpy_state = random.getstate(), np.random.get_state()
-    cuda_devices = [device] if device.type == 'cuda' else []
-    try:
-        with torch.random.fork_rng(devices=cuda_devices):
-            random.seed(seed)
-            np.random.seed(seed)
-            # Not torch.manual_seed: it would reseed GPUs whose state is not put back.
-            torch.default_generator.manual_seed(seed)
-            for cuda_device in cuda_devices:
-                with torch.cuda.device(cuda_device):
-                    torch.cuda.manual_seed(seed)
-            yield
-    finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)
 
 
 def _image(item: dict) -> Tensor:

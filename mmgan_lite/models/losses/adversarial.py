@@ -1,5 +1,6 @@
 """Adversarial objectives, one class each, all on raw logits."""
 
+import math
 from abc import ABC, abstractmethod
 
 import torch.nn.functional as F
@@ -16,9 +17,12 @@ class AdversarialLoss(nn.Module, ABC):
     Attributes:
         needs_real_logits: Whether :meth:`generator` compares with the real images, as relativistic
             objectives do. Only then does the GAN spend a pass of the discriminator on them.
+        decision_threshold: The logit of the best discriminator for an image that is as likely real
+            as fake; a larger one says "real". None where only differences of logits count.
     """
 
     needs_real_logits: bool = False
+    decision_threshold: float | None = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,6 +42,8 @@ class _LogisticGANLoss(AdversarialLoss):
     def __init__(self, label_smoothing: float = 0.0) -> None:
         super().__init__()
         self.label_smoothing = _check_label_smoothing(label_smoothing)
+        # Its probability is then (1 - s) / 2.
+        self.decision_threshold = math.log((1 - label_smoothing) / (1 + label_smoothing))
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         """Batch mean of both terms; between 0 and infinity."""
@@ -131,6 +137,7 @@ class LeastSquaresGANLoss(AdversarialLoss):
     def __init__(self, label_smoothing: float = 0.0) -> None:
         super().__init__()
         self.label_smoothing = _check_label_smoothing(label_smoothing)
+        self.decision_threshold = (1 - label_smoothing) / 2
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         """Batch mean of both terms; between 0 and infinity."""
@@ -179,6 +186,8 @@ class HingeGANLoss(AdversarialLoss):
         >>> loss.discriminator(torch.tensor([2.0]), torch.tensor([0.5]))
         tensor(1.5000)
     """
+
+    decision_threshold = 0.0
 
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         """Batch mean of both terms; between 0 and infinity."""

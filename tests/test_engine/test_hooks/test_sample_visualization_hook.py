@@ -140,17 +140,6 @@ def test_training_does_not_notice_the_hook(make_runner, fake_gan, tmp_path):
     assert _random_states() == without
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
-def test_random_stream_of_the_gpu_is_put_back():
-    before = torch.cuda.get_rng_state()
-    device = torch.device('cuda', torch.cuda.current_device())
-    with sample_visualization_hook._isolated_random_state(0, device):
-        first = torch.rand(3, device=device)
-    assert torch.equal(torch.cuda.get_rng_state(), before)
-    with sample_visualization_hook._isolated_random_state(0, device):
-        assert torch.equal(torch.rand(3, device=device), first)
-
-
 def test_epoch_based_training_draws_by_epoch(make_runner, fake_gan, tmp_path):
     train_cfg = {'by_epoch': True, 'max_epochs': 3}  # of 3 iterations
     make_runner(fake_gan(), [_hook(interval=2, by_epoch=True)], train_cfg=train_cfg).train()

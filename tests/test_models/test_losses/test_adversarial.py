@@ -280,3 +280,21 @@ class TestContract:
                 for name, weight in gan.named_parameters()
                 if name.startswith(network)
             )
+
+
+@pytest.mark.parametrize('objective', [*SMOOTHED, HingeGANLoss])
+@pytest.mark.parametrize('smoothing', [0.0, 0.2])
+def test_threshold_is_where_real_and_fake_are_equally_likely(objective, smoothing):
+    """The best logit for an image that is in both batches, found on a grid."""
+    if objective is HingeGANLoss:  # flat between its margins, 0 in the middle
+        assert objective().decision_threshold == 0
+        return
+    loss = objective(label_smoothing=smoothing)
+    grid = torch.linspace(-2, 2, 4001)
+    values = torch.stack([loss.discriminator(x[None], x[None]) for x in grid])
+    assert loss.decision_threshold == pytest.approx(grid[values.argmin()].item(), abs=2e-3)
+
+
+def test_no_threshold_where_only_differences_count():
+    for loss in (WassersteinGANLoss, RelativisticPairingGANLoss, RelativisticAverageGANLoss):
+        assert loss().decision_threshold is None

@@ -1,0 +1,299 @@
+"""A look at both networks now and then, and a warning when something goes wrong between them."""
+
+import difflib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+import torch
+from mmengine.dist import broadcast, get_world_size, is_main_process
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import Tensor, nn
+
+from mmgan_lite.arguments import check_positive
+from mmgan_lite.engine.hooks.health_states import STATES, HealthWatch
+from mmgan_lite.engine.hooks.random_state import isolated_random_state
+from mmgan_lite.registry import HOOKS, MODELS, build_part
+
+# With fewer images that have another of their class, diversity is that of all classes together.
+_MIN_MATED = 8
+
+# Looked at, but not logged: they tell nothing beside those that are.
+_UNLOGGED = ('max_logit', 'weight_norm_generator')
+
+
+@HOOKS.register_module()
+class GANHealthHook(Hook):
+    """Looks at both networks every ``interval`` iterations, and names what goes wrong.
+
+    A probe passes some images of the batch through the networks as training does, and leaves no
+    trace: no gradient, statistics, mode or random stream changes. Its figures go to the log under
+    ``health/``. What each is, and from which values on a state is named, is told in docs/health.md.
+
+    - ``real_accuracy``, ``fake_accuracy``: how many the discriminator is right about, where the
+      objective has a logit that divides real from fake.
+    - ``separation``: share of pairs in which the real image has the larger logit; 0.5 is chance.
+    - ``logit_gap``: mean logit of the real images minus that of the fakes.
+    - ``doubt``: how much its objective still moves the discriminator's logits: 1 as if undecided, 0
+      if it is sure.
+    - ``grad_norm_generator``, ``grad_norm_discriminator``: of the objective, on these images.
+    - ``diversity``: mean distance of a fake to the one nearest to it, over that of the real images;
+      of the same class, where the model is conditional.
+    - ``mean_shift``: squared distance of the mean images, over the variance of the real ones.
+    - ``class_entropy``: entropy of the classes of the fakes over that of the real images, with a
+      ``classifier``.
+    - ``nonfinite``: how many weights, buffers, losses and other values are NaN or infinite.
+    - ``alarms``: how many of the states below the training is in.
+
+    The states are ``'mode_collapse'``, ``'discriminator_won'``, ``'discriminator_lost'``,
+    ``'dead_generator'`` and ``'diverged'``. When one begins, a warning names it, with what to try;
+    when it is over, the log says so. Of several processes the first looks, at its own batch.
+
+    Args:
+        interval: Iterations from one probe to the next, at least 1.
+        num_samples: Real images, and fakes, in a probe, at least 2; fewer if the batch is smaller.
+        classifier: Config of a :class:`~mmgan_lite.evaluation.FeatureExtractor` with logits, as
+            ``dict(type='MNISTClassifier')`` is; None for no ``class_entropy``.
+        stop_on: States in which training stops: after the iteration, or, in training by epochs,
+            after the epoch.
+
+    Raises:
+        ValueError: If ``interval`` or ``num_samples`` is too small, or ``stop_on`` names no state.
+            Before training: if the model is no GAN, or the classifier takes no such images.
+
+    Example:
+        >>> default_hooks = dict(health=dict(type='GANHealthHook', stop_on=('diverged',)))
+    """
+
+    # Before the log line of the iteration, which then has the figures.
+    priority = 'NORMAL'
+
+    def __init__(
+        self,
+        interval: int = 100,
+        num_samples: int = 32,
+        classifier: Mapping | nn.Module | None = None,
+        stop_on: Sequence[str] = (),
+    ) -> None:
+        self.interval = check_positive('interval', interval)
+        if isinstance(num_samples, bool) or not isinstance(num_samples, int) or num_samples < 2:
+            raise ValueError(
+                f'num_samples must be an int of at least 2, got {num_samples!r}: one image has no '
+                'diversity. Pass num_samples=32.'
+            )
+        self.num_samples = num_samples
+        self.stop_on = _check_states(stop_on)
+        self._classifier_cfg = classifier
+        self._classifier: Any = None
+        self._watch = HealthWatch()
+
+    def before_train(self, runner: Runner) -> None:
+        """Check the model, and build the classifier."""
+        model = _bare(runner.model)
+        if not hasattr(model, 'probe'):
+            raise ValueError(
+                f'GANHealthHook needs a GAN, but the model is a {type(model).__name__}. '
+                'Remove the hook from the config.'
+            )
+        self._watch = HealthWatch(model.discriminator_steps)
+        if self._classifier_cfg is not None and is_main_process():
+            classifier = build_part(MODELS, self._classifier_cfg, 'classifier')
+            self._classifier = classifier.to(model.device)
+            black = torch.zeros(1, *model.image_shape, dtype=torch.uint8, device=model.device)
+            if getattr(self._classifier(black), 'logits', None) is None:
+                raise ValueError(
+                    'classifier must give logits of classes, but '
+                    f"{type(classifier).__name__} gives none. Pass dict(type='MNISTClassifier'), "
+                    'or None.'
+                )
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict[str, Tensor | float] | None = None,
+    ) -> None:
+        """Probe every ``interval`` iterations; the only time that the device is asked."""
+        if not self.every_n_train_iters(runner, self.interval):
+            return
+        stop = False
+        if is_main_process():
+            # Other latents in each probe, the same in a run that is repeated.
+            with isolated_random_state(runner.iter, _bare(runner.model).device):
+                measured = self._measure(_bare(runner.model), data_batch, outputs or {})
+            figures, nonfinite = _read(*measured)
+            self._report(runner, figures, nonfinite)
+            stop = any(name in self.stop_on for name in self._watch.active)
+        if self.stop_on and _first_process_says(stop):
+            runner.logger.error(
+                f'Training stops at iteration {runner.iter + 1}, as stop_on of GANHealthHook asks.'
+            )
+            runner.train_loop.stop_training = True
+
+    def _measure(
+        self, model: Any, data_batch: Any, outputs: Mapping[str, Tensor | float]
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Figures, and what must be finite, by name: scalars that lie on the device."""
+        images, labels = model.prepare_batch(data_batch)
+        images = images[: self.num_samples]
+        labels = None if labels is None else labels[: self.num_samples]
+        probe = model.probe(images, labels)
+        figures = _figures(model, probe, images, labels)
+        if self._classifier is not None:
+            figures['class_entropy'] = self._class_entropy(model, images, probe['fake_images'])
+        checked = {
+            **{name: _largest(tensor) for name, tensor in _tensors(model) if tensor.numel()},
+            **{name: _largest(torch.as_tensor(value)) for name, value in outputs.items()},
+            **{f'{name} of the probe': _largest(tensor) for name, tensor in probe.items()},
+        }
+        return figures, checked
+
+    @torch.no_grad()
+    def _class_entropy(self, model: Any, real_images: Tensor, fake_images: Tensor) -> Tensor:
+        to_uint8 = model.data_preprocessor.to_uint8
+        real, fake = (
+            _entropy(self._classifier(to_uint8(images)).logits)
+            for images in (real_images, fake_images)
+        )
+        return fake / real
+
+    def _report(self, runner: Runner, figures: dict[str, float], nonfinite: Sequence[str]) -> None:
+        """Log the figures, and which states begin or end with them."""
+        figures = {**figures, 'nonfinite': len(nonfinite)}
+        known = {name: value for name, value in figures.items() if math.isfinite(value)}
+        changes = self._watch.update(known, first_nonfinite=(*nonfinite, '')[0])
+        for name, value in {**figures, 'alarms': len(self._watch.active)}.items():
+            if name not in _UNLOGGED:
+                runner.message_hub.update_scalar(f'train/health/{name}', value)
+        for change in changes:
+            state, when = STATES[change.name], f'Health at iteration {runner.iter + 1}'
+            if change.sign is None:
+                runner.logger.info(f'{when}: over is {change.name}.')
+            else:
+                runner.logger.warning(
+                    f'{when}: {change.name}: {state.title}. The sign: {change.sign}. '
+                    f'What to try: {state.remedy}'
+                )
+
+
+def _bare(module: Any) -> Any:
+    return module.module if is_model_wrapper(module) else module
+
+
+def _check_states(names: Sequence[str]) -> tuple[str, ...]:
+    names = (names,) if isinstance(names, str) else tuple(names)
+    for name in names:
+        if name not in STATES:
+            near = difflib.get_close_matches(str(name), STATES, n=1)
+            remedy = f'Did you mean {near[0]!r}?' if near else 'Pass () to stop on none.'
+            raise ValueError(
+                f'stop_on must name states of {", ".join(map(repr, STATES))}, got {name!r}. '
+                f'{remedy}'
+            )
+    return names
+
+
+def _first_process_says(stop: bool) -> bool:
+    """What the first process found, in all of them: one that went on would wait for the others."""
+    if get_world_size() == 1:
+        return stop
+    flag = torch.tensor([float(stop)])
+    broadcast(flag, src=0)
+    return bool(flag)
+
+
+def _read(
+    figures: Mapping[str, Tensor], checked: Mapping[str, Tensor]
+) -> tuple[dict[str, float], list[str]]:
+    """The figures as numbers, and the names of what is not finite; waits for the device, once."""
+    scalars = [*figures.values(), *checked.values()]
+    device = scalars[0].device
+    numbers = torch.stack([s.detach().to(device, torch.float32).reshape(()) for s in scalars])
+    values = iter(numbers.tolist())
+    read = {name: next(values) for name in figures}
+    return read, [name for name in checked if not math.isfinite(next(values))]
+
+
+def _figures(
+    model: Any, probe: Mapping[str, Tensor], real_images: Tensor, labels: Tensor | None
+) -> dict[str, Tensor]:
+    """Scalars on the device, from what :meth:`GAN.probe` gives."""
+    real, fake = probe['real_logits'], probe['fake_logits']
+    fakes, weights = probe['fake_images'], list(_bare(model.generator).parameters())
+    pairs = _pairs(len(real_images), labels if model.num_classes else None, real_images.device)
+    shift = (fakes.mean(0) - real_images.mean(0)).square().sum()
+    figures = {}
+    threshold = getattr(model.loss, 'decision_threshold', None)
+    if threshold is not None:
+        figures['real_accuracy'] = (real > threshold).float().mean()
+        figures['fake_accuracy'] = (fake < threshold).float().mean()
+    undecided = torch.full_like(real, threshold or 0.0)
+    return {
+        **figures,
+        'separation': _separation(real, fake),
+        'logit_gap': real.mean() - fake.mean(),
+        'doubt': _slope(model.loss, real, fake) / _slope(model.loss, undecided, undecided),
+        'grad_norm_generator': probe['grad_norm_generator'],
+        'grad_norm_discriminator': probe['grad_norm_discriminator'],
+        'diversity': _nearest(fakes, pairs) / _nearest(real_images, pairs),
+        'mean_shift': shift / real_images.var(0, unbiased=False).sum(),
+        'max_logit': torch.maximum(_largest(real), _largest(fake)),
+        'weight_norm_generator': torch.stack([w.detach().norm() for w in weights]).norm(),
+    }
+
+
+def _separation(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """Share of pairs in which the real logit is the larger one; a tie counts half."""
+    difference = real_logits[:, None] - fake_logits
+    return (difference.sign().mean() + 1) / 2
+
+
+def _slope(loss: Any, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+    """Sum over the logits of what the discriminator's objective pulls at each."""
+    with torch.enable_grad():
+        logits = [side.detach().requires_grad_() for side in (real_logits, fake_logits)]
+        slopes = torch.autograd.grad(loss.discriminator(*logits), logits, allow_unused=True)
+    return torch.stack([slope.abs().sum() for slope in slopes if slope is not None]).sum()
+
+
+def _pairs(num: int, labels: Tensor | None, device: torch.device) -> Tensor:
+    """Which images to compare, bool ``(N, N)``: others, of the same class if there are enough."""
+    others = ~torch.eye(num, dtype=torch.bool, device=device)
+    if labels is None:
+        return others
+    same = others & (labels[:, None] == labels)
+    return torch.where(same.any(1).sum() >= _MIN_MATED, same, others)
+
+
+def _nearest(images: Tensor, pairs: Tensor) -> Tensor:
+    """Mean distance of an image to the nearest of those that it is paired with."""
+    flat = images.flatten(1).float()
+    # The faster way by a matrix product cannot tell a small distance from none.
+    distances = torch.cdist(flat, flat, compute_mode='donot_use_mm_for_euclid_dist')
+    nearest = distances.masked_fill(~pairs, math.inf).amin(1)
+    mated = pairs.any(1)
+    return nearest.where(mated, torch.zeros_like(nearest)).sum() / mated.sum()
+
+
+def _entropy(logits: Tensor) -> Tensor:
+    """Entropy in nats of the classes of all images together, from logits ``(N, K)``."""
+    mean = logits.float().softmax(1).mean(0)
+    return torch.special.entr(mean).sum()
+
+
+def _tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Weights and float buffers by the names that a checkpoint has, the generator's first."""
+    for child_name, child in model.named_children():
+        bare = _bare(child)
+        for name, tensor in chain(bare.named_parameters(), bare.named_buffers()):
+            if tensor.is_floating_point():
+                yield f'{child_name}.{name}', tensor
+
+
+def _largest(tensor: Tensor) -> Tensor:
+    """The largest magnitude; NaN if there is one."""
+    return torch.linalg.vector_norm(tensor.detach(), ord=math.inf)

@@ -1,0 +1,403 @@
+"""Each state is provoked by a real training; the file is also what two processes run."""
+
+import json
+import logging
+import math
+import random
+import sys
+import uuid
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from mmgan_lite.engine.hooks import GANHealthHook, health_hook
+from mmgan_lite.models import GAN, MLPDiscriminator, MLPGenerator, NonSaturatingGANLoss
+
+SHAPE = (1, 4, 4)
+
+
+class Images(torch.utils.data.Dataset):
+    """64 random images of three classes in turn."""
+
+    def __init__(self):
+        stream = np.random.default_rng(0)
+        self.images = torch.from_numpy(stream.integers(0, 256, (64, *SHAPE), dtype=np.uint8))
+
+    def __len__(self):
+        return 64
+
+    def __getitem__(self, index):
+        return dict(inputs=self.images[index], labels=index % 3)
+
+
+class BlindGenerator(MLPGenerator):
+    """Ignores its latents."""
+
+    def forward(self, latents, labels=None):
+        return super().forward(torch.zeros_like(latents), labels)
+
+
+class NoisyDiscriminator(MLPDiscriminator):
+    """Draws random numbers, and writes down a vector in each pass."""
+
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.layers[0] = spectral_norm(self.layers[0])
+        self.layers.insert(1, nn.Dropout())
+
+
+def make_gan(generator=MLPGenerator, discriminator=MLPDiscriminator, num_classes=None, **parts):
+    return GAN(
+        generator(latent_dim=6, image_shape=SHAPE, hidden_dims=(16, 16), num_classes=num_classes),
+        discriminator(image_shape=SHAPE, hidden_dims=(16,), num_classes=num_classes),
+        **{'loss': NonSaturatingGANLoss(), **parts},
+    )
+
+
+def make_runner(
+    model, work_dir, hooks=(), iterations=200, rates=(1e-3, 1e-3), optimizer='Adam', launcher='none'
+):
+    wrappers = {
+        name: dict(optimizer=dict(type=optimizer, lr=rate))
+        for name, rate in zip(('generator', 'discriminator'), rates, strict=True)
+    }
+    return Runner(
+        model=model,
+        work_dir=str(work_dir),
+        train_dataloader=dict(
+            dataset=Images(),
+            sampler=dict(type='InfiniteSampler', shuffle=True),
+            batch_size=32,
+            num_workers=0,
+        ),
+        train_cfg=dict(by_epoch=False, max_iters=iterations),
+        optim_wrapper=dict(constructor='MultiOptimWrapperConstructor', **wrappers),
+        cfg=dict(model_wrapper_cfg=dict(type='mmgan_lite.GANDistributedDataParallel')),
+        default_hooks=dict(
+            runtime_info=dict(type='DeferredLogHook'),
+            checkpoint=dict(
+                type='CheckpointHook', by_epoch=False, interval=10_000, save_last=False
+            ),
+            logger=dict(type='LoggerHook', interval=10),
+        ),
+        custom_hooks=list(hooks),
+        default_scope='mmgan_lite',
+        randomness=dict(seed=0),
+        experiment_name=uuid.uuid4().hex,
+        launcher=launcher,
+    )
+
+
+@pytest.fixture
+def train(tmp_path):
+    """Train with the hook, and return its warnings and the Runner."""
+
+    def run(model, interval=10, others=(), hook=None, **settings):
+        hook = hook or dict(type='GANHealthHook', interval=interval)
+        runner = make_runner(model, tmp_path, [*others, hook], **settings)
+        records = []
+        handler = logging.Handler()
+        handler.emit = records.append
+        runner.logger.addHandler(handler)
+        runner.train()
+        runner.logger.removeHandler(handler)
+        found = [r for r in records if 'Health at' in r.getMessage() or 'stops' in r.getMessage()]
+        return [(r.levelname, r.getMessage()) for r in found], runner
+
+    return run
+
+
+def scalars(runner):
+    lines = (Path(runner.log_dir) / 'vis_data' / 'scalars.json').read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def figure(runner, name):
+    return runner.message_hub.get_scalar(f'train/health/{name}').current()
+
+
+def test_collapsed_generator_is_named_within_200_iterations(train):
+    """With the hook as it is by default; named once, with the figure and a remedy."""
+    hook = dict(type='GANHealthHook')
+    messages, runner = train(make_gan(BlindGenerator), hook=hook, iterations=200)
+    ((level, message),) = messages
+    assert level == 'WARNING'
+    assert message.startswith(
+        'Health at iteration 200: mode_collapse: mode collapse: the generator'
+    )
+    assert 'diversity is 0.000' in message
+    assert "What to try: Lower the generator's learning rate" in message
+    assert figure(runner, 'alarms') == 1
+
+
+def test_generator_that_runs_after_its_discriminator_collapses_and_is_named(train):
+    """A recipe that collapses: the generator is far faster, and its latents are lost on the way."""
+    messages, _ = train(make_gan(), rates=(3e-2, 1e-5), iterations=200)
+    assert any('mode_collapse' in message for _, message in messages)
+
+
+def test_healthy_training_raises_no_alarm_and_logs_its_figures(train):
+    messages, runner = train(make_gan(), iterations=300)
+    assert messages == []
+    last = scalars(runner)[-1]
+    assert {key for key in last if key.startswith('health/')} == {
+        f'health/{name}'
+        for name in (
+            'real_accuracy',
+            'fake_accuracy',
+            'separation',
+            'logit_gap',
+            'doubt',
+            'grad_norm_generator',
+            'grad_norm_discriminator',
+            'diversity',
+            'mean_shift',
+            'nonfinite',
+            'alarms',
+        )
+    }
+    assert last['step'] == 300
+    assert 0.3 < last['health/diversity'] < 1.5
+
+
+def test_discriminator_that_won_is_named(train):
+    messages, runner = train(make_gan(), rates=(1e-9, 2e-2), iterations=400)
+    assert [m.split(': ')[1] for _, m in messages] == ['discriminator_won']
+    assert "Lower the discriminator's learning rate" in messages[0][1]
+    assert figure(runner, 'separation') >= 0.99
+    assert figure(runner, 'doubt') < 0.02
+
+
+def test_discriminator_that_lost_is_named(train):
+    messages, runner = train(make_gan(), rates=(1e-2, 1e-9), iterations=200)
+    (message,) = [m for _, m in messages if 'discriminator_lost' in m]
+    assert "Raise the discriminator's learning rate" in message
+    assert figure(runner, 'separation') < 0.25
+
+
+def test_dead_generator_is_named(train):
+    """The same sure discriminator kills the saturating generator, and not the other one."""
+
+    def sure(loss):
+        model = make_gan(loss=dict(type=loss))
+        with torch.no_grad():
+            model.discriminator.layers[-1].bias.fill_(-40.0)
+        return model
+
+    messages, _ = train(sure('SaturatingGANLoss'), rates=(1e-9, 1e-9), iterations=40)
+    (message,) = [m for _, m in messages if 'dead_generator' in m]
+    assert 'Health at iteration 20: dead_generator: the generator is dead' in message
+    assert 'Take NonSaturatingGANLoss in the place of SaturatingGANLoss' in message
+    messages, _ = train(sure('NonSaturatingGANLoss'), rates=(1e-9, 1e-9), iterations=40)
+    assert not any('dead_generator' in m for _, m in messages)
+
+
+def test_diverged_training_is_named_at_the_next_probe(train):
+    messages, _ = train(make_gan(), optimizer='SGD', rates=(1e6, 1e6), iterations=50)
+    assert [m.split(': ')[:2] for _, m in messages] == [['Health at iteration 10', 'diverged']]
+    assert 'lower the learning rates' in messages[0][1]
+
+
+class Spoil(Hook):
+    """Puts a NaN into something after one iteration."""
+
+    priority = 'HIGH'
+
+    def __init__(self, iteration, spoil):
+        self.iteration, self.spoil = iteration, spoil
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter + 1 == self.iteration:
+            self.spoil(runner.model, outputs)
+
+
+def spoil_weight(model, outputs):
+    model.discriminator.layers[2].bias.data[0] = math.inf
+
+
+def spoil_loss(model, outputs):
+    outputs['loss_gen'] = torch.tensor(math.nan)
+
+
+@pytest.mark.parametrize(
+    ('spoil', 'name'),
+    [(spoil_weight, 'discriminator.layers.2.bias'), (spoil_loss, 'loss_gen')],
+)
+def test_first_value_that_is_not_finite_is_told_by_its_name(train, spoil, name):
+    messages, _ = train(make_gan(), others=[Spoil(10, spoil)], iterations=10)
+    ((_, message),) = messages
+    assert f'NaN or infinite, first {name}. What' in message
+
+
+def test_end_of_a_state_is_told(train):
+    messages, _ = train(make_gan(), others=[Spoil(10, spoil_loss)], iterations=50)
+    assert [(level, m.partition(' at ')[2][:29]) for level, m in messages] == [
+        ('WARNING', 'iteration 10: diverged: the t'),
+        ('INFO', 'iteration 30: over is diverge'),
+    ]
+
+
+def test_training_stops_where_it_is_asked_to(train):
+    hook = dict(type='GANHealthHook', interval=10, stop_on=('mode_collapse',))
+    messages, runner = train(make_gan(BlindGenerator), hook=hook)
+    assert runner.iter == 20
+    assert messages[-1] == (
+        'ERROR',
+        'Training stops at iteration 20, as stop_on of GANHealthHook asks.',
+    )
+
+
+def test_training_does_not_notice_the_hook(tmp_path):
+    """Weights, statistics, optimisers, modes and every random stream are the same bit for bit."""
+
+    def trained(name, hooks):
+        torch.manual_seed(0)
+        parts = dict(
+            augmentation=dict(type='DiffAugment'), ema=dict(type='ExponentialMovingAverage')
+        )
+        model = make_gan(discriminator=NoisyDiscriminator, num_classes=3, **parts)
+        runner = make_runner(model, tmp_path / name, hooks, iterations=6)
+        runner.train()
+        assert all(p.grad is None for p in model.parameters())
+        assert all(m.training for m in model.generator.modules())
+        optimizers = [w.optimizer.state_dict()['state'] for w in runner.optim_wrapper.values()]
+        numbers = torch.rand(1).item(), np.random.rand(), random.random()
+        return model.state_dict(), optimizers, numbers
+
+    state, optimizers, numbers = trained('without', [])
+    other_state, other_optimizers, other_numbers = trained(
+        'with', [dict(type='GANHealthHook', interval=1)]
+    )
+    assert numbers == other_numbers
+    torch.testing.assert_close(other_state, state, rtol=0, atol=0)
+    torch.testing.assert_close(other_optimizers, optimizers, rtol=0, atol=0)
+
+
+def test_device_is_asked_for_nothing_before_all_is_known(make_batch):
+    """On the meta device there are no numbers: whoever asks for one fails."""
+    model = make_gan(num_classes=3, augmentation=dict(type='DiffAugment', policy=['color']))
+    model.to('meta')
+    batch = make_batch(8, labels=[0, 1, 2, 0, 1, 2, 0, 1])
+    figures, checked = GANHealthHook()._measure(model, batch, dict(loss=torch.tensor(1.0)))
+    assert all(value.is_meta for value in figures.values())
+    assert 'generator.layers.0.weight' in checked
+
+
+def test_separation_counts_pairs_and_half_the_ties():
+    # 2 > 1, 2 > 0; 1 = 1, 1 > 0: 3 and a half of 4.
+    separation = health_hook._separation(torch.tensor([2.0, 1.0]), torch.tensor([1.0, 0.0]))
+    assert separation.item() == 3.5 / 4
+
+
+def test_doubt_of_the_logistic_objective_is_its_probability_of_error():
+    real, fake = torch.tensor([2.0, 0.0]), torch.tensor([-3.0, -3.0])
+
+    def sigmoid(x):
+        return 1 / (1 + math.exp(-x))
+
+    slope = health_hook._slope(NonSaturatingGANLoss(), real, fake)
+    assert slope.item() == pytest.approx((sigmoid(-2) + 0.5) / 2 + sigmoid(-3))
+
+
+def test_nearest_neighbours_by_hand():
+    images = torch.tensor([0.0, 1.0, 4.0, 4.0]).reshape(4, 1, 1, 1)
+    others = health_hook._pairs(4, None, images.device)
+    assert health_hook._nearest(images, others).item() == (1 + 1 + 0 + 0) / 4
+
+
+def test_neighbours_are_of_the_same_class_where_there_are_enough():
+    images = torch.tensor([0.0, 1.0, 5.0, 7.0, 9.0]).reshape(5, 1, 1, 1).repeat(2, 1, 1, 1)
+    labels = torch.arange(5).repeat(2)
+    images[5:] += 20
+    same = health_hook._pairs(10, labels, images.device)
+    assert health_hook._nearest(images, same).item() == 20
+    few = health_hook._pairs(5, torch.arange(5), images.device)
+    assert few.sum() == 20  # all others
+
+
+def test_classes_of_the_fakes(train):
+    images = torch.cat([torch.full((30, 1, 28, 28), -1.0), torch.rand(2, 1, 28, 28) * 2 - 1])
+    hook = GANHealthHook(classifier=dict(type='MNISTClassifier'))
+    model = GAN(
+        MLPGenerator(hidden_dims=(8,)), MLPDiscriminator(hidden_dims=(8,)), NonSaturatingGANLoss()
+    )
+    runner = type('R', (), dict(model=model))()
+    hook.before_train(runner)
+    assert hook._class_entropy(model, images, images).item() == 1
+    one = images[:1].expand(32, -1, -1, -1)
+    assert hook._class_entropy(model, images, one).item() < 1
+    # Half each of two classes, and sure of them: ln 2.
+    logits = torch.tensor([[50.0, 0.0, 0.0], [0.0, 50.0, 0.0]])
+    assert health_hook._entropy(logits).item() == pytest.approx(math.log(2))
+
+
+def test_accuracy_needs_an_objective_with_a_threshold(make_batch):
+    expected = dict(
+        NonSaturatingGANLoss=True,
+        LeastSquaresGANLoss=True,
+        HingeGANLoss=True,
+        WassersteinGANLoss=False,
+        RelativisticPairingGANLoss=False,
+    )
+    for loss, has in expected.items():
+        figures, _ = GANHealthHook()._measure(make_gan(loss=dict(type=loss)), make_batch(8), {})
+        assert ('real_accuracy' in figures) == has, loss
+
+
+def test_unknown_state_is_refused():
+    with pytest.raises(ValueError, match="got 'mode_colapse'. Did you mean 'mode_collapse'?"):
+        GANHealthHook(stop_on=('mode_colapse',))
+
+
+def test_one_sample_is_refused():
+    with pytest.raises(ValueError, match=r'num_samples must be an int of at least 2, got 1'):
+        GANHealthHook(num_samples=1)
+
+
+def test_model_must_be_a_gan():
+    runner = type('R', (), dict(model=nn.Linear(1, 1)))()
+    with pytest.raises(ValueError, match='GANHealthHook needs a GAN, but the model is a Linear'):
+        GANHealthHook().before_train(runner)
+
+
+def test_classifier_must_have_logits():
+    class Features(nn.Module):
+        def forward(self, images):
+            return images
+
+    runner = type('R', (), dict(model=make_gan()))()
+    with pytest.raises(ValueError, match='classifier must give logits of classes, but Features'):
+        GANHealthHook(classifier=Features()).before_train(runner)
+
+
+def test_two_processes_stop_together(torchrun, tmp_path):
+    out = torchrun(__file__, tmp_path)
+    assert sorted(line for line in out.splitlines() if line.startswith('stopped')) == [
+        'stopped 0 at 20, logged True',
+        'stopped 1 at 20, logged False',
+    ]
+
+
+def main(work_dir):
+    import atexit
+
+    import mmengine.dist
+
+    torch.distributed.init_process_group('gloo')
+    atexit.register(torch.distributed.destroy_process_group)
+    hook = dict(type='GANHealthHook', interval=10, stop_on=('mode_collapse',))
+    runner = make_runner(make_gan(BlindGenerator), work_dir, [hook], launcher='pytorch')
+    runner.train()
+    rank = mmengine.dist.get_rank()
+    logged = 'train/health/diversity' in runner.message_hub.log_scalars
+    print(f'stopped {rank} at {runner.iter}, logged {logged}', flush=True)
+
+
+if __name__ == '__main__':
+    main(Path(sys.argv[1]))
