@@ -27,6 +27,7 @@ _END_SIGNATURE = b'PK\x05\x06'
 _SEAL = re.compile(rb'mmgan_lite sha256=([0-9a-f]{64}) (time=[0-9]{11}\.[0-9]{3})')
 _SEAL_SIZE = len('mmgan_lite sha256=') + 64 + len(' time=00000000000.000')
 _BLOCK = 2**20
+_NO_ZIP = 'it is no zip file, as torch.save writes them'
 
 # Of the same weights, but nothing to go on from: they hold no optimisers.
 _NO_TRAINING = re.compile(r'best_.*|.*-[0-9a-f]{8}')
@@ -51,7 +52,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     if not path.is_file():
         raise ValueError(f'checkpoint must be a file, but {str(path)!r} is none. Check the path.')
     problem = find_damage(path)
-    if problem is not None:
+    if problem not in (None, _NO_ZIP):  # torch tells of other kinds of files
         raise ValueError(
             f'checkpoint {str(path)!r} is damaged: {problem}. Take another; training goes on from '
             'the newest whole one by mmgan-lite train CONFIG --resume.'
@@ -83,7 +84,7 @@ def newest_checkpoint(folder: str | Path) -> Path | None:
     Returns:
         Its path; None if there is no whole checkpoint.
     """
-    damaged = []
+    damaged: list[str] = []
     for path in _candidates(Path(folder)):
         problem = find_damage(path)
         if problem is None:
@@ -119,7 +120,7 @@ def find_damage(path: str | Path) -> str | None:
         if seal is not None:
             return None if _digest(path, seal) == seal[1].decode() else 'its checksum is wrong'
         if not is_zip:
-            return 'its end is missing'
+            return 'its end is missing' if _starts_a_zip(path) else _NO_ZIP
         with zipfile.ZipFile(path) as file:
             bad = file.testzip()
         return None if bad is None else f'the checksum of its part {bad!r} is wrong'
@@ -232,6 +233,11 @@ def _read_end(path: Path) -> tuple[re.Match[bytes] | None, bool]:
         tail = file.read()
     end = tail[-_END_SIZE:]
     return _SEAL.fullmatch(tail), _ends_a_zip(end)
+
+
+def _starts_a_zip(path: Path) -> bool:
+    with open(path, 'rb') as file:
+        return file.read(2) == b'PK'
 
 
 def _ends_a_zip(end: bytes) -> bool:
