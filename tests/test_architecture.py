@@ -14,7 +14,12 @@ ALLOWED = {
     'models.discriminators': {'models.layers'},
     'evaluation.extractors': {'evaluation.fidelity'},
     'evaluation.metrics': {'evaluation.fidelity'},
-    'engine.hooks': {'checkpoints'},
+    'engine.hooks': {
+        'checkpoints',
+        'engine.data_position',
+        'engine.stop_signals',
+        'engine.training_state',
+    },
     'engine.optimizers': set(),
 }
 

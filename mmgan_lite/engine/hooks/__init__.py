@@ -3,6 +3,7 @@
 from mmgan_lite.engine.hooks.anneal_hook import AnnealHook
 from mmgan_lite.engine.hooks.data_placement_hook import DataPlacementHook
 from mmgan_lite.engine.hooks.deferred_log_hook import DeferredHistory, DeferredLogHook
+from mmgan_lite.engine.hooks.gan_checkpoint_hook import GANCheckpointHook
 from mmgan_lite.engine.hooks.progress_bar_hook import ProgressBarHook
 from mmgan_lite.engine.hooks.safe_checkpoint_hook import SafeCheckpointHook
 from mmgan_lite.engine.hooks.sample_visualization_hook import SampleVisualizationHook
@@ -13,6 +14,7 @@ __all__ = [
     'DataPlacementHook',
     'DeferredHistory',
     'DeferredLogHook',
+    'GANCheckpointHook',
     'ProgressBarHook',
     'SafeCheckpointHook',
     'SampleVisualizationHook',
