@@ -1,8 +1,19 @@
-"""Files of weights and trainings: read without running code from them."""
+"""Files of weights and trainings: written whole, found, and read without running code from them.
 
+A checkpoint is a zip file as ``torch.save`` writes it. Its seal, the SHA-256 of all before it,
+stands in the comment that a zip file may end in, so that it cannot be lost or left behind, and
+``torch.load`` passes over it.
+"""
+
+import contextlib
 import functools
+import hashlib
+import io
+import logging
 import os
 import re
+import struct
+import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,12 +22,26 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.logging import HistoryBuffer
+from mmengine.logging import HistoryBuffer, print_log
 from mmengine.runner import CheckpointLoader
 
 _FORCE, _FORCE_NOT = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
 # In an old checkpoint one of these comes first.
 _OLD_NAMES = ('HistoryBuffer', 'numpy.', 'getattr')
+
+# A zip file ends in this record, whose last two bytes are the length of the comment after it.
+_END_SIZE = 22
+_END_SIGNATURE = b'PK\x05\x06'
+_SEAL = re.compile(rb'mmgan_lite sha256=([0-9a-f]{64}) (time=[0-9]{11}\.[0-9]{3})')
+_SEAL_SIZE = len('mmgan_lite sha256=') + 64 + len(' time=00000000000.000')
+_BLOCK = 2**20
+_NO_ZIP = 'it is no zip file, as torch.save writes them'
+
+# Of the same weights, but nothing to go on from: they hold no optimisers.
+_NO_TRAINING = re.compile(r'best_.*|.*-[0-9a-f]{8}')
+
+TEMPORARY_FILES = '.*.tmp'
+"""Pattern of what a process that was killed while it wrote may have left in a folder."""
 
 
 @contextmanager
@@ -54,8 +79,8 @@ def reading(path: str | Path, old_checkpoint: bool = False) -> Iterator[None]:
     Raises:
         ValueError: If it is damaged or holds code.
     """
+    require_undamaged(path)
     try:
-        _check_sums(path)
         with no_code(old_checkpoint):
             yield
     except Exception as error:  # a damaged file makes torch.load raise nearly anything
@@ -121,13 +146,21 @@ def _stand_in(function: Callable, module: str, name: str) -> Callable:
     return call
 
 
-def _check_sums(path: str | Path) -> None:
-    """Raise if bytes of the file changed: torch writes checksums of all, and does not read them."""
-    if os.path.isfile(path) and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as file:
-            damaged = file.testzip()
-        if damaged is not None:
-            raise zipfile.BadZipFile(f'the checksum of {damaged!r} in it differs')
+def require_undamaged(path: str | Path) -> None:
+    """Raise if bytes of a checkpoint changed since it was written; torch itself does not look.
+
+    Args:
+        path: A checkpoint. A file of another kind, or none, passes: who reads it tells better.
+
+    Raises:
+        ValueError: If its checksum is wrong, or a part of it is missing.
+    """
+    problem = find_damage(path) if os.path.isfile(path) else None
+    if problem not in (None, _NO_ZIP):
+        raise ValueError(
+            f'checkpoint {str(path)!r} is damaged: {problem}. Take another; training goes on from '
+            'the newest whole one by mmgan-lite train CONFIG --resume.'
+        )
 
 
 def _refused(path: str | Path, error: Exception) -> ValueError:
@@ -181,16 +214,184 @@ def read_checkpoint(path: str | Path, old_checkpoint: bool = False) -> dict[str,
 
 
 def newest_checkpoint(folder: str | Path) -> Path | None:
-    """The newest whole checkpoint of a folder; None where there is none.
+    """The newest whole checkpoint of a training; damaged ones are passed over, with a warning.
+
+    First comes the one that ``last_checkpoint`` names, then the others by the time at which they
+    were written. Checkpoints without optimisers, such as ``best_*.pth``, are none to go on from.
 
     Args:
-        folder: Where training writes its checkpoints.
+        folder: The ``work_dir`` of the training.
+
+    Returns:
+        Its path; None if there is no whole checkpoint.
     """
-    paths = sorted(Path(folder).glob('*.pth'), key=lambda path: path.stat().st_mtime_ns)
-    for path in reversed(paths):
-        try:
-            read_checkpoint(path)
-        except ValueError:
-            continue
-        return path
+    damaged: list[str] = []
+    for path in _candidates(Path(folder)):
+        problem = find_damage(path)
+        if problem is None:
+            for other in damaged:
+                print_log(
+                    f'Checkpoint {other}. The newest whole one is {path}.',
+                    logger='current',
+                    level=logging.WARNING,
+                )
+            return path
+        damaged.append(f'{path} is damaged: {problem}')
+    for other in damaged:
+        print_log(
+            f'Checkpoint {other}. No other is whole.', logger='current', level=logging.WARNING
+        )
     return None
+
+
+def find_damage(path: str | Path) -> str | None:
+    """What is wrong with the file of a checkpoint, by its checksum; reads all of it.
+
+    A file without our seal is held against the checksums that a zip file has of its parts.
+
+    Args:
+        path: A checkpoint.
+
+    Returns:
+        What is wrong, in words; None if the file is as it was written.
+    """
+    path = Path(path)
+    try:
+        seal, is_zip = _read_end(path)
+        if seal is not None:
+            return None if _digest(path, seal) == seal[1].decode() else 'its checksum is wrong'
+        if not is_zip:
+            return 'its end is missing' if _starts_a_zip(path) else _NO_ZIP
+        with zipfile.ZipFile(path) as file:
+            bad = file.testzip()
+        return None if bad is None else f'the checksum of its part {bad!r} is wrong'
+    except FileNotFoundError:
+        return 'it is not there'
+    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
+        return f'it cannot be read ({error})'
+
+
+def write_checkpoint(checkpoint: Mapping[str, Any], path: str | Path) -> None:
+    """Write a checkpoint with a seal; afterwards it is there as a whole, or as it was before.
+
+    Args:
+        checkpoint: What ``torch.save`` can write.
+        path: Where to; a file that is there is replaced.
+
+    Raises:
+        OSError: If it cannot be written: no space, no permission.
+    """
+    with io.BytesIO() as file:
+        torch.save(checkpoint, file)
+        write_sealed(file.getvalue(), path)
+
+
+def write_sealed(data: bytes, path: str | Path) -> None:
+    """Write the bytes that ``torch.save`` has made, with a seal; as :func:`write_checkpoint`."""
+    body, end = memoryview(data)[:-_END_SIZE], bytes(data[-_END_SIZE:])
+    assert _ends_a_zip(end), 'torch.save writes zip files'
+    end = end[:-2] + struct.pack('<H', _SEAL_SIZE)
+    written = f'time={time.time():015.3f}'
+    digest = hashlib.sha256(body)
+    digest.update(end + written.encode())
+    seal = f'mmgan_lite sha256={digest.hexdigest()} {written}'
+    with whole_file(path) as temporary, open(temporary, 'wb') as file:
+        file.write(body)
+        file.write(end + seal.encode())
+
+
+@contextlib.contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """A path to write to; the file is at ``path`` once it is whole, and never in part.
+
+    What is written is on the disk before it gets its name. If anything goes wrong, the file that
+    was there before stays, and the temporary one is removed.
+
+    Args:
+        path: Where the file shall be.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    path = Path(path)
+    temporary = path.with_name(f'.{path.name}.tmp')
+    try:
+        yield temporary
+        _flush(temporary)
+        os.replace(temporary, path)
+        _flush(path.parent)
+    finally:
+        with contextlib.suppress(OSError):  # of two errors the first is the one to show
+            temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    if path.is_dir() and os.name != 'posix':
+        return  # elsewhere a folder cannot be opened
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _candidates(folder: Path) -> list[Path]:
+    """What may be the newest checkpoint, first the one that is named, then the latest written."""
+    named = []
+    folders = [folder]
+    with contextlib.suppress(OSError):
+        text = (folder / 'last_checkpoint').read_text().strip()
+        if text:
+            # The folder may have been moved, or the path is from another working directory.
+            path = Path(text) if Path(text).is_file() else folder / Path(text).name
+            named = [path]
+            folders.append(path.parent)
+    others = {
+        path
+        for where in folders
+        for path in where.glob('*.pth')
+        if path not in named and not _NO_TRAINING.fullmatch(path.stem)
+    }
+    return named + sorted(others, key=_time_written, reverse=True)
+
+
+def _time_written(path: Path) -> tuple[float, str]:
+    """For sorting; from the seal, as copying a file may change its time."""
+    with contextlib.suppress(OSError):
+        seal, _ = _read_end(path)
+        if seal is not None:
+            return float(seal[2].removeprefix(b'time=')), path.name
+        return path.stat().st_mtime, path.name
+    return 0.0, path.name
+
+
+def _read_end(path: Path) -> tuple[re.Match[bytes] | None, bool]:
+    """The seal if there is one, and whether the file ends as one of ``torch.save`` does."""
+    with open(path, 'rb') as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - _SEAL_SIZE, 0))
+        tail = file.read()
+    end = tail[-_END_SIZE:]
+    return _SEAL.fullmatch(tail), _ends_a_zip(end)
+
+
+def _starts_a_zip(path: Path) -> bool:
+    with open(path, 'rb') as file:
+        return file.read(2) == b'PK'
+
+
+def _ends_a_zip(end: bytes) -> bool:
+    return end.startswith(_END_SIGNATURE) and end.endswith(b'\0\0')
+
+
+def _digest(path: Path, seal: re.Match[bytes]) -> str:
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        left = file.seek(0, os.SEEK_END) - _SEAL_SIZE
+        file.seek(0)
+        while left > 0 and (block := file.read(min(_BLOCK, left))):
+            digest.update(block)
+            left -= len(block)
+    digest.update(seal[2])
+    return digest.hexdigest()

@@ -14,7 +14,14 @@ ALLOWED = {
     'models.discriminators': {'models.layers'},
     'evaluation.extractors': {'evaluation.fidelity'},
     'evaluation.metrics': {'evaluation.fidelity'},
-    'engine.hooks': {'checkpoints', 'config_keys', 'environment'},
+    'engine.hooks': {
+        'checkpoints',
+        'config_keys',
+        'engine.data_position',
+        'engine.stop_signals',
+        'engine.training_state',
+        'environment',
+    },
     'engine.optimizers': set(),
     'watching': {'version'},
 }

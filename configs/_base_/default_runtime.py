@@ -9,7 +9,7 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=500, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
-    checkpoint=dict(type='CheckpointHook', interval=5000, by_epoch=False, max_keep_ckpts=2),
+    checkpoint=dict(type='GANCheckpointHook', interval=5000, by_epoch=False, max_keep_ckpts=2),
     data_placement=dict(type='DataPlacementHook'),
     setup_check=dict(type='SetupCheckHook'),
     non_finite_guard=dict(type='NonFiniteGuardHook'),

@@ -5,6 +5,7 @@ from mmgan_lite.engine.hooks.corrupt_image_hook import CorruptImageHook
 from mmgan_lite.engine.hooks.data_placement_hook import DataPlacementHook
 from mmgan_lite.engine.hooks.deferred_log_hook import DeferredHistory, DeferredLogHook
 from mmgan_lite.engine.hooks.evaluation_log_hook import EvaluationLogHook
+from mmgan_lite.engine.hooks.gan_checkpoint_hook import GANCheckpointHook
 from mmgan_lite.engine.hooks.health_hook import GANHealthHook
 from mmgan_lite.engine.hooks.non_finite_guard_hook import NonFiniteGuardHook
 from mmgan_lite.engine.hooks.progress_bar_hook import ProgressBarHook
@@ -22,6 +23,7 @@ __all__ = [
     'EvaluationLogHook',
     'NonFiniteGuardHook',
     'GANHealthHook',
+    'GANCheckpointHook',
     'ProgressBarHook',
     'ProvenanceHook',
     'SafeCheckpointHook',
