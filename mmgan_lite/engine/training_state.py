@@ -68,10 +68,12 @@ def get_partial_gradients(optim_wrapper: OptimWrapper) -> dict[str, list[Tensor 
 
     Returns:
         For each wrapper that has made some of its ``accumulative_counts`` backward passes, the
-        gradients of its parameters on the CPU; None for a parameter without.
+        gradients of its parameters, copied to the CPU; None for a parameter without.
     """
     return {
-        name: [None if p.grad is None else p.grad.detach().cpu() for p in _parameters(wrapper)]
+        name: [
+            None if p.grad is None else p.grad.detach().clone().cpu() for p in _parameters(wrapper)
+        ]
         for name, wrapper in _wrappers(optim_wrapper)
         if not wrapper.should_update()
     }
