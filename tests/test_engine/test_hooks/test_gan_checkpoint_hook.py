@@ -1,0 +1,169 @@
+"""Checkpoints that are whole, found again, and written when a cluster asks the training to stop."""
+
+import errno
+import os
+import resource
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmgan_lite.checkpoints import find_damage, read_checkpoint
+
+
+@pytest.fixture
+def config(repo, shrunk_config):
+    """Six iterations, a checkpoint after every second."""
+
+    def load(iterations=6, **checkpoint):
+        cfg = shrunk_config(repo / 'configs/gan/gan_mlp_digits-28x28.py', iterations)
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+        cfg.default_hooks.checkpoint.update({'interval': 2, **checkpoint})
+        cfg.resume = True
+        return cfg
+
+    return load
+
+
+def named(cfg):
+    """Iteration of the checkpoint that ``last_checkpoint`` names, which must be whole."""
+    path = Path((Path(cfg.work_dir) / 'last_checkpoint').read_text())
+    assert find_damage(path) is None
+    return read_checkpoint(path)['meta']['iter']
+
+
+def files(cfg):
+    return sorted(path.name for path in Path(cfg.work_dir).glob('*.pth'))
+
+
+class At(Hook):
+    """Does something after an iteration, before the checkpoint is written."""
+
+    def __init__(self, iteration, action, priority='NORMAL'):
+        self.iteration, self.action, self.priority = iteration, action, priority
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter + 1 == self.iteration:
+            self.action()
+
+
+def test_the_newest_are_kept_and_named(config):
+    cfg = config(max_keep_ckpts=2)
+    Runner.from_cfg(cfg).train()
+    assert files(cfg) == ['iter_4.pth', 'iter_6.pth']
+    assert named(cfg) == 6
+    assert not list(Path(cfg.work_dir).glob('.*.tmp'))
+
+
+def test_nothing_to_resume_from_is_a_beginning(config):
+    runner = Runner.from_cfg(config(2))
+    runner.train()
+    assert runner.iter == 2
+
+
+@pytest.mark.parametrize('damage', ['cut', 'flipped', 'empty', 'gone'])
+def test_the_newest_whole_one_is_taken(config, damage, caplog):
+    cfg = config(4)
+    Runner.from_cfg(cfg).train()
+    path = Path(cfg.work_dir) / 'iter_4.pth'
+    data = bytearray(path.read_bytes())
+    if damage == 'flipped':
+        data[len(data) // 2] ^= 1
+    path.write_bytes({'cut': data[:-100], 'empty': b''}.get(damage, data))
+    if damage == 'gone':
+        path.unlink()
+    cfg = config(6)
+    runner = Runner.from_cfg(cfg)
+    started = []
+    runner.register_hook(At(3, lambda: started.append(runner.iter)))
+    runner.train()
+    assert started == [2]  # it went on from iter_2.pth
+    assert named(cfg) == 6
+    log = next(Path(cfg.work_dir).glob(f'{runner.timestamp}*/*.log')).read_text()
+    assert 'iter_4.pth is damaged' in log
+
+
+def test_a_damaged_one_that_was_asked_for_is_refused(config):
+    cfg = config(2)
+    Runner.from_cfg(cfg).train()
+    path = Path(cfg.work_dir) / 'iter_2.pth'
+    path.write_bytes(path.read_bytes()[:-50])
+    cfg = config(4)
+    cfg.load_from = str(path)
+    with pytest.raises(ValueError, match=r"iter_2.pth' is damaged: its end is missing"):
+        Runner.from_cfg(cfg).train()
+
+
+def test_a_full_disk_leaves_the_one_before(config):
+    """The kernel refuses to let a file grow, as a full disk does."""
+    cfg = config(max_keep_ckpts=1)
+    runner = Runner.from_cfg(cfg)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    size = []
+
+    def fill():
+        size.append((Path(cfg.work_dir) / 'iter_2.pth').stat().st_size)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size[0] // 2, before[1]))
+
+    runner.register_hook(At(3, fill))
+    try:
+        with pytest.raises(OSError, match=r"iter_4.pth' could not be written.*iter_2.pth'") as info:
+            runner.train()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert info.value.errno == errno.EFBIG
+    assert size[0] > 100_000  # the log is far smaller, and was not meant
+    assert files(cfg) == ['iter_2.pth']
+    assert named(cfg) == 2
+    assert not list(Path(cfg.work_dir).glob('.*.tmp'))
+    cfg = config()
+    Runner.from_cfg(cfg).train()  # room again
+    assert named(cfg) == 6
+
+
+def test_what_a_killed_process_left_is_removed(config):
+    cfg = config(2)
+    Path(cfg.work_dir).mkdir(parents=True)
+    (Path(cfg.work_dir) / '.iter_2.pth.tmp').write_bytes(b'half')
+    Runner.from_cfg(cfg).train()
+    assert not list(Path(cfg.work_dir).glob('.*.tmp'))
+
+
+@pytest.mark.parametrize('name', ['SIGTERM', 'SIGUSR1'])
+def test_a_signal_saves_and_says_resume_me(config, name):
+    cfg = config()
+    runner = Runner.from_cfg(cfg)
+    handler = signal.getsignal(getattr(signal, name))
+    runner.register_hook(At(3, lambda: os.kill(os.getpid(), getattr(signal, name))))
+    with pytest.raises(SystemExit) as info:
+        runner.train()
+    assert info.value.code == 75
+    assert named(cfg) == 3
+    assert signal.getsignal(getattr(signal, name)) == handler
+    runner = Runner.from_cfg(config())
+    runner.train()
+    assert runner.iter == 6
+
+
+def test_best_is_deleted_only_when_there_is_a_better(config, repo, shrunk_config):
+    cfg = shrunk_config(repo / 'configs/gan/gan_mlp_digits-28x28.py', 4)
+    cfg.train_cfg.val_interval = 2
+    cfg.default_hooks.checkpoint.update(
+        interval=2, save_best='FID[mnist-classifier]', rule='less', by_epoch=False
+    )
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    best = [name for name in files(cfg) if name.startswith('best_')]
+    assert len(best) == 1
+    assert find_damage(Path(cfg.work_dir) / best[0]) is None
+
+
+def test_published_keys(config):
+    cfg = config(2, published_keys=['meta', 'state_dict'])
+    Runner.from_cfg(cfg).train()
+    (published,) = [name for name in files(cfg) if '-' in name]
+    checkpoint = torch.load(Path(cfg.work_dir) / published, weights_only=True)
+    assert set(checkpoint) == {'meta', 'state_dict'}
