@@ -293,8 +293,7 @@ def _charts_place(section: str, missing: str = '') -> str:
     return (
         f'<div class="charts" data-section="{section}"></div>'
         '<noscript><p class="missing">A script of the page draws the curves, and this viewer runs '
-        'none; '
-        'mmgan-lite plot-log makes a picture of them.</p></noscript>'
+        'none; mmgan-lite plot-log makes a picture of them.</p></noscript>'
     )
 
 
