@@ -37,6 +37,7 @@ class StopSignals:
     Example:
         >>> signals = StopSignals()
         >>> signals.install()
+        True
         >>> signals.agreed(iteration=1)
         False
         >>> signals.uninstall()

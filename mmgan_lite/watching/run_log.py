@@ -342,7 +342,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _to_float(value: float) -> float:
+def _to_float(value: Any) -> float:
     try:
         return float(value)
     except OverflowError:  # an int of more than 308 digits

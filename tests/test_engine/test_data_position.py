@@ -78,10 +78,10 @@ def make_loop(by_epoch, sampler, workers, persistent=False):
         (False, InfiniteSampler, 0, False),
         (False, DefaultSampler, 0, False),
         (True, DefaultSampler, 0, False),
-        (False, InfiniteSampler, 2, False),
+        pytest.param(False, InfiniteSampler, 2, False, marks=pytest.mark.slow),
         (False, InfiniteSampler, 1, True),
         (False, DefaultSampler, 2, True),
-        (True, DefaultSampler, 2, False),
+        pytest.param(True, DefaultSampler, 2, False, marks=pytest.mark.slow),
         (True, DefaultSampler, 2, True),
     ],
 )

@@ -1,8 +1,5 @@
 """Pictures of what the generator draws, from the first iteration to the last."""
 
-import contextlib
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ from mmengine.runner import IterBasedTrainLoop, Runner
 from torch import Tensor
 
 from mmgan_lite.arguments import check_positive
+from mmgan_lite.checkpoints import whole_file
 from mmgan_lite.engine.hooks.random_state import isolated_random_state
 from mmgan_lite.registry import HOOKS
 
@@ -205,7 +203,7 @@ class SampleVisualizationHook(Hook):
         # A resumed run may have been given another num_samples; an animation has one size.
         frames = [frame for frame in frames if frame.size == frames[-1].size]
         durations = [_GIF_FRAME_MS] * (len(frames) - 1) + [_GIF_LAST_FRAME_MS]
-        with _atomic_path(self._folder / 'training.gif') as path:
+        with whole_file(self._folder / 'training.gif') as path:
             frames[0].save(
                 path,
                 format='GIF',
@@ -270,16 +268,5 @@ def _make_grid(images: Tensor, columns: int, source: str) -> np.ndarray:
 def _save_png(picture: np.ndarray, path: Path) -> None:
     from PIL import Image
 
-    with _atomic_path(path) as temporary:
+    with whole_file(path) as temporary:
         Image.fromarray(picture).save(temporary, format='PNG')
-
-
-@contextlib.contextmanager
-def _atomic_path(path: Path) -> Iterator[Path]:
-    """A path to write to; the file is at ``path`` once it is whole, and never in part."""
-    temporary = path.with_name(f'.{path.name}.tmp')
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

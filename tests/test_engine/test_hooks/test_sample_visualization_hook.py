@@ -231,21 +231,6 @@ def test_only_the_main_process_draws(make_runner, fake_gan, tmp_path, monkeypatc
     assert not (tmp_path / 'samples').exists()
 
 
-def test_interrupted_write_leaves_the_old_picture(tmp_path):
-    path = tmp_path / 'grid.png'
-    path.write_text('old')
-
-    def interrupted_write():
-        with sample_visualization_hook._atomic_path(path) as temporary:
-            temporary.write_text('half a pic')
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted_write()
-    assert path.read_text() == 'old'
-    assert list(tmp_path.iterdir()) == [path]
-
-
 @pytest.mark.parametrize('argument', ['interval', 'num_samples'])
 def test_counts_below_one_are_refused(argument):
     message = f'{argument} must be an int of at least 1, got 0. Pass {argument}=1 or more.'
