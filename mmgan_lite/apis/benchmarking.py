@@ -335,7 +335,9 @@ def _runner(cfg: Config, iterations: int) -> Iterator[Runner]:
         try:
             yield runner
         finally:
-            for handler in runner.logger.handlers:
+            # The logger stays MMEngine's current one, and its file goes with the folder.
+            for handler in [*runner.logger.handlers]:
+                runner.logger.removeHandler(handler)
                 handler.close()
 
 
