@@ -267,7 +267,8 @@ def find_damage(path: str | Path) -> str | None:
         return None if bad is None else f'the checksum of its part {bad!r} is wrong'
     except FileNotFoundError:
         return 'it is not there'
-    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
+    # The last ones where a damaged directory of the zip file names what cannot be.
+    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as error:
         return f'it cannot be read ({error})'
 
 

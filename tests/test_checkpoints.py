@@ -148,6 +148,18 @@ def test_damage_of_a_file_without_seal(tmp_path):
     assert re.fullmatch(r"the checksum of its part '.*data/0' is wrong", find_damage(path))
 
 
+def test_every_flipped_bit_of_a_directory_of_names_is_told_or_harmless(tmp_path):
+    """A zip file ends in the names of its parts, which a reader decodes."""
+    path = tmp_path / 'iter_1.pth'
+    torch.save(dict(state_dict=dict(weight=torch.ones(3))), path)
+    data = bytearray(path.read_bytes())
+    for position in range(data.index(b'PK\x01\x02'), len(data)):
+        altered = data.copy()
+        altered[position] ^= 0x80
+        path.write_bytes(altered)
+        assert find_damage(path) is None or isinstance(find_damage(path), str)
+
+
 def test_newest_is_the_one_that_is_named(write, tmp_path):
     assert newest_checkpoint(tmp_path) is None
     paths = [write(f'iter_{number}.pth') for number in (9, 10)]
