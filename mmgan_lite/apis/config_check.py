@@ -602,7 +602,11 @@ class _Checker:
         cfg = self.cfg.get(path)
         if cfg is None:
             return
-        if not isinstance(cfg, dict) or 'metrics' not in cfg:
+        if isinstance(cfg, dict) and 'type' not in cfg and not cfg.keys() <= {'metrics'}:
+            self.note(f'{path}.type', "is missing. Add type='GANEvaluator'.")
+            return
+        is_evaluator = isinstance(cfg, dict) and str(cfg.get('type')).endswith('Evaluator')
+        if not is_evaluator and (not isinstance(cfg, dict) or 'metrics' not in cfg):
             entries = cfg if isinstance(cfg, (list, tuple)) else [cfg]
             for position, entry in enumerate(entries):
                 if self.part(f'{path}[{position}]', entry, 'METRICS'):
@@ -619,7 +623,8 @@ class _Checker:
         self.build(path, given, 'EVALUATOR')
 
     def _settings(self) -> None:
-        if isinstance(cfg := self.cfg.get('model_wrapper_cfg'), dict):
+        cfg = self.cfg.get('model_wrapper_cfg')
+        if cfg is not None:
             self.part('model_wrapper_cfg', cfg, 'MODEL_WRAPPERS', ('module', 'device_ids'))
         if isinstance(cfg := self.cfg.get('visualizer'), dict):
             self.part('visualizer', cfg, 'VISUALIZERS', ('name', 'save_dir'))
