@@ -84,7 +84,7 @@ test_dataloader = dict(
     dataset=dict(type='DigitsDataset', indices=7),
 )
 test_cfg = dict()
-test_evaluator = dict(type='DumpResults', out_file_path='fakes.pkl')
+test_evaluator = dict(_delete_=True, type='DumpResults', out_file_path='fakes.pkl')
 CONFIG
 step mim test mmgan_lite with_test.py --checkpoint one/iter_20.pth
 holds 'Testing finished successfully'
