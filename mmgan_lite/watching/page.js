@@ -123,12 +123,14 @@
       const [first, last] = [this.steps[0], this.steps[this.steps.length - 1]];
       const from = first === last ? first - 1 : Math.min(first, 0);
       const to = first === last ? first + 1 : last;
-      const box = { left: 50, right: this.width - 12, top: 8, bottom: this.height - 22 };
+      const rungs = ticks(low, high, 6);
+      this.yTicks = this.log ? rungs.map((t) => 10 ** t) : rungs;
+      const longest = Math.max(...this.yTicks.map((t) => number(t).length));
+      const left = Math.max(36, 12 + 6.5 * longest);
+      const box = { left, right: this.width - 12, top: 8, bottom: this.height - 22 };
       this.box = box;
       this.x = (step) => box.left + ((step - from) / (to - from)) * (box.right - box.left);
       this.y = (v) => box.bottom - ((flatten(v) - low) / (high - low)) * (box.bottom - box.top);
-      const rungs = ticks(low, high, 4);
-      this.yTicks = this.log ? rungs.map((t) => 10 ** t) : rungs;
       this.xTicks = ticks(from, to, this.width / 110).filter((t) => Number.isInteger(t));
     }
 

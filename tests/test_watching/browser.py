@@ -1,6 +1,7 @@
 """Chromium without a window, driven over a pipe: no port, no other package."""
 
 import base64
+import fcntl
 import json
 import os
 import shutil
@@ -32,8 +33,12 @@ class Browser:
 
     def __init__(self, executable, profile):
         # The browser reads what we say from its descriptor 3 and answers on 4.
-        its_in, self.to_browser = os.pipe()
-        self.from_browser, its_out = os.pipe()
+        # Ours have higher numbers, or moving one to its place could close the other.
+        read, self.to_browser = os.pipe()
+        self.from_browser, write = os.pipe()
+        its_in, its_out = (fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (read, write))
+        os.close(read)
+        os.close(write)
         command = ' '.join(
             ['exec "$0" "$@"', f'3<&{its_in}', f'4>&{its_out}', f'{its_in}<&-', f'{its_out}>&-']
         )
