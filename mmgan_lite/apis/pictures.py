@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from mmgan_lite.arguments import check_positive
+from mmgan_lite.checkpoints import whole_file
 
 
 def make_picture(images: Tensor, columns: int | None = None) -> np.ndarray:
@@ -105,13 +105,8 @@ def save_gif(frames: Sequence[np.ndarray], path: str | Path, frame_ms: int = 80)
 
 @contextlib.contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """A path to write to; the file is at ``path`` once it is whole, and never in part."""
+    """A path to write to, in a folder that is made; the file is there once it is whole."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Two processes may write the same file at once.
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    try:
+    with whole_file(path) as temporary:
         yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
