@@ -8,7 +8,6 @@ import base64
 import hashlib
 import json
 import math
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -21,6 +20,7 @@ from mmgan_lite.version import __version__
 from mmgan_lite.watching.curves import Curve, group, thin
 from mmgan_lite.watching.pictures import read_grids, to_data_uri, to_png
 from mmgan_lite.watching.run_log import RunLog
+from mmgan_lite.whole_files import whole_file
 
 _MAX_MESSAGES = 100
 _SECTIONS = {
@@ -49,12 +49,8 @@ def write_page(log: RunLog, out: str | Path) -> Path:
     out = Path(out)
     page = render_page(log)
     out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f'.{out.name}.tmp')
-    try:
+    with whole_file(out) as temporary:
         temporary.write_text(page, encoding='utf-8')
-        os.replace(temporary, out)
-    finally:
-        temporary.unlink(missing_ok=True)
     return out
 
 
