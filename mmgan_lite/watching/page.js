@@ -134,7 +134,7 @@
       this.box = box;
       this.x = (step) => box.left + ((step - from) / (to - from)) * (box.right - box.left);
       this.y = (v) => box.bottom - ((flatten(v) - low) / (high - low)) * (box.bottom - box.top);
-      this.xTicks = ticks(from, to, this.width / 110).filter((t) => Number.isInteger(t));
+      this.xTicks = ticks(from, to, this.width / 80).filter((t) => Number.isInteger(t));
     }
 
     render() {

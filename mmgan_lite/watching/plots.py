@@ -82,10 +82,11 @@ def _draw_chart(axis: 'Axes', title: str, members: Sequence[str], logs: Sequence
             label = _plain(name if len(logs) == 1 else labels[number])
             (line,) = axis.plot(curve.steps, values, label=label, marker=marker, ms=3, **style)
             if curve.floor is not None:
-                # In the legend once: the colours tell whose it is.
-                told = None if has_floor else 'real images score'
-                axis.axhline(curve.floor, color=line.get_color(), ls=':', lw=1, label=told)
+                axis.axhline(curve.floor, color=line.get_color(), ls=':', lw=1)
                 has_floor = True
+    if has_floor:
+        # In the legend once, after the trainings: the colours tell whose it is.
+        axis.plot([], [], color='grey', ls=':', lw=1, label='real images score')
     if drawn and all(curve.is_count for curve in drawn):
         _scale_counts(axis)
     axis.set_title(_plain(title), fontsize=10)

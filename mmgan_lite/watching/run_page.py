@@ -183,7 +183,9 @@ def _samples(log: RunLog) -> tuple[str, list[str]]:
         except OSError:
             notes.append('real.png is no whole picture and was left out.')
     if not pngs:
-        text = 'There are no grids of samples: SampleVisualizationHook writes them to samples/.'
+        text = 'There are no grids of samples: ' + _why_not(
+            log, 'SampleVisualizationHook', 'has written none to samples/ so far.'
+        )
         real = f'<div class="pictures">{real}</div>' if real else ''
         return _missing(text) + real, notes
     last = max(pngs)
@@ -225,8 +227,9 @@ def _scores(log: RunLog) -> str:
     if not tables:
         tables = [
             _missing(
-                'What was judged and how is not known: EvaluationLogHook, which writes it to '
-                'evaluations.jsonl, is not in the config.'
+                'What was judged and how is not known, as there are no lines of scores in '
+                'evaluations.jsonl: '
+                + _why_not(log, 'EvaluationLogHook', 'those it wrote are not there.')
             )
         ]
     validated = {

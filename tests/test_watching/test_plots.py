@@ -104,4 +104,4 @@ def test_the_line_of_real_images_is_named(make_work_dir, tmp_path, drawn):
     assert [text.get_text() for text in legend] == ['FID[pixels]', 'real images score']
     plot_runs(logs, tmp_path / 'x.png')
     legend = axes['FID[pixels]'].get_legend().get_texts()
-    assert [text.get_text() for text in legend] == ['a', 'real images score', 'b']
+    assert [text.get_text() for text in legend] == ['a', 'b', 'real images score']

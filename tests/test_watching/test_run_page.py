@@ -30,7 +30,7 @@ def whole(work_dir):
     work_dir.evaluate(A, 100, 2.0).evaluate(B, 400, 1.5)
     work_dir.grids(0, 100, 200, 300, 400, size=(64, 64))
     (work_dir.path / 'provenance.json').write_text(
-        '{"runs": [{"time": "2026-11-25", "git": {"commit": "ab12", "dirty": false}}]}'
+        '{"runs": [{"time": "2026-11-25", "git": {"working_directory": {"commit": "ab12"}}}]}'
     )
     return work_dir
 
@@ -83,6 +83,7 @@ def test_why_health_and_provenance_are_missing(work_dir):
     page = page_of(work_dir.config(A, hooks))
     assert 'GANHealthHook is in the config, but has not measured any before the last line' in page
     assert 'ProvenanceHook is in the config, but no training began with it' in page
+    assert 'samples: SampleVisualizationHook, which writes them, is not in the config.' in page
     (work_dir.path / 'provenance.json').write_text('{"runs": [')
     assert 'It is not known: provenance.json cannot be read.' in page_of(work_dir)
 
@@ -171,11 +172,12 @@ def test_in_a_browser(whole, browser, tmp_path, width, scheme):
     assert browser.run('document.title') == 'some_run - training report'
     assert browser.run('document.documentElement.scrollWidth') <= width
     assert browser.run('document.querySelectorAll("svg path, svg polyline").length') > 3
-    # A time stamp is on one line.
-    stamp = 'document.querySelector("#runs td")'
-    assert browser.run(f'{stamp}.textContent') == A
-    lines = f'(r => (r.selectNodeContents({stamp}), r.getClientRects().length))'
-    assert browser.run(f'{lines}(document.createRange())') == 1
+    # A time stamp is on one line, and a long name where there is room.
+    browser.run('document.querySelector("#provenance details").open = true')
+    for place, text in (('#runs td', A), ('#provenance th', 'git.working_directory.commit')):
+        cell = f'[...document.querySelectorAll("{place}")].find(c => c.textContent == "{text}")'
+        lines = f'(r => (r.selectNodeContents({cell}), r.getClientRects().length))'
+        assert browser.run(f'{lines}(document.createRange())') == 1, text
     browser.screenshot(tmp_path / 'page.png')
     with Image.open(tmp_path / 'page.png') as shot:
         assert width - 20 < shot.width <= width  # less a scroll bar
