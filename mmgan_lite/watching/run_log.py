@@ -113,10 +113,9 @@ class RunLog:
         _read_text_log(folder, start)
         self._read_scalars(start)
         self._read_evaluations(start)
-        steps = _steps(start.trained) or _steps(start.validated)
+        steps = _steps(start.trained) + _steps(start.validated)
         if steps:
-            resumed = [] if start.resumed_at is None else [start.resumed_at + 1]
-            start.first = min([*steps, *resumed])
+            start.first = min(steps) if start.resumed_at is None else start.resumed_at + 1
         _exact_metrics(start)
         if start.placed:
             self._note(_tell_placed(start.placed))

@@ -72,6 +72,15 @@ def test_training_anew_in_the_same_folder(work_dir):
     ]
 
 
+def test_training_anew_that_validates_before_its_first_line(work_dir):
+    work_dir.train(A, [20, 40, 60], loss_gen=1.0)
+    validation = dict(FID=2.0, data_time=0.0, time=0.0, step=30)
+    work_dir.scalars(B, validation, dict(loss_gen=2.0, iter=50, step=50))
+    log = RunLog(work_dir.path)
+    assert points(log, 'loss_gen') == {20: 1.0, 50: 2.0}
+    assert points(log, 'FID') == {30: 2.0}
+
+
 def test_half_written_and_broken_lines(work_dir):
     work_dir.scalars(
         A,
