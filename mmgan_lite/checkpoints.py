@@ -25,6 +25,8 @@ import torch
 from mmengine.logging import HistoryBuffer, print_log
 from mmengine.runner import CheckpointLoader
 
+from mmgan_lite.whole_files import whole_file
+
 _FORCE, _FORCE_NOT = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
 # In an old checkpoint one of these comes first.
 _OLD_NAMES = ('HistoryBuffer', 'numpy.', 'getattr')
@@ -39,9 +41,6 @@ _NO_ZIP = 'it is no zip file, as torch.save writes them'
 
 # Of the same weights, but nothing to go on from: they hold no optimisers.
 _NO_TRAINING = re.compile(r'best_.*|.*-[0-9a-f]{8}')
-
-TEMPORARY_FILES = '.*.tmp'
-"""Pattern of what a process that was killed while it wrote may have left in a folder."""
 
 
 @contextmanager
@@ -299,42 +298,6 @@ def write_sealed(data: bytes, path: str | Path) -> None:
     with whole_file(path) as temporary, open(temporary, 'wb') as file:
         file.write(body)
         file.write(end + seal.encode())
-
-
-@contextlib.contextmanager
-def whole_file(path: str | Path) -> Iterator[Path]:
-    """A path to write to; the file is at ``path`` once it is whole, and never in part.
-
-    What is written is on the disk before it gets its name. If anything goes wrong, the file that
-    was there before stays, and the temporary one is removed.
-
-    Args:
-        path: Where the file shall be.
-
-    Raises:
-        OSError: If it cannot be written.
-    """
-    path = Path(path)
-    temporary = path.with_name(f'.{path.name}.tmp')
-    try:
-        yield temporary
-        _flush(temporary)
-        os.replace(temporary, path)
-        _flush(path.parent)
-    finally:
-        with contextlib.suppress(OSError):  # of two errors the first is the one to show
-            temporary.unlink(missing_ok=True)
-
-
-def _flush(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
-    if path.is_dir() and os.name != 'posix':
-        return  # elsewhere a folder cannot be opened
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _candidates(folder: Path) -> list[Path]:

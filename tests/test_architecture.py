@@ -21,9 +21,10 @@ ALLOWED = {
         'engine.stop_signals',
         'engine.training_state',
         'environment',
+        'whole_files',
     },
     'engine.optimizers': set(),
-    'watching': {'version'},
+    'watching': {'version', 'whole_files'},
 }
 
 

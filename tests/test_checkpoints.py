@@ -6,7 +6,6 @@ import os
 import re
 import uuid
 import zipfile
-from pathlib import Path
 
 import pytest
 import torch
@@ -22,7 +21,6 @@ from mmgan_lite.checkpoints import (
     no_code,
     read_checkpoint,
     use_safe_loader,
-    whole_file,
     write_checkpoint,
 )
 
@@ -221,16 +219,6 @@ def test_what_was_there_stays_if_writing_fails(write, tmp_path, monkeypatch, ste
         write('iter_1.pth', value=2.0)
     assert read_checkpoint(path)['state_dict']['weight'].sum() == 300
     assert [file.name for file in tmp_path.iterdir()] == ['iter_1.pth']
-
-
-def test_whole_file_is_not_there_before_its_end(tmp_path):
-    path = tmp_path / 'a.txt'
-    with whole_file(path) as temporary:
-        temporary.write_text('new')
-        assert not path.exists()
-        assert temporary.parent == tmp_path
-        assert list(Path(tmp_path).glob(checkpoints.TEMPORARY_FILES)) == [temporary]
-    assert path.read_text() == 'new'
 
 
 def test_a_damaged_file_is_told_from_one_with_code(tmp_path):

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from mmgan_lite.arguments import check_positive
-from mmgan_lite.checkpoints import whole_file
+from mmgan_lite.whole_files import whole_file
 
 
 def make_picture(images: Tensor, columns: int | None = None) -> np.ndarray:

@@ -31,9 +31,14 @@ def main() -> None:
     parser, args = parse_args()
     try:
         logs = [RunLog(work_dir) for work_dir in args.work_dirs]
+    except ValueError as error:
+        parser.error(str(error))
+    try:
         plot_runs(logs, args.out, args.keys)
     except ValueError as error:
         parser.error(str(error))
+    except OSError as error:
+        parser.error(f"--out must be a file that can be written, got '{args.out}': {error}.")
     for log in logs:
         for note in log.notes:
             print(f'note: {log.work_dir}: {note}')

@@ -35,7 +35,10 @@ def main() -> None:
     out = args.out or args.work_dir / 'report.html'
     if out.is_dir():
         parser.error(f"--out must be a file, got the folder '{out}'. Try '{out / 'report.html'}'.")
-    path = write_page(log, out)
+    try:
+        path = write_page(log, out)
+    except OSError as error:
+        parser.error(f"--out must be a file that can be written, got '{out}': {error}.")
     for note in log.notes:
         print(f'note: {note}')
     print(f'{path} written ({path.stat().st_size / 1e6:.1f} MB)')

@@ -13,6 +13,9 @@ GROUPS = {
     'Seconds an iteration': ('time', 'data_time'),
 }
 
+# Curves of what GANHealthHook measures now and then.
+PROBED = 'health/'
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -35,6 +38,20 @@ class Curve:
         """How many values are not finite."""
         return sum(not math.isfinite(value) for value in self.values)
 
+    def is_rare(self, name: str) -> bool:
+        """Whether it was measured now and then, and so seldom that each point can be marked.
+
+        Args:
+            name: Of the curve.
+        """
+        return len(self.values) <= 100 and (self.is_metric or name.startswith(PROBED))
+
+    @property
+    def is_count(self) -> bool:
+        """Whether all values, and that of real images, are whole and none is negative."""
+        known = [v for v in [*self.values, self.floor] if v is not None and math.isfinite(v)]
+        return bool(known) and all(v >= 0 and float(v).is_integer() for v in known)
+
 
 def join(parts: Iterable[tuple[int, Mapping[int, float]]]) -> dict[int, float]:
     """Values by step, of one start of a training after another.
@@ -52,6 +69,35 @@ def join(parts: Iterable[tuple[int, Mapping[int, float]]]) -> dict[int, float]:
         joined = {step: value for step, value in joined.items() if step < first}
         joined.update(points)
     return dict(sorted(joined.items()))
+
+
+def drop_repeats(columns: Mapping[str, Mapping[int, float]]) -> dict[str, dict[int, float]]:
+    """Values by step, without the steps at which none of several numbers differs from before.
+
+    For numbers that are measured together, and written again and again until the next time. One of
+    them alone may well come out the same twice; all of them hardly.
+
+    Args:
+        columns: For each number its values by step.
+
+    Returns:
+        The same with the steps that are left, in rising order.
+
+    Example:
+        >>> drop_repeats({'a': {10: 1, 20: 1, 30: 1}, 'b': {10: 3, 20: 3, 30: 4}})
+        {'a': {10: 1, 30: 1}, 'b': {10: 3, 30: 4}}
+    """
+    kept: dict[str, dict[int, float]] = {name: {} for name in columns}
+    before: dict[str, str] = {}
+    for step in sorted({step for points in columns.values() for step in points}):
+        values = {name: points[step] for name, points in columns.items() if step in points}
+        # As text: NaN is not equal to itself.
+        row = {name: repr(value) for name, value in values.items()}
+        if row != before:
+            for name, value in values.items():
+                kept[name][step] = value
+        before = row
+    return kept
 
 
 def group(names: Iterable[str], metrics: Iterable[str] = ()) -> dict[str, list[str]]:

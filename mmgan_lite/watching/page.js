@@ -26,8 +26,8 @@
   };
 
   // Round numbers between low and high, about so many.
-  const ticks = (low, high, about) => {
-    const raw = (high - low) / about;
+  const ticks = (low, high, about, least = 0) => {
+    const raw = Math.max(least, (high - low) / about);
     const power = 10 ** Math.floor(Math.log10(raw));
     const step = power * ([1, 2, 5, 10].find((m) => m * power >= raw) || 10);
     const found = [];
@@ -38,6 +38,7 @@
   class Chart {
     constructor(spec, parent) {
       this.series = spec.series;
+      this.counts = spec.counts;
       const values = this.series.flatMap((s) => [...s.values, s.floor]).filter((v) => v !== null);
       this.steps = [...new Set(this.series.flatMap((s) => s.steps))].sort((a, b) => a - b);
       this.low = Math.min(...values);
@@ -53,7 +54,7 @@
         const item = make('li', list, `k${i % 6}`);
         if (this.series.length > 1 || s.name !== spec.title) item.append(s.name);
         const readout = make('b', item);
-        if (s.floor !== null) item.append(` (floor ${number(s.floor)})`);
+        if (s.floor !== null) item.append(` (real images score ${number(s.floor)})`);
         return readout;
       });
       if (values.length && this.low > 0 && this.high / this.low > 30) this.addLogSwitch(list);
@@ -120,10 +121,12 @@
       if (!(high > low)) { const pad = Math.abs(low) * 0.1 || 1; low -= pad; high += pad; }
       const pad = (high - low) * 0.05;
       [low, high] = [low - pad, high + pad];
+      // What is never negative has no axis below zero, and counts have theirs from there.
+      if (!this.log && this.low >= 0) low = this.counts ? 0 : Math.max(low, 0);
       const [first, last] = [this.steps[0], this.steps[this.steps.length - 1]];
       const from = first === last ? first - 1 : Math.min(first, 0);
       const to = first === last ? first + 1 : last;
-      const rungs = ticks(low, high, 6);
+      const rungs = ticks(low, high, 6, this.counts && !this.log ? 1 : 0);
       this.yTicks = this.log ? rungs.map((t) => 10 ** t) : rungs;
       const longest = Math.max(...this.yTicks.map((t) => number(t).length));
       const left = Math.max(36, 12 + 6.5 * longest);
@@ -131,7 +134,7 @@
       this.box = box;
       this.x = (step) => box.left + ((step - from) / (to - from)) * (box.right - box.left);
       this.y = (v) => box.bottom - ((flatten(v) - low) / (high - low)) * (box.bottom - box.top);
-      this.xTicks = ticks(from, to, this.width / 110).filter((t) => Number.isInteger(t));
+      this.xTicks = ticks(from, to, this.width / 80).filter((t) => Number.isInteger(t));
     }
 
     render() {

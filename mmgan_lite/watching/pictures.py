@@ -8,6 +8,8 @@ from typing import TypeVar
 
 from PIL import Image
 
+from mmgan_lite.watching.words import choose_by, number_of
+
 MAX_PICTURES = 60
 MAX_SIDE = 1024
 MAX_BYTES = 20_000_000
@@ -77,5 +79,9 @@ def read_grids(grids: Mapping[int, Path]) -> tuple[dict[int, bytes], list[str]]:
         pngs = {iteration: pngs[iteration] for iteration in pick_evenly(list(pngs), most)}
     left_out = len(grids) - len(pngs) - len(notes)
     if left_out:
-        notes.append(f'{len(pngs)} of {len(grids)} grids of samples are shown, evenly picked.')
+        verb = choose_by(len(pngs), 'is', 'are')
+        notes.append(
+            f'{len(pngs):,} of {number_of(len(grids), "grid")} of samples {verb} shown, evenly '
+            'picked.'
+        )
     return pngs, notes

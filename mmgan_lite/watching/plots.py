@@ -69,24 +69,40 @@ def _draw_chart(axis: 'Axes', title: str, members: Sequence[str], logs: Sequence
     labels = [log.name for log in logs]
     if len(set(labels)) < len(labels):
         labels = [str(log.work_dir) for log in logs]
+    drawn, has_floor = [], False
     for number, log in enumerate(logs):
         for name in members:
             curve = log.curves.get(name)
             if curve is None:
                 continue
+            drawn.append(curve)
             values = [value if math.isfinite(value) else math.nan for value in curve.values]
             style: dict[str, Any] = dict(color=f'C{number}') if len(logs) > 1 else {}
-            marker = 'o' if curve.is_metric or len(values) == 1 else None
+            marker = 'o' if curve.is_rare(name) or len(values) == 1 else None
             label = _plain(name if len(logs) == 1 else labels[number])
             (line,) = axis.plot(curve.steps, values, label=label, marker=marker, ms=3, **style)
             if curve.floor is not None:
                 axis.axhline(curve.floor, color=line.get_color(), ls=':', lw=1)
+                has_floor = True
+    if has_floor:
+        # In the legend once, after the trainings: the colours tell whose it is.
+        axis.plot([], [], color='grey', ls=':', lw=1, label='real images score')
+    if drawn and all(curve.is_count for curve in drawn):
+        _scale_counts(axis)
     axis.set_title(_plain(title), fontsize=10)
     axis.set_xlabel('iteration', fontsize=8)
     axis.tick_params(labelsize=8)
     axis.grid(alpha=0.3)
-    if len(members) > 1 or len(logs) > 1:
+    if len(members) > 1 or len(logs) > 1 or has_floor:
         axis.legend(fontsize=8)
+
+
+def _scale_counts(axis: 'Axes') -> None:
+    """From zero, and without halves between; a count that stays zero lies at the bottom."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_ylim(0, max(1.05, axis.get_ylim()[1]))
+    axis.yaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _plain(text: str) -> str:

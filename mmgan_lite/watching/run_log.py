@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmgan_lite.watching.curves import Curve, join
+from mmgan_lite.watching.curves import PROBED, Curve, drop_repeats, join
+from mmgan_lite.watching.words import choose_by, number_of
 
 _HEADER = re.compile(r'\d{4}/\d\d/\d\d \d\d:\d\d:\d\d - \S+ - ([A-Z]+) - (.*)')
 _RESUMED = re.compile(r'resumed epoch: \d+, iter: (\d+)')
+_TIMESTAMP = re.compile(r'\d{8}_\d{6}')
 _GRID = re.compile(r'samples_iter-(\d+)\.png')
 _LEVELS = ('WARNING', 'ERROR', 'CRITICAL')
 
@@ -29,6 +31,9 @@ class Start:
         folder: It.
         trained: Values by step, of each scalar of training.
         validated: The same of metrics.
+        placed: Metrics whose iteration the log does not tell, each with how often two of its
+            values came to stand at the same one, of which the later is kept.
+        resumed_at: Iteration that it went on from, None if it is a fresh one.
         first: Step from which on it replaces what earlier starts wrote; None if it logged nothing.
         evaluations: Lines of ``evaluations.jsonl``.
         messages: How often each warning and error came, by level and text.
@@ -38,6 +43,8 @@ class Start:
     folder: Path
     trained: dict[str, dict[int, float]] = field(default_factory=dict)
     validated: dict[str, dict[int, float]] = field(default_factory=dict)
+    placed: dict[str, int] = field(default_factory=dict)
+    resumed_at: int | None = None
     first: int | None = None
     evaluations: list[dict[str, Any]] = field(default_factory=list)
     messages: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -103,40 +110,51 @@ class RunLog:
 
     def _read_start(self, folder: Path) -> Start:
         start = Start(folder)
-        trained = False
-        for entry in self._json_lines(folder / 'vis_data' / 'scalars.json'):
-            trained |= self._add_scalars(start, entry, trained)
-        for entry in self._json_lines(folder / 'evaluations.jsonl'):
-            if isinstance(entry.get('scores'), dict):
-                start.evaluations.append(entry)
-        resumed_at = _read_text_log(folder, start)
-        steps = [s for points in {**start.validated, **start.trained}.values() for s in points]
+        _read_text_log(folder, start)
+        self._read_scalars(start)
+        self._read_evaluations(start)
+        steps = _steps(start.trained) + _steps(start.validated)
         if steps:
-            start.first = min([*steps] if resumed_at is None else [*steps, resumed_at + 1])
+            start.first = min(steps) if start.resumed_at is None else start.resumed_at + 1
         _exact_metrics(start)
+        if start.placed:
+            self._note(_tell_placed(start.placed))
         return start
 
-    def _add_scalars(self, start: Start, entry: dict[str, Any], trained: bool) -> bool:
-        """Sort one line of ``scalars.json`` in; whether it is one of training."""
-        step = entry.get('step', entry.get('iter'))
-        if not isinstance(step, int) or isinstance(step, bool):
-            self._note_line(start.folder / 'vis_data' / 'scalars.json')
-            return False
-        is_training = 'iter' in entry
-        is_validation = not is_training and 'data_time' in entry
-        last = start.last
-        if not is_training and trained and last is not None and step < last:
-            # MMEngine counts validations in epochs, if it is not told otherwise; the iteration is
-            # about that of the training line before.
-            step = last
-        target = start.validated if is_validation else start.trained
-        for name, value in entry.items():
-            if name in ('step', 'iter', 'epoch') or not _is_number(value):
+    def _read_scalars(self, start: Start) -> None:
+        path = start.folder / 'vis_data' / 'scalars.json'
+        trained, empty = False, 0
+        for entry in self._json_lines(path):
+            step = entry.get('step', entry.get('iter'))
+            if not isinstance(step, int) or isinstance(step, bool):
+                self._note(f'Some lines of {self._relative(path)} have no step and were left out.')
                 continue
-            if is_validation and name in ('time', 'data_time'):
-                continue
-            target.setdefault(name, {})[step] = _to_float(value)
-        return is_training
+            is_training = 'iter' in entry
+            if not is_training and 'data_time' in entry:
+                empty += not _add_validation(start, entry, step, trained)
+            else:
+                for name, value in _numbers(entry):
+                    start.trained.setdefault(name, {})[step] = value
+            trained |= is_training
+        self._note_empty(path, empty)
+
+    def _read_evaluations(self, start: Start) -> None:
+        path = start.folder / 'evaluations.jsonl'
+        empty = 0
+        for entry in self._json_lines(path):
+            if isinstance(entry.get('scores'), dict) and entry['scores']:
+                start.evaluations.append(entry)
+            else:
+                empty += 1
+        self._note_empty(path, empty)
+
+    def _note_empty(self, path: Path, count: int) -> None:
+        if count:
+            self._note(
+                f'{number_of(count, "evaluation")} in {self._relative(path)} '
+                f'{choose_by(count, "has", "have")} no scores and '
+                f'{choose_by(count, "was", "were")} left out.'
+            )
 
     def _json_lines(self, path: Path) -> Iterator[dict[str, Any]]:
         if not path.is_file():
@@ -155,25 +173,36 @@ class RunLog:
             elif line.strip():
                 bad += 1
         if bad:
-            self._note(f'{bad} lines of {self._relative(path)} are no JSON and were left out.')
+            verbs = choose_by(bad, 'is no JSON and was', 'are no JSON and were')
+            self._note(f'{number_of(bad, "line")} of {self._relative(path)} {verbs} left out.')
 
     def _join_curves(self) -> dict[str, Curve]:
         curves = {}
         floors = _last_floors(self.starts)
         for kind in ('trained', 'validated'):
-            for name in sorted({name for start in self.starts for name in getattr(start, kind)}):
-                points = join(
+            joined = {
+                name: join(
                     (start.first, getattr(start, kind).get(name, {}))
                     for start in self.starts
                     if start.first is not None
                 )
-                if points:
-                    curve = Curve(
-                        list(points), list(points.values()), kind == 'validated', floors.get(name)
-                    )
-                    curves[name] = curve
-                    if curve.num_gaps:
-                        self._note(_tell_gaps(name, curve))
+                for name in sorted({name for start in self.starts for name in getattr(start, kind)})
+            }
+            # MMEngine logs the newest value of a scalar, and not when it was taken: until the next
+            # probe all lines repeat the figures of the last one, and would look like measurements.
+            # The first line that tells them is kept, the very iteration of the probe if there is
+            # a line then. Two probes of which no figure differs, all NaN for example, are taken
+            # for one.
+            probed = {name: points for name, points in joined.items() if name.startswith(PROBED)}
+            for name, points in {**joined, **drop_repeats(probed)}.items():
+                if not points:
+                    continue
+                curve = Curve(
+                    list(points), list(points.values()), kind == 'validated', floors.get(name)
+                )
+                curves[name] = curve
+                if curve.num_gaps:
+                    self._note(_tell_gaps(name, curve))
         return curves
 
     def _standing_evaluations(self) -> list[dict[str, Any]]:
@@ -215,16 +244,14 @@ class RunLog:
         stale = [i for i, p in found.items() if i > last and p.stat().st_mtime < own]
         if stale:
             self._note(
-                f'{len(stale)} grids of samples after iteration {last:,} are of an earlier '
-                'training in this folder and were left out.'
+                f'{number_of(len(stale), "grid")} of samples after iteration {last:,} '
+                f'{choose_by(len(stale), "is", "are")} of an earlier training in this folder and '
+                f'{choose_by(len(stale), "was", "were")} left out.'
             )
         return {i: path for i, path in sorted(found.items()) if i not in stale}
 
     def _relative(self, path: Path) -> str:
         return path.relative_to(self.work_dir).as_posix()
-
-    def _note_line(self, path: Path) -> None:
-        self._note(f'Some lines of {self._relative(path)} have no step and were left out.')
 
     def _note(self, text: str) -> None:
         if text not in self.notes:
@@ -232,11 +259,13 @@ class RunLog:
 
 
 def _is_start(folder: Path) -> bool:
-    return folder.is_dir() and (
-        (folder / 'vis_data').is_dir()
-        or (folder / 'evaluations.jsonl').is_file()
-        or any(folder.glob('*.log'))
-    )
+    """Whether it is a folder of one start. A log in it has the folder's name; others are strays."""
+    if not folder.is_dir():
+        return False
+    if (folder / 'vis_data').is_dir() or (folder / 'evaluations.jsonl').is_file():
+        return True
+    is_stamped = _TIMESTAMP.fullmatch(folder.name) is not None
+    return is_stamped and any(path.name.startswith(folder.name) for path in folder.glob('*.log'))
 
 
 def _start_folders(work_dir: Path) -> list[Path]:
@@ -249,7 +278,7 @@ def _start_folders(work_dir: Path) -> list[Path]:
     if folders or (work_dir / 'samples').is_dir():
         return folders
     remedy = 'Pass what the config calls work_dir.'
-    if _is_start(work_dir):
+    if _is_start(work_dir.resolve()):
         remedy = f"It is one start of a training: pass its parent, '{work_dir.resolve().parent}'."
     else:
         inside = [f for f in sorted(work_dir.iterdir()) if f.is_dir()]
@@ -258,13 +287,12 @@ def _start_folders(work_dir: Path) -> list[Path]:
             remedy = f'Pass one of those in it, such as {", ".join(near)}.'
     raise ValueError(
         f"work_dir must be a folder that a training wrote to, got '{work_dir}', which has neither "
-        f'<timestamp>/vis_data, nor <timestamp>/*.log, nor samples. {remedy}'
+        f'<timestamp>/vis_data, nor <timestamp>/<timestamp>.log, nor samples. {remedy}'
     )
 
 
-def _read_text_log(folder: Path, start: Start) -> int | None:
-    """Take messages and environment in; the iteration that was resumed at, None in a fresh run."""
-    resumed_at = None
+def _read_text_log(folder: Path, start: Start) -> None:
+    """Take in messages, environment, and the iteration that was resumed at."""
     for path in sorted(folder.glob('*.log')):
         for level, text in _records(path):
             if level in _LEVELS:
@@ -272,8 +300,7 @@ def _read_text_log(folder: Path, start: Start) -> int | None:
             elif 'System environment:' in text and not start.environment:
                 start.environment = _parse_environment(text)
             elif match := _RESUMED.search(text):
-                resumed_at = int(match[1])
-    return resumed_at
+                start.resumed_at = int(match[1])
 
 
 def _records(path: Path) -> Iterator[tuple[str, str]]:
@@ -308,6 +335,51 @@ def _parse_environment(text: str) -> dict[str, str]:
     return environment
 
 
+def _numbers(entry: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """Names and values of a line, without those that count iterations."""
+    return [
+        (name, _to_float(value))
+        for name, value in entry.items()
+        if name not in ('step', 'iter', 'epoch') and _is_number(value)
+    ]
+
+
+def _add_validation(start: Start, entry: Mapping[str, Any], step: int, trained: bool) -> bool:
+    """Take in a line of a validation; whether it has any metric."""
+    numbers = [pair for pair in _numbers(entry) if pair[0] not in ('time', 'data_time')]
+    last = start.last if trained else start.resumed_at
+    # MMEngine counts validations in epochs, if it is not told otherwise, and nothing in the log
+    # tells the iteration: it is not before that of the training line before.
+    is_placed = last is not None and step < last
+    at = last if last is not None and is_placed else step
+    for name, value in numbers:
+        points = start.validated.setdefault(name, {})
+        if is_placed:
+            start.placed[name] = start.placed.get(name, 0) + (at in points)
+        points[at] = value
+    return bool(numbers)
+
+
+def _steps(curves: Mapping[str, Mapping[int, float]]) -> list[int]:
+    return [step for points in curves.values() for step in points]
+
+
+def _tell_placed(placed: Mapping[str, int]) -> str:
+    lost = max(placed.values())
+    left_out = (
+        f' {number_of(lost, "value")} that would stand where a later one does '
+        f'{choose_by(lost, "was", "were")} left out.'
+        if lost
+        else ''
+    )
+    return (
+        f'At which iteration {", ".join(sorted(placed))} {choose_by(len(placed), "was", "were")} '
+        'validated is not in the log, which counts epochs there: each value stands at the last '
+        'training line before it, which may be too early.'
+        f'{left_out} EvaluationLogHook, or LoggerHook with log_metric_by_epoch=False, tells it.'
+    )
+
+
 def _exact_metrics(start: Start) -> None:
     """Take metrics from ``evaluations.jsonl``, which knows the iteration, where it has them."""
     exact: dict[str, dict[int, float]] = {}
@@ -320,6 +392,7 @@ def _exact_metrics(start: Start) -> None:
             if _is_number(value):
                 exact.setdefault(name, {})[step] = _to_float(value)
     start.validated.update(exact)
+    start.placed = {name: lost for name, lost in start.placed.items() if name not in exact}
 
 
 def _last_floors(starts: list[Start]) -> dict[str, float]:
@@ -352,6 +425,7 @@ def _to_float(value: Any) -> float:
 def _tell_gaps(name: str, curve: Curve) -> str:
     first = next(s for s, v in zip(curve.steps, curve.values, strict=True) if not math.isfinite(v))
     return (
-        f'{curve.num_gaps} of {len(curve.values)} values of {name} are not finite, the first at '
-        f'iteration {first:,}; they are gaps in its curve.'
+        f'{curve.num_gaps} of {number_of(len(curve.values), "value")} of {name} '
+        f'{choose_by(curve.num_gaps, "is", "are")} not finite, the first at iteration {first:,}; '
+        f'{choose_by(curve.num_gaps, "it is a gap", "they are gaps")} in its curve.'
     )

@@ -8,7 +8,6 @@ import base64
 import hashlib
 import json
 import math
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -18,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from mmgan_lite.version import __version__
-from mmgan_lite.watching.curves import Curve, group, thin
+from mmgan_lite.watching.curves import PROBED, Curve, group, thin
 from mmgan_lite.watching.pictures import read_grids, to_data_uri, to_png
 from mmgan_lite.watching.run_log import RunLog
+from mmgan_lite.watching.words import choose_by, number_of
+from mmgan_lite.whole_files import whole_file
 
 _MAX_MESSAGES = 100
 _SECTIONS = {
@@ -49,12 +50,8 @@ def write_page(log: RunLog, out: str | Path) -> Path:
     out = Path(out)
     page = render_page(log)
     out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f'.{out.name}.tmp')
-    try:
+    with whole_file(out) as temporary:
         temporary.write_text(page, encoding='utf-8')
-        os.replace(temporary, out)
-    finally:
-        temporary.unlink(missing_ok=True)
     return out
 
 
@@ -71,14 +68,13 @@ def render_page(log: RunLog) -> str:
         samples=samples,
         scores=_scores(log),
         training=_charts_place('training', _missing_curves(log)),
-        health=_charts_place('health') if _section_curves(log, 'health') else '',
+        health=_charts_place('health', _missing_health(log)),
         warnings=_warnings(log),
         runs=_runs(log),
         config=_config(log),
         environment=_environment(log),
         provenance=_provenance(log),
     )
-    parts = {name: part for name, part in parts.items() if part}
     style, script = _file('page.css'), _file('page.js')
     return _fill(
         _file('page.html'),
@@ -96,10 +92,8 @@ def render_page(log: RunLog) -> str:
             f'<section id="{name}"><h2>{_SECTIONS[name]}</h2>\n{part}\n</section>'
             for name, part in parts.items()
         ),
-        footer=escape(
-            f'Written {datetime.now():%Y-%m-%d %H:%M} by mmgan-lite report {__version__}. '
-            'This file needs no network and no other file.'
-        ),
+        footer=f'Written <span class="unbroken">{datetime.now():%Y-%m-%d %H:%M}</span> by '
+        f'mmgan-lite report {escape(__version__)}. This file needs no network and no other file.',
         data=_json(dict(charts=_chart_data(log))),
     )
 
@@ -127,11 +121,11 @@ def _json(data: Any) -> str:
 def _summary(log: RunLog) -> str:
     parts = []
     if log.last_step is not None:
-        parts.append(f'{log.last_step:,} iterations in the log')
+        parts.append(f'{number_of(log.last_step, "iteration")} in the log')
     if log.grids:
-        parts.append(f'{len(log.grids):,} grids of samples')
+        parts.append(f'{number_of(len(log.grids), "grid")} of samples')
     if log.starts:
-        parts.append(f'{len(log.starts)} start{"s" * (len(log.starts) > 1)}')
+        parts.append(number_of(len(log.starts), 'start'))
     return ', '.join(parts) or 'Nothing was logged yet.'
 
 
@@ -146,9 +140,15 @@ def _missing(text: str) -> str:
     return f'<p class="missing">{escape(text)}</p>'
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int] = ()) -> str:
+def _table(
+    head: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    numbers: Sequence[int] = (),
+    unbroken: Sequence[int] = (),
+) -> str:
     """A table whose cells are escaped; columns in ``numbers`` stand to the right."""
-    classes = [' class="number"' if i in numbers else '' for i in range(len(head))]
+    kinds = {**dict.fromkeys(unbroken, 'unbroken'), **dict.fromkeys(numbers, 'number')}
+    classes = [f' class="{kinds[i]}"' if i in kinds else '' for i in range(len(head))]
     cells = ''.join(
         f'<th scope="col"{c}>{escape(h)}</th>' for h, c in zip(head, classes, strict=True)
     )
@@ -183,7 +183,9 @@ def _samples(log: RunLog) -> tuple[str, list[str]]:
         except OSError:
             notes.append('real.png is no whole picture and was left out.')
     if not pngs:
-        text = 'There are no grids of samples: SampleVisualizationHook writes them to samples/.'
+        text = 'There are no grids of samples: ' + _why_not(
+            log, 'SampleVisualizationHook', 'has written none to samples/ so far.'
+        )
         real = f'<div class="pictures">{real}</div>' if real else ''
         return _missing(text) + real, notes
     last = max(pngs)
@@ -225,8 +227,9 @@ def _scores(log: RunLog) -> str:
     if not tables:
         tables = [
             _missing(
-                'What was judged and how is not known: EvaluationLogHook, which writes it to '
-                'evaluations.jsonl, is not in the config.'
+                'What was judged and how is not known, as there are no lines of scores in '
+                'evaluations.jsonl: '
+                + _why_not(log, 'EvaluationLogHook', 'those it wrote are not there.')
             )
         ]
     validated = {
@@ -253,6 +256,8 @@ def _evaluation(entry: Mapping[str, Any]) -> str:
         told = ', '.join(f'{key}={value}' for key, value in settings.items())
         rows.append((name, _number(score.get('value')), _number(score.get('floor')), told))
     table = _table(['metric', 'score', 'real images score', 'settings'], rows, numbers=[1, 2])
+    # In a narrow window a name is parted before the extractor, rather than anywhere.
+    table = f'<div class="scores">{table.replace("[", "<wbr>[")}</div>'
     protocol = entry.get('protocol')
     if not isinstance(protocol, dict):
         return f'<h3>{escape(title)}</h3>{table}'
@@ -267,7 +272,7 @@ def _tell_protocol(protocol: Mapping[str, Any]) -> dict[str, str]:
         'against': ('num_reals', 'real_data'),
         'seen through': ('extractor', 'num_features'),
         'its sha256': ('extractor_sha256',),
-        'floor': ('floor',),
+        'in place of fakes': ('floor',),
     }
     told = {
         title: ', '.join(known.pop(k) for k in keys if k in known) for title, keys in lines.items()
@@ -307,8 +312,28 @@ def _missing_curves(log: RunLog) -> str:
     )
 
 
+def _missing_health(log: RunLog) -> str:
+    if _section_curves(log, 'health'):
+        return ''
+    return 'There are no figures of health: ' + _why_not(
+        log,
+        'GANHealthHook',
+        'has not measured any before the last line of the log. The first are taken after as many '
+        'iterations as its interval.',
+    )
+
+
+def _why_not(log: RunLog, hook: str, otherwise: str) -> str:
+    """Why something is not there that a hook writes, as far as the config tells."""
+    if log.config is None:
+        return f'{hook} writes them, and without a config it is not known whether it was there.'
+    if hook not in log.config:
+        return f'{hook}, which writes them, is not in the config.'
+    return f'{hook} is in the config, but {otherwise}'
+
+
 def _section_of(name: str, curve: Curve) -> str:
-    if name.startswith('health/'):
+    if name.startswith(PROBED):
         return 'health'
     return 'scores' if curve.is_metric else 'training'
 
@@ -324,12 +349,15 @@ def _chart_data(log: RunLog) -> list[dict[str, Any]]:
         metrics = [name for name, curve in curves.items() if curve.is_metric]
         for title, members in group(curves, metrics).items():
             series = [_series(name, curves[name]) for name in members]
-            charts.append(dict(section=section, title=_short(title), series=series))
+            are_counts = all(curves[name].is_count for name in members)
+            charts.append(
+                dict(section=section, title=_short(title), series=series, counts=are_counts)
+            )
     return charts
 
 
 def _short(name: str) -> str:
-    return name.removeprefix('health/')
+    return name.removeprefix(PROBED)
 
 
 def _series(name: str, curve: Curve) -> dict[str, Any]:
@@ -339,7 +367,7 @@ def _series(name: str, curve: Curve) -> dict[str, Any]:
         steps=list(curve.steps),
         values=[float(f'{v:.6g}') if math.isfinite(v) else None for v in curve.values],
         floor=curve.floor,
-        dots=curve.is_metric,
+        dots=curve.is_rare(name),
     )
 
 
@@ -358,12 +386,15 @@ def _warnings(log: RunLog) -> str:
         f'<th scope="col">message</th></tr></thead><tbody>{rows}</tbody></table>'
     )
     rest = len(log.messages) - _MAX_MESSAGES
-    return table + (_missing(f'{rest:,} more messages are in the log.') if rest > 0 else '')
+    if rest <= 0:
+        return table
+    verb = choose_by(rest, 'is', 'are')
+    return table + _missing(f'{number_of(rest, "more message")} {verb} in the log.')
 
 
 def _runs(log: RunLog) -> str:
     if not log.starts:
-        return ''
+        return _missing('There is no folder <timestamp>, as each start of a training makes one.')
     rows = []
     for start in log.starts:
         steps = '-' if start.first is None else f'{start.first:,} to {start.last or start.first:,}'
@@ -373,7 +404,7 @@ def _runs(log: RunLog) -> str:
         if len(rows) > 1
         else ''
     )
-    return text + _table(['started', 'iterations logged', 'evaluations'], rows)
+    return text + _table(['started', 'iterations logged', 'evaluations'], rows, unbroken=[0])
 
 
 def _config(log: RunLog) -> str:
@@ -389,9 +420,17 @@ def _environment(log: RunLog) -> str:
 
 
 def _provenance(log: RunLog) -> str:
-    """Tables of ``provenance.json``, the newest start first; nothing if there is no such file."""
+    """Tables of ``provenance.json``, the newest start first."""
     if log.provenance is None:
-        return ''
+        if (log.work_dir / 'provenance.json').is_file():
+            return _missing('It is not known: provenance.json cannot be read.')
+        why = _why_not(
+            log,
+            'ProvenanceHook',
+            'no training began with it: it writes before the first iteration. Or the file was '
+            'taken away.',
+        )
+        return _missing(f'There are no notes of origin, provenance.json: {why}')
     runs = log.provenance.get('runs') if isinstance(log.provenance, dict) else None
     if not isinstance(runs, list) or not runs:
         runs = [log.provenance]

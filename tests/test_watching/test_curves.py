@@ -4,7 +4,15 @@ import math
 
 import pytest
 
-from mmgan_lite.watching.curves import Curve, any_match, choose, group, join, thin
+from mmgan_lite.watching.curves import (
+    Curve,
+    any_match,
+    choose,
+    drop_repeats,
+    group,
+    join,
+    thin,
+)
 
 
 def test_a_later_start_replaces_the_earlier_from_where_it_goes_on():
@@ -59,3 +67,35 @@ def test_unknown_key_names_those_there_are():
     assert choose(curves, None) == ['loss_gen', 'loss_disc']
     with pytest.raises(ValueError, match="got 'lossgen'. There are: loss_disc, loss_gen"):
         choose(curves, ['loss_gen', 'lossgen'])
+
+
+def test_a_step_is_a_repeat_if_nothing_in_it_differs():
+    nan = math.nan
+    columns = {
+        'a': {10: 0.0, 20: 0.0, 30: 0.0, 40: 0.0, 50: nan, 60: nan},
+        'b': {10: 5.0, 20: 5.0, 30: 6.0, 40: 6.0, 50: 7.0, 60: 7.0},
+        'late': {50: 1.0, 60: 1.0},
+    }
+    kept = drop_repeats(columns)
+    assert kept['a'] == {10: 0.0, 30: 0.0, 50: kept['a'][50]}
+    assert math.isnan(kept['a'][50])
+    assert kept['b'] == {10: 5.0, 30: 6.0, 50: 7.0}
+    assert kept['late'] == {50: 1.0}
+    assert drop_repeats({}) == {}
+
+
+def test_counts_are_whole_and_not_negative():
+    assert Curve([1, 2], [0.0, 0.0]).is_count
+    assert Curve([1, 2, 3], [3.0, math.nan, 7.0], floor=10.0).is_count
+    assert not Curve([1], [3.0], floor=9.5).is_count
+    assert not Curve([1, 2], [0.0, -1.0]).is_count
+    assert not Curve([1, 2], [1.0, 0.5]).is_count
+    assert not Curve([1], [math.nan]).is_count
+
+
+def test_points_are_marked_where_there_are_few_measurements():
+    few, many = Curve(range(100), [0.5] * 100), Curve(range(101), [0.5] * 101)
+    assert few.is_rare('health/doubt')
+    assert not many.is_rare('health/doubt')
+    assert not few.is_rare('loss_gen')
+    assert Curve([1], [0.5], is_metric=True).is_rare('FID')

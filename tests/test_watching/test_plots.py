@@ -25,16 +25,21 @@ def test_one_training(work_dir, tmp_path):
         assert np.array(image.convert('L')).std() > 1
 
 
+axes = {}
+
+
 @pytest.fixture
 def drawn(monkeypatch):
     """Titles, labels and data of what is drawn."""
     charts = {}
+    axes.clear()
     draw = plots._draw_chart
 
     def spy(axis, title, members, logs):
         draw(axis, title, members, logs)
         lines = [line for line in axis.get_lines() if not line.get_label().startswith('_')]
         charts[title] = {line.get_label(): line.get_xydata().tolist() for line in lines}
+        axes[title] = axis
 
     monkeypatch.setattr(plots, '_draw_chart', spy)
     return charts
@@ -75,3 +80,28 @@ def test_errors(work_dir, tmp_path):
         plot_runs([log], tmp_path / 'x.txt')
     with pytest.raises(ValueError, match="got 'FID'. There are: loss_gen"):
         plot_runs([log], tmp_path / 'x.png', keys=['FID'])
+
+
+def test_counts_start_at_zero_and_probes_stand_once(work_dir, tmp_path, drawn):
+    figures = {'health/alarms': 0, 'health/doubt': 0.5}
+    lines = [dict(figures, iter=step, step=step) for step in (20, 40, 60)]
+    lines[2]['health/doubt'] = 0.25
+    plot_runs([RunLog(work_dir.scalars(A, *lines).path)], tmp_path / 'x.png')
+    assert drawn['health/alarms'] == {'health/alarms': [[20, 0], [60, 0]]}
+    assert drawn['health/doubt'] == {'health/doubt': [[20, 0.5], [60, 0.25]]}
+    low, high = axes['health/alarms'].get_ylim()
+    assert low == 0
+    assert high >= 1
+    assert all(tick == round(tick) for tick in axes['health/alarms'].get_yticks())
+    assert axes['health/doubt'].get_ylim()[0] > 0.2
+
+
+def test_the_line_of_real_images_is_named(make_work_dir, tmp_path, drawn):
+    logs = [RunLog(make_work_dir(n).evaluate(A, 20, 1.5).scalars(
+        A, {'FID[pixels]': 1.5, 'data_time': 0, 'step': 20}).path) for n in 'ab']  # fmt: skip
+    plot_runs(logs[:1], tmp_path / 'x.png')
+    legend = axes['FID[pixels]'].get_legend().get_texts()
+    assert [text.get_text() for text in legend] == ['FID[pixels]', 'real images score']
+    plot_runs(logs, tmp_path / 'x.png')
+    legend = axes['FID[pixels]'].get_legend().get_texts()
+    assert [text.get_text() for text in legend] == ['a', 'b', 'real images score']

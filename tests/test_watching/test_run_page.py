@@ -1,7 +1,10 @@
 """The page of a training: whole in one file, honest about what is missing, and nobody's script."""
 
 import importlib.util
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,10 @@ from mmgan_lite.watching import RunLog, write_page
 from mmgan_lite.watching.run_page import render_page
 
 A, B = '20261125_043909', '20261125_053909'
+SECTIONS = [
+    *('samples', 'scores', 'training', 'health', 'warnings'),
+    *('runs', 'config', 'environment', 'provenance'),
+]
 EVIL = '</pre></script><script>document.title = "run by a stranger"</script><img src=x onerror=1>'
 
 
@@ -23,7 +30,7 @@ def whole(work_dir):
     work_dir.evaluate(A, 100, 2.0).evaluate(B, 400, 1.5)
     work_dir.grids(0, 100, 200, 300, 400, size=(64, 64))
     (work_dir.path / 'provenance.json').write_text(
-        '{"runs": [{"time": "2026-11-25", "git": {"commit": "ab12", "dirty": false}}]}'
+        '{"runs": [{"time": "2026-11-25", "git": {"working_directory": {"commit": "ab12"}}}]}'
     )
     return work_dir
 
@@ -34,11 +41,7 @@ def page_of(work_dir):
 
 def test_all_of_it_is_there(whole):
     page = page_of(whole)
-    sections = re.findall(r'<section id="(\w+)">', page)
-    assert sections == [
-        *('samples', 'scores', 'training', 'health', 'warnings'),
-        *('runs', 'config', 'environment', 'provenance'),
-    ]
+    assert re.findall(r'<section id="(\w+)">', page) == SECTIONS
     assert page.count('alt="Samples at iteration') == 5
     assert page.count('data:image/png;base64,') == 6  # and the real images
     for text in (
@@ -65,6 +68,43 @@ def test_what_is_missing_is_told(work_dir):
     page = page_of(work_dir.train(A, [20], loss_gen=1.0))
     for text in ('no grids of samples', 'No metric was computed', 'There is no log', 'no config'):
         assert text in page, text
+    assert re.findall(r'<section id="(\w+)">', page) == SECTIONS
+
+
+def test_why_health_and_provenance_are_missing(work_dir):
+    work_dir.train(A, [20], loss_gen=1.0)
+    unknown = page_of(work_dir)
+    assert 'no figures of health: GANHealthHook writes them, and without a config it' in unknown
+    assert 'provenance.json: ProvenanceHook writes them, and without a config it' in unknown
+    without = page_of(work_dir.config(A, 'model = dict(type="GAN")'))
+    assert 'GANHealthHook, which writes them, is not in the config.' in without
+    assert 'ProvenanceHook, which writes them, is not in the config.' in without
+    hooks = 'hooks = [dict(type="GANHealthHook"), dict(type="ProvenanceHook")]'
+    page = page_of(work_dir.config(A, hooks))
+    assert 'GANHealthHook is in the config, but has not measured any before the last line' in page
+    assert 'ProvenanceHook is in the config, but no training began with it' in page
+    assert 'samples: SampleVisualizationHook, which writes them, is not in the config.' in page
+    (work_dir.path / 'provenance.json').write_text('{"runs": [')
+    assert 'It is not known: provenance.json cannot be read.' in page_of(work_dir)
+
+
+def test_no_start_but_samples(work_dir):
+    page = page_of(work_dir.grids(0))
+    assert 'There is no folder &lt;timestamp&gt;' in page
+    assert re.findall(r'<section id="(\w+)">', page) == SECTIONS
+
+
+def test_one_is_singular(work_dir):
+    page = page_of(work_dir.train(A, [1], loss_gen=1.0).grids(0))
+    assert '1 iteration in the log, 1 grid of samples, 1 start<' in page
+
+
+def test_what_was_left_out_is_told(work_dir):
+    work_dir.train(A, [20], loss_gen=1.0)
+    (work_dir.path / A / 'evaluations.jsonl').write_text('{"iteration": 20}\n')
+    page = page_of(work_dir)
+    notes = page[page.index('<aside class="notes">') : page.index('</aside>')]
+    assert f'1 evaluation in {A}/evaluations.jsonl has no scores and was left out.' in notes
 
 
 def test_text_of_files_is_no_script(whole):
@@ -82,11 +122,24 @@ def test_text_of_files_is_no_script(whole):
 def test_written_whole_or_not_at_all(whole, tmp_path, monkeypatch):
     out = write_page(RunLog(whole.path), tmp_path / 'new' / 'page.html')
     before = out.read_bytes()
-    monkeypatch.setattr(Path, 'write_text', lambda *_, **__: (_ for _ in ()).throw(OSError('full')))
-    with pytest.raises(OSError, match='full'):
-        write_page(RunLog(whole.path), out)
-    assert out.read_bytes() == before
-    assert [path.name for path in out.parent.iterdir()] == ['page.html']
+    log = RunLog(whole.path)
+
+    def fail(*_, **__):
+        raise OSError('full')
+
+    # To write, to be sure that it is on the disk, to give it its name.
+    for owner, step in ((Path, 'write_text'), (os, 'fsync'), (os, 'replace')):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, step, fail)
+            with pytest.raises(OSError, match='full'):
+                write_page(log, out)
+        assert out.read_bytes() == before
+        assert [path.name for path in out.parent.iterdir()] == ['page.html']
+
+
+def test_torch_is_not_loaded():
+    code = 'import sys, mmgan_lite.watching; sys.exit("torch" in sys.modules)'
+    assert subprocess.run([sys.executable, '-c', code]).returncode == 0
 
 
 @pytest.fixture(scope='module')
@@ -119,11 +172,41 @@ def test_in_a_browser(whole, browser, tmp_path, width, scheme):
     assert browser.run('document.title') == 'some_run - training report'
     assert browser.run('document.documentElement.scrollWidth') <= width
     assert browser.run('document.querySelectorAll("svg path, svg polyline").length') > 3
+    # A time stamp is on one line, and a long name where there is room.
+    browser.run('document.querySelector("#provenance details").open = true')
+    for place, text in (('#runs td', A), ('#provenance th', 'git.working_directory.commit')):
+        cell = f'[...document.querySelectorAll("{place}")].find(c => c.textContent == "{text}")'
+        lines = f'(r => (r.selectNodeContents({cell}), r.getClientRects().length))'
+        assert browser.run(f'{lines}(document.createRange())') == 1, text
     browser.screenshot(tmp_path / 'page.png')
     with Image.open(tmp_path / 'page.png') as shot:
         assert width - 20 < shot.width <= width  # less a scroll bar
         corner = shot.convert('L').getpixel((2, 2))
     assert corner > 200 if scheme == 'light' else corner < 60
+
+
+def test_charts_in_a_browser(work_dir, browser, tmp_path):
+    figures = {'health/separation': 0.7, 'health/alarms': 0, 'health/nonfinite': 3}
+    lines = [dict(figures, loss_gen=1.0, iter=step, step=step) for step in (20, 40, 60)]
+    lines[2]['health/separation'] = 0.8
+    work_dir.scalars(A, *lines).evaluate(A, 60, 1.5)
+    browser.size(1000)
+    browser.open(write_page(RunLog(work_dir.path), tmp_path / 'page.html'))
+    charts = browser.run(
+        '[...document.querySelectorAll(".chart")].map(c => [c.querySelector("span").textContent, '
+        'c.querySelector("ul").textContent, [...c.querySelectorAll("text[text-anchor=end]")]'
+        '.map(t => t.textContent), c.querySelectorAll(".dot").length])'
+    )
+    told = {title: (legend, ticks, dots) for title, legend, ticks, dots in charts}
+    # Of real images this may be a floor, or a ceiling: the page does not know.
+    assert told['FID[pixels]'][0] == '1.5 (real images score 0.25)'
+    # The last of these is of the other axis.
+    assert told['alarms'][1][:-1] == ['0', '1']
+    assert told['nonfinite'][1][:-1] == ['0', '1', '2', '3']
+    # Two probes; the line between them repeats the first.
+    assert [told[name][2] for name in ('separation', 'alarms', 'nonfinite')] == [2, 2, 2]
+    assert told['Losses'][2] == 0
+    assert 'floor' not in browser.run('document.querySelector("main").innerText')
 
 
 def test_slider_by_keyboard(whole, browser, tmp_path):

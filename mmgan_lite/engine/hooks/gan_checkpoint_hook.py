@@ -22,11 +22,9 @@ from mmengine.logging import print_log
 from mmengine.runner import IterBasedTrainLoop, Runner
 
 from mmgan_lite.checkpoints import (
-    TEMPORARY_FILES,
     newest_checkpoint,
     read_checkpoint,
     require_undamaged,
-    whole_file,
     write_checkpoint,
     write_sealed,
 )
@@ -39,6 +37,7 @@ from mmgan_lite.engine.training_state import (
     set_random_state,
 )
 from mmgan_lite.registry import HOOKS
+from mmgan_lite.whole_files import TEMPORARY_FILES, whole_file
 
 _BACKEND = 'mmgan_lite_sealed'
 _KEY = 'training_state'

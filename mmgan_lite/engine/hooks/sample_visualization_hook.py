@@ -12,9 +12,9 @@ from mmengine.runner import IterBasedTrainLoop, Runner
 from torch import Tensor
 
 from mmgan_lite.arguments import check_positive
-from mmgan_lite.checkpoints import whole_file
 from mmgan_lite.engine.hooks.random_state import isolated_random_state
 from mmgan_lite.registry import HOOKS
+from mmgan_lite.whole_files import whole_file
 
 _GIF_MAX_FRAMES = 100
 _GIF_FRAME_MS = 100
