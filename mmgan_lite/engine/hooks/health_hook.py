@@ -39,7 +39,8 @@ class GANHealthHook(Hook):
     - ``logit_gap``: mean logit of the real images minus that of the fakes.
     - ``doubt``: how much its objective still moves the discriminator's logits: 1 as if undecided, 0
       if it is sure.
-    - ``grad_norm_generator``, ``grad_norm_discriminator``: of the objective, on these images.
+    - ``gradient_norm_generator``, ``gradient_norm_discriminator``: of the objective, on these
+      images.
     - ``diversity``: mean distance of a fake to the one nearest to it, over that of the real images;
       of the same class, where the model is conditional.
     - ``mean_shift``: squared distance of the mean images, over the variance of the real ones.
@@ -237,8 +238,9 @@ def _figures(
         'separation': _separation(real, fake),
         'logit_gap': real.mean() - fake.mean(),
         'doubt': _slope(model.loss, real, fake) / _slope(model.loss, undecided, undecided),
-        'grad_norm_generator': probe['grad_norm_generator'],
-        'grad_norm_discriminator': probe['grad_norm_discriminator'],
+        # Not 'grad_norm': MMEngine's log takes the mean of what is called so over past iterations.
+        'gradient_norm_generator': probe['grad_norm_generator'],
+        'gradient_norm_discriminator': probe['grad_norm_discriminator'],
         'diversity': _nearest(fakes, pairs) / _nearest(real_images, pairs),
         'mean_shift': shift / real_images.var(0, unbiased=False).sum(),
         'max_logit': torch.maximum(_largest(real), _largest(fake)),

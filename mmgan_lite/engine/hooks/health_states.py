@@ -143,9 +143,11 @@ STATES: dict[str, State] = {
         'the generator is dead: no gradient reaches its weights',
         (
             Rule(
-                lambda f: f['grad_norm_generator'] <= GRADIENT_DEAD * f['weight_norm_generator'],
-                ('grad_norm_generator', 'weight_norm_generator'),
-                "its gradient's norm is {grad_norm_generator:.1e}, at most "
+                lambda f: (
+                    f['gradient_norm_generator'] <= GRADIENT_DEAD * f['weight_norm_generator']
+                ),
+                ('gradient_norm_generator', 'weight_norm_generator'),
+                "its gradient's norm is {gradient_norm_generator:.1e}, at most "
                 f'{GRADIENT_DEAD:.0e} of the {{weight_norm_generator:.1f}} of its weights',
                 patience=2,
             ),

@@ -154,8 +154,8 @@ def test_healthy_training_raises_no_alarm_and_logs_its_figures(train):
             'separation',
             'logit_gap',
             'doubt',
-            'grad_norm_generator',
-            'grad_norm_discriminator',
+            'gradient_norm_generator',
+            'gradient_norm_discriminator',
             'diversity',
             'mean_shift',
             'nonfinite',
@@ -164,6 +164,9 @@ def test_healthy_training_raises_no_alarm_and_logs_its_figures(train):
     }
     assert last['step'] == 300
     assert 0.3 < last['health/diversity'] < 1.5
+    # Those that match would be logged as means over earlier probes.
+    mean_of_many = runner.log_processor.mean_pattern
+    assert not [key for key in last if key.startswith('health/') and mean_of_many.search(key)]
 
 
 def test_discriminator_that_won_is_named(train):

@@ -10,7 +10,7 @@ HEALTHY = dict(
     diversity=0.9,
     mean_shift=0.1,
     class_entropy=1.0,
-    grad_norm_generator=0.3,
+    gradient_norm_generator=0.3,
     weight_norm_generator=50.0,
     max_logit=3.0,
     nonfinite=0,
@@ -23,7 +23,7 @@ SICK = [
     ('discriminator_won', dict(separation=1.0, doubt=0.01), 5),
     ('discriminator_lost', dict(separation=0.2), 3),
     ('discriminator_lost', dict(separation=0.5, mean_shift=1.5), 3),
-    ('dead_generator', dict(grad_norm_generator=4e-5), 2),
+    ('dead_generator', dict(gradient_norm_generator=4e-5), 2),
     ('diverged', dict(nonfinite=3), 1),
     ('diverged', dict(max_logit=2e4), 1),
 ]
@@ -35,7 +35,7 @@ WELL = [
     dict(separation=0.9, doubt=0.0),
     dict(separation=0.3),
     dict(separation=0.5, mean_shift=0.9),
-    dict(grad_norm_generator=6e-5),
+    dict(gradient_norm_generator=6e-5),
     dict(max_logit=9e3),
 ]
 
@@ -109,7 +109,7 @@ def test_diverged_training_is_in_no_other_state():
 
 def test_two_states_at_once_are_both_named():
     watch = HealthWatch()
-    sick = {**HEALTHY, 'diversity': 0.0, 'grad_norm_generator': 0.0}
+    sick = {**HEALTHY, 'diversity': 0.0, 'gradient_norm_generator': 0.0}
     watch.update(sick)
     assert set(names(watch.update(sick))) == {'mode_collapse', 'dead_generator'}
 
