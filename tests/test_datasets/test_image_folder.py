@@ -380,7 +380,7 @@ def test_workers_know_the_sums(flat, start):
 @pytest.mark.parametrize('indices', [-3, [2, 3, 4], range(2, 5)])
 def test_a_subset_has_its_own_sums(flat, indices):
     write_sums(flat)
-    alter(flat / '0.png')  # is not in it
+    alter(flat / '1.png')  # is not in it
     alter(flat / '3.png')
     dataset = ImageFolderDataset(flat, indices=indices, max_corrupt=1)
     assert values(dataset) == [20, 40, 40]
