@@ -126,8 +126,9 @@ def image(suffix, with_sums=True, damaged=None, **options):
     def make(folder):
         (folder / 'images').mkdir()
         path = folder / 'images' / f'a.{suffix}'
-        picture = np.indices((32, 32)).sum(0, dtype=np.uint8)[..., None].repeat(3, 2) * 3
-        Image.fromarray(picture).save(path, **options)
+        # Noise, so that nearly all bytes of the file are of pixels, as in a photograph.
+        pixels = np.random.default_rng(0).integers(0, 256, (48, 48, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(path, **options)
         if with_sums:
             write_sums(folder / 'images')
 
