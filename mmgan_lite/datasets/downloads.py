@@ -1,18 +1,16 @@
 """Files that torchvision downloads: one process fetches them, and none is ever half there."""
 
-import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
-# In the format of the sha256sum command, which can check it too.
-_SUMS = 'SHA256SUMS'
+from mmgan_lite.datasets.sums import SUMS, file_hash, read_sums
 
 
 def check_split(split: str, num_train: int) -> str:
@@ -94,48 +92,6 @@ def _are_there(folder: Path, names: Sequence[str]) -> bool:
     return all((folder / name).is_file() for name in names)
 
 
-def check_sums(folder: Path, names: Iterable[str]) -> set[str]:
-    """Hold files against the sums that were noted when they were downloaded.
-
-    Args:
-        folder: Where they lie.
-        names: The files.
-
-    Returns:
-        Those of the files that have a sum, and are as they were; the others were put there by hand.
-
-    Raises:
-        ValueError: If one is no longer as it was downloaded.
-    """
-    noted = _read_sums(folder)
-    checked = noted.keys() & set(names)
-    damaged = [name for name in sorted(checked) if file_hash(folder / name) != noted[name]]
-    if damaged:
-        raise ValueError(
-            f"The files in '{folder}' must have the sums in {_SUMS}, noted when they were "
-            f'downloaded, got others for {", ".join(damaged)}. Delete these, and load with '
-            'download=True.'
-        )
-    return checked
-
-
-def file_hash(path: Path, algorithm: str = 'sha256') -> str:
-    """Hash of a file's bytes, in hex."""
-    digest = hashlib.new(algorithm)
-    with path.open('rb') as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _read_sums(folder: Path) -> dict[str, str]:
-    path = folder / _SUMS
-    if not path.is_file():
-        return {}
-    lines = [line.split() for line in path.read_text().splitlines()]
-    return {words[1]: words[0] for words in lines if len(words) == 2}
-
-
 def _download(
     source: Callable[..., Any], root: Path, folder: str, names: Sequence[str], note_sums: bool
 ) -> None:
@@ -146,9 +102,10 @@ def _download(
         target.mkdir(parents=True, exist_ok=True)
         absent = [name for name in names if not (target / name).exists()]
         if note_sums:  # before the files: one that is there without its sum is never checked
-            sums = _read_sums(target) | {name: file_hash(fetched / name) for name in absent}
+            sums = read_sums(target) or {}
+            sums |= {name: file_hash(fetched / name) for name in absent}
             lines = ''.join(f'{sum_}  {name}\n' for name, sum_ in sorted(sums.items()))
-            (fetched / _SUMS).write_text(lines)
-            os.replace(fetched / _SUMS, target / _SUMS)
+            (fetched / SUMS).write_text(lines)
+            os.replace(fetched / SUMS, target / SUMS)
         for name in absent:
             os.replace(fetched / name, target / name)

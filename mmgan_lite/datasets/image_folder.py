@@ -5,6 +5,8 @@ For data that does not fit in memory, or that should be looked at before it is p
 """
 
 import copy
+import hashlib
+import io
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +18,7 @@ from mmengine.dataset import BaseDataset
 from torch import Tensor
 
 from mmgan_lite.datasets.in_memory import fingerprint_of, selector
+from mmgan_lite.datasets.sums import SUMS, read_sums
 from mmgan_lite.datasets.transforms import PackImage, build_transforms
 from mmgan_lite.registry import DATASETS
 
@@ -39,6 +42,10 @@ class ImageFolderDataset(BaseDataset):
     An image that cannot be read ends the training, by an error that names it. With ``max_corrupt``
     so many different ones are taken for the next that can be read, in the order of the folder, and
     are told by ``corrupt_files``: in the process that trains too, whichever worker met them.
+
+    A file ``SHA256SUMS`` in the folder, as the command ``sha256sum`` writes it, names all images
+    with their sums. Each image is held against its sum whenever it is read, and one that differs
+    counts as one that cannot be read. Other files in the list are passed over.
 
     Without a pipeline an item is ``dict(inputs=..., labels=...)``, a uint8 tensor of shape
     ``(C, H, W)`` and an int. With one, each image goes through it under mmcv's names: ``img`` (a
@@ -66,8 +73,9 @@ class ImageFolderDataset(BaseDataset):
     Raises:
         FileNotFoundError: If the folder is absent.
         ValueError: If an argument is not as described, or the folder holds no image, an empty
-            sub-folder beside classes, or images both flat and in sub-folders; when an image is
-            read, if it has more than 8 bits a channel, or is one more damaged than ``max_corrupt``.
+            sub-folder beside classes, or images both flat and in sub-folders, or ``SHA256SUMS`` is
+            malformed or names other images; when an image is read, if it has more than 8 bits a
+            channel, or is one more damaged than ``max_corrupt``.
 
     Example:
         >>> import tempfile
@@ -110,6 +118,8 @@ class ImageFolderDataset(BaseDataset):
         self.channels = channels
         # One array of bytes: workers share it, where reading a list of strings would copy it.
         self._files: np.ndarray
+        # The sha256 of each, uint8 of shape (N, 32); None where there is no list of them.
+        self._sums: np.ndarray | None
         self._labels: Tensor | None
         # One flag an image, in memory that workers and the process that trains share.
         self._corrupt: Tensor
@@ -136,7 +146,7 @@ class ImageFolderDataset(BaseDataset):
 
         Raises:
             FileNotFoundError: If the folder is absent.
-            ValueError: If its layout is not as the class describes it.
+            ValueError: If its layout or ``SHA256SUMS`` is not as the class describes it.
         """
         if self._fully_initialized:
             return
@@ -153,6 +163,7 @@ class ImageFolderDataset(BaseDataset):
                     f'got {len(names)} names. Leave it out to take those of the folders.'
                 )
         self._files = np.array([os.fsencode(file) for file in files])
+        self._sums = _sums_of(root, files)
         self._corrupt = torch.zeros(len(files), dtype=torch.bool).share_memory_()
         self._fully_initialized = True
         if self._indices is not None:
@@ -179,14 +190,18 @@ class ImageFolderDataset(BaseDataset):
         return [os.fsdecode(self._files[position]) for position in positions]
 
     def fingerprint(self) -> dict[str, Any]:
-        """What tells these images from others: their names and sizes in bytes, nothing is decoded.
+        """What tells these images from others: their names and sums, or else their sizes in bytes.
 
-        A file that was altered and is as long as before does not show.
+        Sums are those of ``SHA256SUMS``: no image is read. Without that list a file that was
+        altered and is as long as before does not show.
 
         Returns:
             ``dataset`` (the class), ``count`` (of images) and ``sha256`` (hex).
         """
         self.full_init()
+        if self._sums is not None:
+            pairs = zip(self._files.tolist(), self._sums, strict=True)
+            return fingerprint_of(self, (b'%s\0%s' % (name, s.tobytes()) for name, s in pairs))
         root = Path(self.data_root).expanduser()
         lines = (
             b'%s\0%d\n' % (file, os.stat(os.path.join(root, os.fsdecode(file))).st_size)
@@ -226,8 +241,9 @@ class ImageFolderDataset(BaseDataset):
             if self._corrupt[other]:
                 continue
             info = self.get_data_info(other)
+            sum_ = None if self._sums is None else self._sums[other].tobytes()
             try:
-                return info, _read_image(info['img_path'], self.image_size, self.channels)
+                return info, _read_image(info['img_path'], self.image_size, self.channels, sum_)
             except _UnreadableError as error:
                 if self.max_corrupt == 0:
                     raise
@@ -292,6 +308,7 @@ class ImageFolderDataset(BaseDataset):
         select, labels = selector(indices), self.labels
         # A slice is a view: without the copy, to pickle it would be to pickle all.
         self._files = self._files[select].copy()
+        self._sums = None if self._sums is None else self._sums[select].copy()
         self._labels = None if labels is None else labels[select].clone()
         self._corrupt = self._corrupt[select].clone().share_memory_()
 
@@ -304,7 +321,7 @@ class ImageFolderDataset(BaseDataset):
 
 
 class _UnreadableError(ValueError):
-    """The file is no image, or a damaged one."""
+    """The file is no image, or a damaged one, or has other bytes than it should."""
 
 
 def _checked_size(image_size: int | Sequence[int] | None) -> tuple[int, int] | None:
@@ -358,6 +375,26 @@ def _list_images(root: Path) -> tuple[list[str], list[str]]:
     return files, folders
 
 
+def _sums_of(root: Path, files: list[str]) -> np.ndarray | None:
+    """The sums that ``SHA256SUMS`` has of these files, uint8 ``(N, 32)``; None without a list."""
+    sums = read_sums(root)
+    if sums is None:
+        return None
+    images = {name for name in sums if all(part[:1] != '.' for part in name.split(os.sep))}
+    wrong = {
+        'without a sum': [file for file in files if file not in sums],
+        'not there': sorted(name for name in images - set(files) if _is_image(name)),
+    }
+    if found := [f'{len(names)} {what} ({_some(names)})' for what, names in wrong.items() if names]:
+        raise ValueError(
+            f"'{root / SUMS}' must name the {len(files)} images of its folder and no others, got "
+            f'{" and ".join(found)}. Put the images right, or make the list anew with sha256sum; '
+            'without a list images are read as they are.'
+        )
+    digests = bytes.fromhex(''.join(sums[file] for file in files))
+    return np.frombuffer(digests, np.uint8).reshape(-1, 32)
+
+
 def _is_image(name: str) -> bool:
     return name[0] != '.' and name.lower().endswith(EXTENSIONS)
 
@@ -370,8 +407,22 @@ def _some(names: list[str]) -> str:
     return ', '.join(names[:3]) + (', ...' if len(names) > 3 else '')
 
 
-def _read_image(path: str, size: tuple[int, int] | None, channels: int) -> np.ndarray:
-    """Decode an image into a uint8 array of shape ``(H, W, C)``.
+def _read_checked(path: str, sum_: bytes) -> bytes:
+    """The bytes of a file, which must have this sha256."""
+    content = Path(path).read_bytes()
+    if (found := hashlib.sha256(content)).digest() != sum_:
+        raise _UnreadableError(
+            f"'{path}' must have the sha256 that {SUMS} tells, {sum_.hex()}, got "
+            f'{found.hexdigest()}. It is damaged or another image: replace it, or, if it is as it '
+            f'should be, make {SUMS} anew with sha256sum.'
+        )
+    return content
+
+
+def _read_image(
+    path: str, size: tuple[int, int] | None, channels: int, sum_: bytes | None
+) -> np.ndarray:
+    """Decode an image, whose file has this sha256, into a uint8 array of shape ``(H, W, C)``.
 
     Raises:
         ValueError: If the file is no image, is damaged, or has more than 8 bits a channel.
@@ -379,8 +430,12 @@ def _read_image(path: str, size: tuple[int, int] | None, channels: int) -> np.nd
     from PIL import Image, ImageOps  # not needed by those who only ask for the dataset's class
 
     try:
-        with Image.open(path) as file:
+        # What was held against the sum is what is decoded: the file is read once.
+        source = path if sum_ is None else io.BytesIO(_read_checked(path, sum_))
+        with Image.open(source) as file:
             image = ImageOps.exif_transpose(file)
+    except _UnreadableError:
+        raise
     # Damaged bytes make Pillow raise also what is neither OSError nor ValueError.
     except Exception as error:
         raise _UnreadableError(

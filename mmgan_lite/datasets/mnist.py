@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from mmgan_lite.datasets.downloads import check_split, check_sums, file_hash, obtain_files
+from mmgan_lite.datasets.downloads import check_split, obtain_files
 from mmgan_lite.datasets.in_memory import InMemoryImageDataset
+from mmgan_lite.datasets.sums import check_sums, file_hash
 from mmgan_lite.registry import DATASETS
 
 _FILES = {
@@ -138,8 +139,9 @@ def _read_idx(path: Path, num_dims: int) -> np.ndarray:
 class MNISTDataset(_IDXDataset):
     """Handwritten digits, 28x28, grey: 60,000 to train on and 10,000 to test on.
 
-    Files that were downloaded here are held against their sums each time they are loaded. Of files
-    that were put there by hand, those as long as MNIST's own must be MNIST's own.
+    Files that have a sum in ``SHA256SUMS`` beside them are held against it each time they are
+    loaded; a download writes that list, and for files that were put there by hand the command
+    ``sha256sum`` does. Of files without a sum, those as long as MNIST's own must be MNIST's own.
 
     Args:
         data_root: The ``root`` of torchvision's class: files lie in ``<data_root>/MNIST/raw``.

@@ -24,8 +24,8 @@ from torch import Tensor
 from mmgan_lite import __version__
 from mmgan_lite.arguments import check_positive
 from mmgan_lite.datasets.collate import ImageBatch
-from mmgan_lite.datasets.downloads import file_hash
 from mmgan_lite.datasets.in_memory import InMemoryImageDataset, selector
+from mmgan_lite.datasets.sums import file_hash
 from mmgan_lite.registry import DATASETS
 
 _IMAGES, _LABELS, _META = 'images.npy', 'labels.npy', 'meta.json'

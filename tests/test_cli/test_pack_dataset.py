@@ -1,3 +1,4 @@
+import hashlib
 import json
 
 import numpy as np
@@ -67,6 +68,20 @@ def test_mistakes_are_answered_without_a_traceback(run, folder, tmp_path):
         with pytest.raises(SystemExit, match=message):
             run('pack-dataset', *arguments)
     assert sorted(path.name for path in tmp_path.iterdir()) == ['photos', 'there']
+
+
+def test_images_are_held_against_their_sums(run, folder, tmp_path):
+    names = sorted(path.relative_to(folder) for path in folder.rglob('*.png'))
+    sums = [hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names]
+    lines = ''.join(f'{sum_}  {name}\n' for sum_, name in zip(sums, names, strict=True))
+    (folder / 'SHA256SUMS').write_text(lines)
+    assert '5 images of shape (3, 8, 12)' in run('pack-dataset', folder, tmp_path / 'packed')
+    Image.new('RGB', (12, 8)).save(folder / 'b' / '3.png')
+    with pytest.raises(
+        SystemExit, match=r"^error: '.*b/3\.png' must have the sha256 that SHA256SUMS"
+    ):
+        run('pack-dataset', folder, tmp_path / 'again')
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['packed', 'photos']
 
 
 @pytest.mark.parametrize('dataset_type', ['ImageFolderDataset', 'PackedImageDataset'])

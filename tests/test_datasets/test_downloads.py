@@ -1,10 +1,8 @@
 """What is common to datasets that torchvision downloads; test_mnist and test_cifar do download."""
 
-import hashlib
-
 import pytest
 
-from mmgan_lite.datasets.downloads import check_split, check_sums, file_hash, obtain_files
+from mmgan_lite.datasets.downloads import check_split, obtain_files
 
 
 def test_split_is_returned():
@@ -47,23 +45,3 @@ def test_all_absent_files_are_listed(tmp_path):
         'or use DigitsDataset. With download=True it is fetched.'
     )
     assert list(tmp_path.iterdir()) == []
-
-
-def test_hash_of_a_file_longer_than_a_chunk(tmp_path):
-    content = bytes(range(256)) * 5000
-    (tmp_path / 'a').write_bytes(content)
-    assert file_hash(tmp_path / 'a') == hashlib.sha256(content).hexdigest()
-    assert file_hash(tmp_path / 'a', 'md5') == hashlib.md5(content).hexdigest()
-
-
-def test_sums_are_of_files_that_have_one(tmp_path):
-    for name in 'abc':
-        (tmp_path / name).write_text(name)
-    assert check_sums(tmp_path, 'abc') == set()
-    sums = [f'{hashlib.sha256(name.encode()).hexdigest()}  {name}' for name in 'ab']
-    (tmp_path / 'SHA256SUMS').write_text('\n'.join(sums))
-    assert check_sums(tmp_path, 'abc') == {'a', 'b'}
-    (tmp_path / 'b').write_text('other')
-    assert check_sums(tmp_path, 'ac') == {'a'}
-    with pytest.raises(ValueError, match='SHA256SUMS, noted when .*, got others for b. Delete'):
-        check_sums(tmp_path, 'abc')

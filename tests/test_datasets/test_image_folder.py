@@ -1,6 +1,9 @@
 import copy
 import hashlib
 import pickle
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -300,6 +303,150 @@ def test_fingerprint_is_of_names_and_sizes(flat, tmp_path_factory):
     (flat / '2.png').rename(flat / '9.png')
     renamed = ImageFolderDataset(flat).fingerprint()
     assert len({found['sha256'] for found in (before, longer, renamed)}) == 3
+
+
+def write_sums(folder, *others):
+    """A list as ``find . -type f -exec sha256sum {} +`` writes it, with other lines after it."""
+    files = sorted(path for path in folder.rglob('*') if path.is_file())
+    lines = [
+        f'{hashlib.sha256(path.read_bytes()).hexdigest()}  ./{path.relative_to(folder)}'
+        for path in files
+    ]
+    (folder / 'SHA256SUMS').write_text('\n'.join([*lines, *others, '']))
+
+
+def alter(path):
+    """Another image of as many bytes, and a whole one."""
+    size = path.stat().st_size
+    save(path, 99)
+    assert path.stat().st_size == size
+
+
+def test_images_that_have_their_sums(classes):
+    (classes / 'notes.txt').write_text('no image')  # is listed, and nobody minds
+    write_sums(classes, f'{"0" * 64}  ./.hidden/z.png', f'{"0" * 64}  SHA256SUMS')
+    for image_size in (None, 2):
+        assert values(ImageFolderDataset(classes, image_size)) == [11, 10, 21, 20, 31, 30]
+
+
+def test_an_altered_image_is_named(flat):
+    write_sums(flat)
+    right = hashlib.sha256((flat / '2.png').read_bytes()).hexdigest()
+    alter(flat / '2.png')
+    found = hashlib.sha256((flat / '2.png').read_bytes()).hexdigest()
+    dataset = ImageFolderDataset(flat)
+    with pytest.raises(ValueError, match='must have the sha256') as raised:
+        dataset[2]
+    assert str(raised.value) == (
+        f"'{flat}/2.png' must have the sha256 that SHA256SUMS tells, {right}, got {found}. It is "
+        'damaged or another image: replace it, or, if it is as it should be, make SHA256SUMS anew '
+        'with sha256sum.'
+    )
+    assert int(dataset[3]['inputs'].max()) == 30
+    (flat / 'SHA256SUMS').unlink()
+    assert values(ImageFolderDataset(flat)) == [0, 10, 99, 30, 40]
+
+
+def test_an_altered_image_is_passed_over_like_one_that_cannot_be_read(flat):
+    write_sums(flat)
+    alter(flat / '2.png')
+    break_png(flat / '4.png')
+    dataset = ImageFolderDataset(flat, max_corrupt=2)
+    assert values(dataset) == [0, 10, 30, 30, 0]
+    assert dataset.corrupt_files == ['2.png', '4.png']
+    dataset = ImageFolderDataset(flat, max_corrupt=1)
+    with pytest.raises(
+        ValueError, match=r"got 2 \(2\.png, 4\.png\).* '.*4\.png' must have the sha"
+    ):
+        values(dataset)
+
+
+def test_a_listed_file_that_never_was_an_image(flat):
+    (flat / '2.png').write_text('text')
+    write_sums(flat)
+    with pytest.raises(ValueError, match=r"2\.png' must be a readable image"):
+        ImageFolderDataset(flat)[2]
+
+
+def test_workers_know_the_sums(flat):
+    write_sums(flat)
+    alter(flat / '1.png')
+    message = r"1\.png' must have the sha256 that SHA256SUMS tells"
+    with pytest.raises(ValueError, match=message):
+        list(Runner.build_dataloader(loader_config(flat, num_workers=1)))
+    # A worker that is spawned gets the dataset as this.
+    dataset = pickle.loads(pickle.dumps(ImageFolderDataset(flat)))
+    with pytest.raises(ValueError, match=message):
+        values(dataset)
+
+
+@pytest.mark.parametrize('indices', [-3, [2, 3, 4], range(2, 5)])
+def test_a_subset_has_its_own_sums(flat, indices):
+    write_sums(flat)
+    alter(flat / '1.png')  # is not in it
+    alter(flat / '3.png')
+    dataset = ImageFolderDataset(flat, indices=indices, max_corrupt=1)
+    assert values(dataset) == [20, 40, 40]
+    assert values(ImageFolderDataset(flat, max_corrupt=2).get_subset(indices)) == [20, 40, 40]
+
+
+def test_what_the_list_does_not_name_or_names_in_vain(flat):
+    write_sums(flat)
+    (flat / '1.png').rename(flat / '7.png')
+    (flat / '3.png').unlink()
+    with pytest.raises(ValueError, match='SHA256SUMS') as raised:
+        ImageFolderDataset(flat)
+    assert str(raised.value) == (
+        f"'{flat}/SHA256SUMS' must name the 4 images of its folder and no others, got 1 without a "
+        'sum (7.png) and 2 not there (1.png, 3.png). Put the images right, or make the list anew '
+        'with sha256sum; without a list images are read as they are.'
+    )
+
+
+def test_new_images_are_counted_and_the_first_named(flat):
+    write_sums(flat)
+    for number in range(5, 9):
+        save(flat / f'{number}.png')
+    message = r'got 4 without a sum \(5\.png, 6\.png, 7\.png, \.\.\.\)\. Put'
+    with pytest.raises(ValueError, match=message):
+        ImageFolderDataset(flat)
+    lazy = ImageFolderDataset(flat, lazy_init=True)
+    with pytest.raises(ValueError, match=message):
+        len(lazy)
+
+
+def test_malformed_list(flat):
+    write_sums(flat, 'by hand')
+    with pytest.raises(ValueError, match=r"Line 6 of '.*SHA256SUMS' must be a sha256 .*'by hand'"):
+        ImageFolderDataset(flat)
+
+
+def test_fingerprint_of_listed_images_is_of_names_and_sums(flat):
+    write_sums(flat)
+    content = b''.join(
+        b'%d.png\0' % n + hashlib.sha256((flat / f'{n}.png').read_bytes()).digest()
+        for n in range(5)
+    )
+    before = ImageFolderDataset(flat).fingerprint()
+    assert before['sha256'] == hashlib.sha256(content).hexdigest()
+    alter(flat / '2.png')
+    write_sums(flat)
+    assert ImageFolderDataset(flat).fingerprint() != before
+
+
+@pytest.mark.skipif(shutil.which('sha256sum') is None, reason='no sha256sum')
+def test_the_command_of_the_docs(classes, repo):
+    """The list that it makes is of all images, through links too, and sha256sum finds it right."""
+    (classes / 'a' / 'linked').symlink_to(classes / 'dog')
+    (command,) = re.findall(
+        r'^cd data/images && (.*)$', (repo / 'docs/robustness.md').read_text(), re.M
+    )
+    subprocess.run(['bash', '-ec', command], cwd=classes, check=True)
+    dataset = ImageFolderDataset(classes)
+    assert len(values(dataset)) == 8
+    alter(classes / 'dog' / 'y.png')
+    with pytest.raises(ValueError, match='must have the sha256'):
+        values(dataset)
 
 
 def test_more_than_8_bits(tmp_path):

@@ -224,6 +224,32 @@ def test_a_file_as_long_as_the_original_must_be_the_original(tmp_path):
     assert len(KMNISTDataset(str(tmp_path), split='test')) == 10_000
 
 
+@pytest.mark.parametrize('dataset_class', DATASETS)
+def test_files_put_there_by_hand_are_held_against_a_list(dataset_class, tmp_path):
+    raw = write_files(tmp_path, dataset_class.torchvision_name)
+    lines = [f'{hashlib.sha256(content).hexdigest()} *./{n}\n' for n, content in FILES.items()]
+    (raw / 'SHA256SUMS').write_text(''.join(lines))
+    assert dataset_class(str(tmp_path)).labels.tolist() == [5, 0, 9]
+    changed = FILES['train-labels-idx1-ubyte'][:-1] + b'\x08'
+    (raw / 'train-labels-idx1-ubyte').write_bytes(changed)
+    with pytest.raises(ValueError, match='must have the sums') as raised:
+        dataset_class(str(tmp_path))
+    assert str(raised.value) == (
+        f"The files in '{raw}' must have the sums in SHA256SUMS, got others for "
+        'train-labels-idx1-ubyte. Delete these, and load with download=True; if they are as they '
+        'should be, delete SHA256SUMS or make it anew with sha256sum.'
+    )
+    (raw / 'SHA256SUMS').unlink()
+    assert dataset_class(str(tmp_path)).labels.tolist() == [5, 0, 8]
+
+
+def test_malformed_list(tmp_path):
+    raw = write_files(tmp_path)
+    (raw / 'SHA256SUMS').write_text('<html>404</html>\n')
+    with pytest.raises(ValueError, match=r"Line 1 of '.*raw/SHA256SUMS' must be a sha256 .*404"):
+        MNISTDataset(str(tmp_path))
+
+
 def test_racing_loads_download_once(mirror, tmp_path):
     MNISTDataset(str(tmp_path / 'alone'))
     requests_of_one = len(mirror.requests)

@@ -59,6 +59,6 @@ class CorruptImageHook(Hook):
             if name not in self._told:
                 self._told.add(name)
                 runner.logger.warning(
-                    f"The image '{name}' of the training data cannot be read; the next one in the "
-                    'folder is taken for it.'
+                    f"The image '{name}' of the training data cannot be read, or is not the one of "
+                    'SHA256SUMS; the next one in the folder is taken for it.'
                 )

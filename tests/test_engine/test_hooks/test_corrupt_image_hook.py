@@ -1,5 +1,7 @@
 """Unreadable images are told by name, once, in the log of training."""
 
+import hashlib
+
 import pytest
 from PIL import Image
 
@@ -40,6 +42,26 @@ def test_names_once_and_the_number_at_the_end(make_runner, fake_gan, folder, tmp
     for name in ('2.png', '5.png'):
         assert log.count(f"The image '{name}' of the training data cannot be read") == 1
     assert '2 of 6 images of the training data could not be read' in log
+
+
+def test_an_image_that_is_not_the_listed_one_is_named(make_runner, fake_gan, folder, tmp_path):
+    names = sorted(path.name for path in folder.iterdir())
+    sums = [hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names]
+    lines = (f'{sum_}  {name}\n' for sum_, name in zip(sums, names, strict=True))
+    (folder / 'SHA256SUMS').write_text(''.join(lines))
+    Image.new('L', (6, 4), 99).save(folder / '3.png')  # can be read
+    runner = make_runner(
+        fake_gan(), [CorruptImageHook(interval=1)], work_dir=tmp_path / 'work', max_iters=3
+    )
+    runner._train_dataloader = dict(
+        dataset=ImageFolderDataset(folder, channels=1, max_corrupt=3),
+        sampler=dict(type='InfiniteSampler', shuffle=False),
+        batch_size=3,
+    )
+    runner.train()
+    log = log_of(runner, tmp_path)
+    assert log.count("The image '3.png' of the training data cannot be read, or is not the") == 1
+    assert '3 of 6 images of the training data could not be read' in log
 
 
 def test_nothing_to_tell(make_runner, fake_gan, tmp_path):
