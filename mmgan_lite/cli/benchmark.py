@@ -25,6 +25,7 @@ from mmgan_lite.cli.options import (
     add_config,
     add_data_root,
     add_launcher,
+    check_file,
     load_config,
     set_launcher,
 )
@@ -100,8 +101,8 @@ def _check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
         parser.error('--out goes without --profile, which gives no figures')
     for name in ('out', 'profile'):
         path = getattr(args, name)
-        if path is not None and path.is_dir():
-            parser.error(f'--{name} must be a file, but {str(path)!r} is a directory')
+        if path is not None:
+            check_file(f'--{name}', path)
     if args.processes is not None:
         places, kind = available_cores(), 'CPU cores'
         if torch.cuda.is_available():

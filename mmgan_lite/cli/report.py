@@ -6,6 +6,7 @@ Example: mmgan-lite report work_dirs/gan_mlp_digits-28x28
 import argparse
 from pathlib import Path
 
+from mmgan_lite.cli.options import writing
 from mmgan_lite.watching import RunLog, write_page
 
 
@@ -35,7 +36,8 @@ def main() -> None:
     out = args.out or args.work_dir / 'report.html'
     if out.is_dir():
         parser.error(f"--out must be a file, got the folder '{out}'. Try '{out / 'report.html'}'.")
-    path = write_page(log, out)
+    with writing('--out', out):
+        path = write_page(log, out)
     for note in log.notes:
         print(f'note: {note}')
     print(f'{path} written ({path.stat().st_size / 1e6:.1f} MB)')

@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmgan_lite.apis.model import find_device
+from mmgan_lite.cli.options import check_file
 from mmgan_lite.datasets import MNISTDataset
 from mmgan_lite.evaluation.extractors.mnist_classifier import DigitNetwork, scale_images
 
@@ -37,6 +39,11 @@ def parse_args() -> argparse.Namespace:
         parser.error(f'--epochs must be >= 1, got {args.epochs}')
     if args.batch_size < 2:
         parser.error(f'--batch-size must be >= 2 for batch norm, got {args.batch_size}')
+    check_file('--out', args.out)
+    try:
+        find_device(args.device)
+    except ValueError as error:
+        parser.error(str(error))
     return args
 
 
@@ -120,7 +127,10 @@ def main() -> None:
     """Train, test, write; print what the package must know of the file."""
     args = parse_args()
     torch.manual_seed(args.seed)
-    train_set, test_set = (MNISTDataset(args.data_root, split) for split in ('train', 'test'))
+    try:
+        train_set, test_set = (MNISTDataset(args.data_root, split) for split in ('train', 'test'))
+    except (FileNotFoundError, ValueError) as error:
+        raise SystemExit(f'error: {error}') from None
     start = time.perf_counter()
 
     def report(epoch: int, loss: float) -> None:
