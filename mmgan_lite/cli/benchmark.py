@@ -25,10 +25,12 @@ from mmgan_lite.cli.options import (
     add_config,
     add_data_root,
     add_launcher,
+    check_file,
     load_config,
     set_launcher,
 )
 from mmgan_lite.environment import available_cores, machine, versions
+from mmgan_lite.whole_files import whole_file
 
 # In this order, and under these names, in the table.
 _ROWS = {
@@ -100,8 +102,8 @@ def _check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
         parser.error('--out goes without --profile, which gives no figures')
     for name in ('out', 'profile'):
         path = getattr(args, name)
-        if path is not None and path.is_dir():
-            parser.error(f'--{name} must be a file, but {str(path)!r} is a directory')
+        if path is not None:
+            check_file(f'--{name}', path)
     if args.processes is not None:
         places, kind = available_cores(), 'CPU cores'
         if torch.cuda.is_available():
@@ -150,7 +152,8 @@ def main() -> None:
     else:
         print_scaling(report)
     if args.out is not None:
-        args.out.write_text(json.dumps(report, indent=2) + '\n')
+        with whole_file(args.out) as temporary:
+            temporary.write_text(json.dumps(report, indent=2) + '\n')
 
 
 def scaling(cfg: Config, counts: Sequence[int], iters: int, blocks: int) -> dict[str, Any]:

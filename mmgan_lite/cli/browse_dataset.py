@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torchvision.utils import make_grid
 
-from mmgan_lite.cli.options import add_config, add_data_root, load_config
+from mmgan_lite.apis import save_png
+from mmgan_lite.cli.options import add_config, add_data_root, check_file, load_config, writing
 
 
 def parse_args() -> argparse.Namespace:
@@ -26,6 +26,10 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if args.num < 1:
         parser.error(f'--num must be >= 1, got {args.num}')
+    if args.out is not None:
+        check_file('--out', args.out)
+        if args.out.suffix.lower() != '.png':
+            parser.error(f'--out must end in .png, got {str(args.out)!r}')
     return args
 
 
@@ -61,9 +65,9 @@ def main() -> None:
     images, labels = first_images(Runner.build_dataloader(cfg.train_dataloader, seed), args.num)
 
     out = args.out or Path('work_dirs') / Path(args.config).stem / 'train.png'
-    out.parent.mkdir(parents=True, exist_ok=True)
     grid = make_grid(images, nrow=math.ceil(math.sqrt(len(images))))
-    Image.fromarray(grid.permute(1, 2, 0).numpy()).save(out)
+    with writing('--out', out):
+        save_png(grid, out)
     print(f'{len(images)} images of shape {tuple(images.shape[1:])}: {out}')
     if labels:
         print('labels:', *labels)

@@ -9,7 +9,7 @@ import sys
 from mmengine.config import Config, DictAction
 
 from mmgan_lite.apis import check_config
-from mmgan_lite.cli.options import load_config
+from mmgan_lite.cli.options import read_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -32,7 +32,7 @@ def parse_args() -> argparse.Namespace:
 def load(name: str, args: argparse.Namespace) -> Config | str:
     """The config, or why there is none."""
     try:
-        return load_config(argparse.Namespace(config=name, cfg_options=args.cfg_options))
+        return read_config(argparse.Namespace(config=name, cfg_options=args.cfg_options))
     # A config is code, and may raise anything.
     except Exception as error:
         return f'cannot be read: {type(error).__name__}: {error}'

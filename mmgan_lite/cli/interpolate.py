@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 
 from mmgan_lite.apis import GANInferencer, enlarge, save_gif, save_png
-from mmgan_lite.cli.options import add_weights, load_inferencer, parse_labels
+from mmgan_lite.arguments import check_positive
+from mmgan_lite.cli.options import (
+    add_weights,
+    check_folder,
+    load_inferencer,
+    parse_labels,
+    writing,
+)
 
 # A digit of 28 pixels is shown at 112.
 _SHOWN_PIXELS = 112
@@ -49,7 +56,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--scale', type=int, help='pixels of the GIF for one of an image (default: by its size)'
     )
-    return parser.parse_intermixed_args()
+    args = parser.parse_intermixed_args()
+    check_folder('--out', args.out)
+    return args
 
 
 def draw(inferencer: GANInferencer, args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
@@ -80,6 +89,7 @@ def main() -> None:
     """Load, draw, write."""
     args = parse_args()
     try:
+        _check_animation(args.frame_ms, args.scale)
         inferencer = load_inferencer(args)
         name, result = draw(inferencer, args)
         scale = args.scale
@@ -87,14 +97,23 @@ def main() -> None:
             scale = max(1, _SHOWN_PIXELS // max(inferencer.model.image_shape[1:]))
         closed = args.loop and name != 'truncations'
         frames = [enlarge(frame, scale) for frame in there_and_back(result['frames'], closed)]
-        save_png(result['visualization'], args.out / f'{name}.png')
-        frame_ms = args.frame_ms
-        if frame_ms is None:
-            frame_ms = 500 if name == 'truncations' else 80
-        save_gif(frames, args.out / f'{name}.gif', frame_ms)
     except ValueError as error:
         raise SystemExit(f'error: {error}') from None
+    frame_ms = args.frame_ms
+    if frame_ms is None:
+        frame_ms = 500 if name == 'truncations' else 80
+    with writing('--out', args.out):
+        save_png(result['visualization'], args.out / f'{name}.png')
+        save_gif(frames, args.out / f'{name}.gif', frame_ms)
     print(f'{name}.png and {name}.gif, of {len(frames)} frames, written to {args.out}')
+
+
+def _check_animation(frame_ms: int | None, scale: int | None) -> None:
+    """Raise ``ValueError`` now: refused by the GIF's writer it would leave a PNG behind."""
+    if frame_ms is not None and frame_ms < 20:
+        raise ValueError(f'frame_ms must be at least 20, got {frame_ms}. Pass --frame-ms 80.')
+    if scale is not None:
+        check_positive('scale', scale)
 
 
 def _numbers(option: str, text: str, kind: type) -> list[Any]:

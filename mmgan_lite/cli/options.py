@@ -1,11 +1,14 @@
-"""What several commands share: the config, its overrides, the launcher."""
+"""What several commands share: config and overrides, launcher, weights, places to write to."""
 
 import argparse
 import importlib
 import os
 import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mmengine.config import Config, DictAction
 
@@ -13,6 +16,25 @@ from mmgan_lite.catalog import config_path, set_data_root
 
 if TYPE_CHECKING:
     from mmgan_lite.apis import GANInferencer
+
+# What MMEngine reads.
+_CONFIG_SUFFIXES = ('.py', '.json', '.yaml', '.yml')
+
+
+class _Overrides(DictAction):
+    """MMEngine's, but an override without '=' is no traceback."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        for value in values:
+            if '=' not in value:
+                parser.error(f'--cfg-options must be KEY=VALUE, got {value!r}')
+        super().__call__(parser, namespace, values, option_string)
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +47,7 @@ def _add_cfg_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=_Overrides,
         default={},
         metavar='KEY=VALUE',
         help='override settings, such as model.generator.latent_dim=64',
@@ -42,7 +64,28 @@ def add_data_root(parser: argparse.ArgumentParser) -> None:
 
 
 def load_config(args: argparse.Namespace) -> Config:
-    """The config with its overrides, from a path or by name."""
+    """:func:`read_config`; where there is no such config, the command ends with what to do.
+
+    Raises:
+        SystemExit: If it is neither a config file nor a name.
+    """
+    try:
+        return read_config(args)
+    except ValueError as error:
+        raise SystemExit(f'error: {error}') from None
+
+
+def read_config(args: argparse.Namespace) -> Config:
+    """The config with its overrides, from a path or by name.
+
+    Raises:
+        ValueError: If there is no such config, or it is not a config file.
+    """
+    if Path(args.config).is_file() and Path(args.config).suffix not in _CONFIG_SUFFIXES:
+        raise ValueError(
+            f'config must be a file that ends in {", ".join(_CONFIG_SUFFIXES)}, or a name, got '
+            f'{args.config!r}. mmgan-lite list configs shows the names.'
+        )
     cfg = Config.fromfile(args.config if Path(args.config).is_file() else config_path(args.config))
     if getattr(args, 'data_root', None) is not None:
         set_data_root(cfg, args.data_root)
@@ -129,14 +172,90 @@ def load_inferencer(args: argparse.Namespace) -> 'GANInferencer':
         raise SystemExit(f'error: pass CHECKPOINT, or CONFIG CHECKPOINT; got {args.files}')
     if args.cfg_options and not configs:
         raise SystemExit('error: --cfg-options changes a config: pass CONFIG CHECKPOINT')
-    sys.path.insert(0, os.getcwd())  # as with python -m, a user's own modules are found
-    for module in args.imports:
-        importlib.import_module(module)
-    sys.path.pop(0)
+    _import_modules(args.imports)
     config = None
     if configs:
         config = load_config(argparse.Namespace(config=configs[0], cfg_options=args.cfg_options))
-    return GANInferencer(config, checkpoint, args.device, args.old_checkpoint)
+    try:
+        return GANInferencer(config, checkpoint, args.device, args.old_checkpoint)
+    except TypeError as error:  # a part of the config has no such argument
+        raise ValueError(str(error)) from error
+
+
+def _import_modules(names: Sequence[str]) -> None:
+    sys.path.insert(0, os.getcwd())  # as with python -m, a user's own modules are found
+    try:
+        for name in names:
+            try:
+                importlib.import_module(name)
+            except (ImportError, TypeError, ValueError) as error:  # the last two: '.x' and ''
+                raise SystemExit(
+                    f'error: --import must name modules that Python can import, got {name!r} '
+                    f'({error}). Start in the folder it is in, or set PYTHONPATH to that; give '
+                    'a.b for a/b.py.'
+                ) from None
+    finally:
+        sys.path.pop(0)
+
+
+def check_folder(option: str, folder: str | Path) -> None:
+    """End the command unless files can go to a folder, which need not be there; makes nothing.
+
+    Raises:
+        SystemExit: If it, or the nearest folder above it that is there, cannot be written to.
+    """
+    there = Path(folder).absolute()
+    while not os.path.lexists(there):
+        there = there.parent
+    if not there.is_dir():
+        raise _unwritable(option, folder, f'{str(there)!r} is no folder')
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise _unwritable(option, folder, f'{str(there)!r} is read-only')
+
+
+def check_file(option: str, path: Path) -> None:
+    """:func:`check_folder` of a file that is to be written.
+
+    Raises:
+        SystemExit: If it is a folder, or its folder cannot be written to.
+    """
+    if path.is_dir():
+        raise SystemExit(
+            f'error: {option} must be a file, but {str(path)!r} is a directory. Add a file name.'
+        )
+    check_folder(option, path.parent)
+
+
+def make_folder(option: str, folder: str | Path) -> None:
+    """Make a folder, and end the command unless it can be written to.
+
+    Raises:
+        SystemExit: If it cannot be made or written to.
+    """
+    check_folder(option, folder)
+    with writing(option, folder):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+
+
+@contextmanager
+def writing(option: str, path: str | Path) -> Iterator[None]:
+    """Inside, an error of the file system ends the command with the place and what to do.
+
+    Raises:
+        SystemExit: In place of an ``OSError``.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise _unwritable(option, path, str(error)) from None
+
+
+def _unwritable(option: str, path: str | Path, reason: str) -> SystemExit:
+    return SystemExit(
+        f'error: {option} must be where files can be written, got {str(path)!r} ({reason}). '
+        'Pass a folder that is yours and has space.'
+    )
 
 
 def parse_labels(text: str | None, num_classes: int | None) -> list[int | str] | None:
@@ -145,7 +264,7 @@ def parse_labels(text: str | None, num_classes: int | None) -> list[int | str] |
         return None
     if text == 'all':
         if num_classes is None:
-            raise SystemExit('error: --labels needs a conditional model, and this has no classes')
+            raise SystemExit('error: classes need a conditional model, and this has no classes')
         return list(range(num_classes))
     labels = [label.strip() for label in text.split(',')]
-    return [int(label) if label.lstrip('-').isdigit() else label for label in labels]
+    return [int(label) if label.removeprefix('-').isdecimal() else label for label in labels]

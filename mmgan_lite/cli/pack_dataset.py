@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from mmgan_lite.cli.options import check_folder
 from mmgan_lite.datasets import ImageFolderDataset, pack_images
 
 
@@ -42,6 +43,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """List, pack, tell what was written."""
     args = parse_args()
+    check_folder('OUT', args.out.parent)
     columns = (TextColumn('packing'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
         dataset = ImageFolderDataset(args.source, args.image_size, args.channels)
@@ -50,7 +52,7 @@ def main() -> None:
             meta = pack_images(
                 dataset, args.out, args.workers, lambda num: progress.advance(task, num)
             )
-    except (FileExistsError, FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise SystemExit(f'error: {error}') from None
     classes = f' in {len(meta["classes"])} classes' if meta['classes'] else ''
     print(f'{meta["count"]} images of shape {tuple(meta["shape"])}{classes}: {args.out}')

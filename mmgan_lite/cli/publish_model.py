@@ -6,7 +6,7 @@ Example: mmgan-lite publish-model CHECKPOINT published
 import argparse
 from pathlib import Path
 
-from mmgan_lite.cli.options import add_weights, load_inferencer
+from mmgan_lite.cli.options import add_weights, check_folder, load_inferencer, writing
 
 
 def parse_args() -> argparse.Namespace:
@@ -28,9 +28,11 @@ def main() -> None:
     if len(args.files) < 2:
         raise SystemExit('error: pass CHECKPOINT OUT_DIR')
     out_dir = Path(args.files.pop())
+    check_folder('OUT_DIR', out_dir)
     try:
         inferencer = load_inferencer(args)
-        path = inferencer.publish(out_dir, args.name, not args.no_ema)
+        with writing('OUT_DIR', out_dir):
+            path = inferencer.publish(out_dir, args.name, not args.no_ema)
     except ValueError as error:
         raise SystemExit(f'error: {error}') from None
     averaged = not args.no_ema and inferencer.model.generator_ema is not None

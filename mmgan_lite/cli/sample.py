@@ -11,7 +11,13 @@ from torch import Tensor
 
 from mmgan_lite.apis import make_picture, save_png
 from mmgan_lite.apis.pictures import atomic_path
-from mmgan_lite.cli.options import add_weights, load_inferencer, parse_labels
+from mmgan_lite.cli.options import (
+    add_weights,
+    check_folder,
+    load_inferencer,
+    parse_labels,
+    writing,
+)
 
 GRID_IMAGES = 100
 
@@ -64,6 +70,7 @@ def write_npz(images: Tensor, labels: Tensor | None, out: Path) -> None:
 def main() -> None:
     """Load, draw, write."""
     args = parse_args()
+    check_folder('--out', args.out)
     try:
         inferencer = load_inferencer(args)
         labels = parse_labels(args.labels, inferencer.model.num_classes)
@@ -71,8 +78,9 @@ def main() -> None:
     except ValueError as error:
         raise SystemExit(f'error: {error}') from None
     predictions = result['predictions']
-    if args.format == 'png':
-        write_png(predictions['images'], len(labels or ()), args.out)
-    else:
-        write_npz(predictions['images'], predictions['labels'], args.out)
+    with writing('--out', args.out):
+        if args.format == 'png':
+            write_png(predictions['images'], len(labels or ()), args.out)
+        else:
+            write_npz(predictions['images'], predictions['labels'], args.out)
     print(f'{args.num} images written to {args.out}')

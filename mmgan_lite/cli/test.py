@@ -19,10 +19,14 @@ from mmgan_lite.cli.options import (
     add_data_root,
     add_launcher,
     add_old_checkpoint,
+    check_file,
     load_config,
+    make_folder,
     set_launcher,
     set_safe_loading,
+    writing,
 )
+from mmgan_lite.whole_files import whole_file
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
@@ -75,6 +79,8 @@ def summarize(metrics: Mapping[str, Any], evaluator: Any, args: argparse.Namespa
 def main() -> None:
     """Build the Runner from the config and test; scores are printed and lie in the work dir."""
     parser, args = parse_args()
+    if args.out is not None:
+        check_file('--out', args.out)
     cfg = load_config(args)
     missing = [key for key in ('test_dataloader', 'test_cfg', 'test_evaluator') if key not in cfg]
     if missing:
@@ -87,12 +93,15 @@ def main() -> None:
     except ValueError as error:
         parser.error(str(error))
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or f'work_dirs/{Path(args.config).stem}'
+    make_folder('--work-dir', cfg.work_dir)
     cfg.load_from, cfg.resume = args.checkpoint, False
     set_safe_loading(cfg, args)
     set_launcher(cfg, args)
     runner = Runner.from_cfg(cfg)
     metrics = runner.test()
     if args.out is not None and is_main_process():
-        args.out.parent.mkdir(parents=True, exist_ok=True)
         summary = summarize(metrics, runner.test_loop.evaluator, args)
-        args.out.write_text(json.dumps(summary, indent=2) + '\n')
+        with writing('--out', args.out):
+            args.out.parent.mkdir(parents=True, exist_ok=True)
+            with whole_file(args.out) as temporary:
+                temporary.write_text(json.dumps(summary, indent=2) + '\n')

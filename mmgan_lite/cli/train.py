@@ -16,6 +16,7 @@ from mmgan_lite.cli.options import (
     add_launcher,
     add_old_checkpoint,
     load_config,
+    make_folder,
     set_launcher,
     set_safe_loading,
 )
@@ -62,10 +63,16 @@ def main() -> None:
     if args.resume is not None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
+        if args.resume != 'auto' and '://' not in args.resume and not Path(args.resume).is_file():
+            sys.exit(
+                f'error: --resume must be a checkpoint, but {args.resume!r} is no file. Check the '
+                'path, or pass --resume alone for the newest in the work dir.'
+            )
     set_safe_loading(cfg, args)
     try:
         require_valid(cfg)
     except ValueError as error:
         sys.exit(str(error))
+    make_folder('--work-dir', cfg.work_dir)
     set_launcher(cfg, args)
     Runner.from_cfg(cfg).train()

@@ -15,8 +15,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mmgan_lite.apis.model import find_device
+from mmgan_lite.cli.options import check_file
 from mmgan_lite.datasets import MNISTDataset
 from mmgan_lite.evaluation.extractors.mnist_classifier import DigitNetwork, scale_images
+from mmgan_lite.whole_files import whole_file
 
 _MAX_LEARNING_RATE = 4e-3
 
@@ -37,6 +40,11 @@ def parse_args() -> argparse.Namespace:
         parser.error(f'--epochs must be >= 1, got {args.epochs}')
     if args.batch_size < 2:
         parser.error(f'--batch-size must be >= 2 for batch norm, got {args.batch_size}')
+    check_file('--out', args.out)
+    try:
+        find_device(args.device)
+    except ValueError as error:
+        parser.error(str(error))
     return args
 
 
@@ -120,7 +128,10 @@ def main() -> None:
     """Train, test, write; print what the package must know of the file."""
     args = parse_args()
     torch.manual_seed(args.seed)
-    train_set, test_set = (MNISTDataset(args.data_root, split) for split in ('train', 'test'))
+    try:
+        train_set, test_set = (MNISTDataset(args.data_root, split) for split in ('train', 'test'))
+    except (FileNotFoundError, ValueError) as error:
+        raise SystemExit(f'error: {error}') from None
     start = time.perf_counter()
 
     def report(epoch: int, loss: float) -> None:
@@ -140,6 +151,8 @@ def main() -> None:
     score = accuracy(network, test_set.images, test_set.labels)
     metadata = {'test_accuracy': f'{score:.4f}'}
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_bytes(safetensors.torch.save(network.state_dict(), metadata))
-    sha256 = hashlib.sha256(args.out.read_bytes()).hexdigest()
+    content = safetensors.torch.save(network.state_dict(), metadata)
+    with whole_file(args.out) as temporary:
+        temporary.write_bytes(content)
+    sha256 = hashlib.sha256(content).hexdigest()
     print(f'{score:.2%} of the {len(test_set):,} test images; {args.out} has sha256 {sha256}')

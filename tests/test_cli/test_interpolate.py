@@ -106,3 +106,18 @@ def test_one_way_at_a_time(run, capsys):
     with pytest.raises(SystemExit):
         run('--points', '0,1', '--classes', '0,1')
     assert 'not allowed with argument' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('option', 'told'),
+    [
+        (('--frame-ms', 0), 'frame_ms must be at least 20, got 0'),
+        (('--scale', 0), 'scale must be an int of at least 1, got 0'),
+        (('--steps', 0), 'steps must be an int of at least 1, got 0'),
+    ],
+)
+def test_nothing_is_written_after_an_error(run, tmp_path, option, told):
+    with pytest.raises(SystemExit) as error:
+        run(*option)
+    assert told in str(error.value)
+    assert list(tmp_path.iterdir()) == []

@@ -8,6 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from mmgan_lite.cli.interpolate import main as interpolate
+from mmgan_lite.cli.options import check_file, check_folder, make_folder, parse_labels, writing
+from mmgan_lite.cli.publish_model import main as publish_model
+from mmgan_lite.cli.sample import main as sample
+
 TRAIN = Path(__file__).resolve().parents[2] / 'tools' / 'train.py'
 
 
@@ -18,6 +23,88 @@ def test_config_by_name(command):
 def test_unknown_config(command):
     result = command('print-config', 'gan_mlp_digit')
     assert 'The nearest are: gan_mlp_digits-28x28' in result.stderr
+
+
+def test_a_file_that_is_no_config(command, tmp_path):
+    file = tmp_path / 'iter_2.pth'
+    file.touch()
+    result = command('print-config', str(file))
+    assert result.stderr.startswith('error: config must be a file that ends in .py, .json')
+    assert repr(str(file)) in result.stderr
+
+
+@pytest.mark.parametrize('command', ['print-config', 'train'])
+def test_unknown_config_is_one_line(command, monkeypatch, capsys):
+    from mmgan_lite.cli import main
+
+    monkeypatch.setattr(sys, 'argv', ['mmgan-lite', command, 'gan_mlp_digit'])
+    with pytest.raises(SystemExit, match="error: name must be .* got 'gan_mlp_digit'"):
+        main()
+
+
+def test_override_without_a_value(monkeypatch, capsys):
+    from mmgan_lite.cli import main
+
+    arguments = ['print-config', 'gan_mlp_digits-28x28', '--cfg-options', 'a=1', 'nope']
+    monkeypatch.setattr(sys, 'argv', ['mmgan-lite', *arguments])
+    with pytest.raises(SystemExit):
+        main()
+    assert "--cfg-options must be KEY=VALUE, got 'nope'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('main', 'arguments'),
+    [
+        (sample, ['no.pth', '--num', '1', '--out', 'out']),
+        (interpolate, ['no.pth', '--out', 'out']),
+        (publish_model, ['no.pth', 'out']),
+    ],
+)
+@pytest.mark.parametrize('module', ['no_such_module', 'os.path.no', '.relative'])
+def test_import_of_an_unknown_module(main, arguments, module, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    path = list(sys.path)
+    monkeypatch.setattr(sys, 'argv', ['command', *arguments, '--import', module])
+    with pytest.raises(SystemExit) as error:
+        main()
+    told = str(error.value)
+    assert told.startswith(
+        f'error: --import must name modules that Python can import, got {module!r} ('
+    )
+    assert 'set PYTHONPATH' in told
+    assert '\n' not in told
+    assert sys.path == path
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_are_checked_before_they_are_made(tmp_path):
+    file = tmp_path / 'file'
+    file.touch()
+    check_folder('--out', tmp_path / 'a' / 'b')
+    check_file('--out', tmp_path / 'a' / 'b.json')
+    assert list(tmp_path.iterdir()) == [file]
+    for check in (check_folder, make_folder):
+        with pytest.raises(SystemExit, match=f"got '{file}/b' .'{file}' is no folder"):
+            check('--out', file / 'b')
+    with pytest.raises(SystemExit, match='--out must be a file, but .* is a directory'):
+        check_file('--out', tmp_path)
+    make_folder('--work-dir', tmp_path / 'a' / 'b')
+    assert list((tmp_path / 'a' / 'b').iterdir()) == []
+
+
+def test_error_of_the_file_system_is_one_line(tmp_path):
+    with pytest.raises(SystemExit) as error, writing('--out', 'there'):
+        raise OSError(28, 'No space left on device', 'there/a.png')
+    assert str(error.value) == (
+        "error: --out must be where files can be written, got 'there' ([Errno 28] No space left on "
+        "device: 'there/a.png'). Pass a folder that is yours and has space."
+    )
+
+
+def test_labels():
+    assert parse_labels('3, -7,cat', 10) == [3, -7, 'cat']
+    assert parse_labels('all', 3) == [0, 1, 2]
+    assert parse_labels('\u00b2', 10) == ['\u00b2']  # a digit, but no number to int()
 
 
 def test_one_folder_for_all_data(command):

@@ -47,3 +47,33 @@ def test_seed_and_weights_decide_the_images(tool, trained, tmp_path):
 def test_bad_arguments(tool, trained, tmp_path):
     result = draw(tool, trained, tmp_path, '--num', 2, '--labels', '3,x', check=False)
     assert "labels must be numbers or names of classes, got 'x'" in result.stderr
+
+
+def test_truncation_makes_images_alike(tool, trained, tmp_path):
+    """Latents are scaled by it, so that at 0 all images of a class are one."""
+    drawn = {}
+    for truncation in (0, 0.5, 1):
+        out = tmp_path / str(truncation)
+        options = ('--num', 6, '--labels', '3,7', '--format', 'npz', '--truncation', truncation)
+        draw(tool, trained, out, *options)
+        with np.load(out / 'samples.npz') as arrays:
+            drawn[truncation] = arrays['images'].astype(float)
+    threes, sevens = drawn[0][::2], drawn[0][1::2]
+    assert (threes == threes[0]).all()
+    assert (sevens == sevens[0]).all()
+    assert not np.array_equal(threes[0], sevens[0])
+    spread = {key: images[::2].std(axis=0).mean() for key, images in drawn.items()}
+    assert spread[0] == 0 < spread[0.5] < spread[1]
+
+
+def test_nothing_is_written_after_an_error(tool, trained, tmp_path):
+    file = tmp_path / 'file'
+    file.touch()
+    for out in (file, file / 'below'):
+        result = draw(tool, trained, out, '--num', 2, check=False)
+        told = f"error: --out must be where files can be written, got '{out}' ('{file}' is no"
+        assert result.stderr.startswith(told)
+        assert 'Pass a folder' in result.stderr
+    result = draw(tool, trained, tmp_path / 'out', '--num', 2, '--truncation', 2, check=False)
+    assert result.stderr.startswith('error: truncation must lie in [0, 1], got 2.0')
+    assert list(tmp_path.iterdir()) == [file]

@@ -1,6 +1,11 @@
 """Training from the command line."""
 
+import sys
+
+import pytest
 import torch
+
+from mmgan_lite.cli import train
 
 
 def test_train_writes_where_the_config_says(trained):
@@ -55,3 +60,23 @@ def test_other_data_than_the_evaluation_is_for(tool, tmp_path):
     result = tool('train', config, '--work-dir', tmp_path, check=False)
     assert 'val_dataloader must give the classes that the model is trained on' in result.stderr
     assert '--no-validate' in result.stderr
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'told'),
+    [
+        (
+            ('--work-dir', 'file/below'),
+            "error: --work-dir must be where files can be written, got 'file/below'",
+        ),
+        (('--resume', 'no.pth'), "error: --resume must be a checkpoint, but 'no.pth' is no file"),
+    ],
+)
+def test_nothing_is_written_after_an_error(arguments, told, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'file').touch()
+    monkeypatch.setattr(sys, 'argv', ['train', 'gan_mlp_digits-28x28', *arguments])
+    with pytest.raises(SystemExit) as error:
+        train.main()
+    assert str(error.value).startswith(told)
+    assert list(tmp_path.iterdir()) == [tmp_path / 'file']

@@ -15,6 +15,7 @@ from mmengine.runner import Runner
 import mmgan_lite
 from mmgan_lite.environment import git_state, machine, versions
 from mmgan_lite.registry import HOOKS
+from mmgan_lite.whole_files import whole_file
 
 _FILE = 'provenance.json'
 
@@ -136,9 +137,5 @@ def _append(runner: Runner, path: Path, entry: dict) -> None:
                 f"'{path}' is not what ProvenanceHook writes ({type(error).__name__}: {error}). "
                 f"It is now '{aside.name}', and a new one begins."
             )
-    partial = path.with_name(f'.{path.name}.partial')
-    with partial.open('w') as file:
-        json.dump(dict(runs=[*runs, entry]), file, indent=2)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(dict(runs=[*runs, entry]), indent=2))

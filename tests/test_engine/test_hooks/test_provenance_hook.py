@@ -57,7 +57,7 @@ def test_entry(run, tmp_path):
     assert set(entry['git']) == {'working_directory', 'package'}
     assert entry['time'].endswith('+00:00')
     assert entry['load_from'] is None
-    assert not list(tmp_path.glob('*.partial'))
+    assert not list(tmp_path.glob('.*'))
 
 
 def test_checkpoints_carry_it_without_the_config_that_they_have_already(run, tmp_path):
