@@ -1,4 +1,4 @@
-"""What MMEngine warns of when it resumes, and what is not so where a hook of ours has seen to it."""
+"""What MMEngine warns of when it resumes, and is not so where a hook of ours has seen to it."""
 
 import logging
 from collections.abc import Sequence
