@@ -405,8 +405,7 @@ class GANCheckpointHook(mmengine.hooks.CheckpointHook):
         except OSError as caught:
             if caught.__cause__ is not None or not is_main_process():
                 raise  # it is of the checkpoint that follows the best one, and tells all
-            path = f'{self.out_dir}/best_*.pth'
-            raise _not_written(caught, path, runner.work_dir) from caught
+            raise _not_written(caught, f'{self.out_dir}/best_*.pth', runner.work_dir) from caught
         now = self.best_ckpt_path_dict if several else {'': self.best_ckpt_path}
         for name, path in before.items():
             if now[name] is None:  # it was not surpassed
