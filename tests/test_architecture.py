@@ -20,6 +20,7 @@ ALLOWED = {
         'engine.data_position',
         'engine.stop_signals',
         'engine.training_state',
+        'engine.untrue_warnings',
         'environment',
         'whole_files',
     },

@@ -152,7 +152,7 @@ def number_batches(loop: Any, seed: int) -> None:
         seed: Seed of the training.
     """
     loader = loop.dataloader
-    if loader.num_workers == 0 or not _can_begin_anywhere(loader):
+    if loader.num_workers == 0 or not can_begin_anywhere(loader):
         return
     order = BatchOrder(loader, seed)
     if isinstance(loop, IterBasedTrainLoop):  # it has started its workers already
@@ -180,13 +180,13 @@ def go_on(loop: Any, seed: int, passes: int, ready: Callable[[], None]) -> None:
         done = loop.iter - loop.epoch * len(loader)
         if not 0 <= done <= len(loader):
             done = 0  # the data or the batch size has changed
-        order = BatchOrder(loader, seed, loop.iter) if _can_begin_anywhere(loader) else None
+        order = BatchOrder(loader, seed, loop.iter) if can_begin_anywhere(loader) else None
         loop.run_epoch = types.MethodType(
             functools.partial(_finish_epoch, order=order, done=done, ready=ready), loop
         )
         return
     batches = loop.dataloader_iterator
-    if not _can_begin_anywhere(loader):
+    if not can_begin_anywhere(loader):
         loop.dataloader_iterator = _Prepared(loop, batches, loop.iter, next, ready)
         return
     order = BatchOrder(loader, seed, loop.iter)
@@ -198,7 +198,8 @@ def go_on(loop: Any, seed: int, passes: int, ready: Callable[[], None]) -> None:
     loop.dataloader_iterator = _Prepared(loop, batches, loop.iter, lambda _: None, ready)
 
 
-def _can_begin_anywhere(loader: DataLoader) -> bool:
+def can_begin_anywhere(loader: DataLoader) -> bool:
+    """Whether the indices of batches can be drawn without loading them."""
     return not isinstance(loader.dataset, IterableDataset)
 
 

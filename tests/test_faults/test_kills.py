@@ -13,6 +13,7 @@ import pytest
 import torch
 
 DRIVER = Path(__file__).with_name('kill_driver.py')
+SIGNAL_DRIVER = Path(__file__).with_name('signal_driver.py')
 
 
 def kill(tmp_path, kills, seed, timeout):
@@ -41,6 +42,31 @@ def test_a_few_kills(tmp_path):
 @pytest.mark.slow
 def test_fifty_kills(tmp_path):
     assert_survived(kill(tmp_path, kills=50, seed=1, timeout=1800), 50)
+
+
+@pytest.mark.parametrize(
+    'ranks',
+    [pytest.param([1], id='SIGTERM'), pytest.param([0, 1], marks=pytest.mark.slow, id='both')],
+)
+def test_a_signal_to_one_of_two_ranks_stops_both(tmp_path, ranks):
+    """Both in the same iteration, with one checkpoint, from which they end in the same bytes."""
+    command = [sys.executable, str(SIGNAL_DRIVER), str(tmp_path), *map(str, ranks)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    logs = ''.join(path.read_text()[-2000:] for path in sorted(tmp_path.glob('*.log')))
+    assert result.returncode == 0, result.stderr[-3000:] + logs
+    told = json.loads(result.stdout.splitlines()[-1])
+    print(told)
+    assert told['whole'] == told['rest'] == [0, 0], logs
+    assert len(told['stops']) == len(ranks)
+    for stop in told['stops']:
+        assert stop['codes'] == [75, 75], logs
+        assert stop['damage'] is None
+        assert stop['iterations'] == [stop['saved']] * 2
+        assert stop['saved'] < 60
+    assert sorted(told['files']) == sorted(f'iter_{stop["saved"]}.pth' for stop in told['stops'])
+    assert len(told['equal']) == 4
+    assert all(told['equal'].values()), told['equal']
+    assert told['left_over'] == []
 
 
 @pytest.fixture

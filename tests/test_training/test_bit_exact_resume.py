@@ -20,6 +20,13 @@ QUICK = {
     'r3gan_mnist-28x28_cpu',  # lazy penalties
     'r3gan_cifar10-32x32',  # annealing, adaptive augmentation
 }
+# The other families, whose own networks take long on a CPU, on small ones of the same kind.
+SMALL = {
+    'cgan_mnist-28x28': (dict(base_channels=4), dict(base_channels=4)),
+    'dcgan_mnist-28x28': (dict(base_channels=4), dict(base_channels=4)),
+    'sngan_cifar10-32x32': (dict(channels=8), dict(channels=(8, 8))),
+    'wgan_gp_cifar10-32x32': (dict(channels=8), dict(channels=(8, 8))),
+}
 # Anything in a checkpoint but times and names of files.
 COMPARED = ('state_dict', 'optimizer', 'param_schedulers', 'training_state')
 
@@ -88,21 +95,41 @@ def assert_same(whole, cut):
             assert ours[name] == theirs[name], name
 
 
-@pytest.mark.parametrize('cut', [2, 5])
-@pytest.mark.parametrize(
-    'path',
-    [pytest.param(p, marks=() if p.stem in QUICK else pytest.mark.slow, id=p.stem) for p in PATHS],
-)
-def test_every_config(path, cut, shrunk_config, tmp_path):
-    def make():
+@pytest.fixture
+def make_config(shrunk_config):
+    """What trains a config of the repo, or its family on small networks."""
+
+    def make(path, small=None):
         cfg = shrunk_config(path, ITERATIONS)
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
         for network in cfg.optim_wrapper.values():
             if 'dtype' in network:
                 network['dtype'] = None
+        for network, settings in zip(('generator', 'discriminator'), small or (), strict=False):
+            cfg.model[network].update(settings)
         return cfg
 
-    assert_same(*in_one_go_and_cut(make, tmp_path, cut))
+    return make
+
+
+@pytest.mark.parametrize('cut', [2, 5])
+@pytest.mark.parametrize(
+    'path',
+    [pytest.param(p, marks=() if p.stem in QUICK else pytest.mark.slow, id=p.stem) for p in PATHS],
+)
+def test_every_config(path, cut, make_config, tmp_path):
+    assert_same(*in_one_go_and_cut(lambda: make_config(path), tmp_path, cut))
+
+
+@pytest.mark.parametrize('path', [pytest.param(p, id=p.stem) for p in PATHS if p.stem in SMALL])
+def test_other_families_on_small_networks(path, make_config, tmp_path):
+    whole, cut = in_one_go_and_cut(lambda: make_config(path, SMALL[path.stem]), tmp_path, cut=4)
+    assert_same(whole, cut)
+
+
+def test_each_family_is_among_those_that_are_always_tested():
+    tested = {path.parent.name for path in PATHS if path.stem in (QUICK | SMALL.keys())}
+    assert tested == {path.parent.name for path in PATHS}
 
 
 @pytest.mark.parametrize(('by_epoch', 'workers'), [(False, 0), (True, 0), (False, 1)])

@@ -1,7 +1,9 @@
 """Checkpoints that a training goes on from to the bit, and that are never half there."""
 
+import errno
 import functools
 import hashlib
+import logging
 import os
 from collections import deque
 from collections.abc import Sequence
@@ -19,7 +21,7 @@ from mmengine.dist import (
 )
 from mmengine.fileio import LocalBackend, get_file_backend, register_backend
 from mmengine.logging import print_log
-from mmengine.runner import IterBasedTrainLoop, Runner
+from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner
 
 from mmgan_lite.checkpoints import (
     newest_checkpoint,
@@ -28,7 +30,12 @@ from mmgan_lite.checkpoints import (
     write_checkpoint,
     write_sealed,
 )
-from mmgan_lite.engine.data_position import go_on, number_batches, passes_made
+from mmgan_lite.engine.data_position import (
+    can_begin_anywhere,
+    go_on,
+    number_batches,
+    passes_made,
+)
 from mmgan_lite.engine.stop_signals import EXIT_CODE, StopSignals
 from mmgan_lite.engine.training_state import (
     get_partial_gradients,
@@ -36,6 +43,7 @@ from mmgan_lite.engine.training_state import (
     set_partial_gradients,
     set_random_state,
 )
+from mmgan_lite.engine.untrue_warnings import BATCHES_LOADED, GRADIENTS_LOST, UntrueWarnings
 from mmgan_lite.registry import HOOKS
 from mmgan_lite.whole_files import TEMPORARY_FILES, whole_file
 
@@ -93,7 +101,8 @@ class GANCheckpointHook(mmengine.hooks.CheckpointHook):
         save_begin: Iteration or epoch from which on files are written.
 
     Raises:
-        OSError: While training, if a checkpoint cannot be written. The ones before it stay.
+        OSError: While training, if a checkpoint cannot be written. The ones before it stay, and it
+            names the newest whole one, the folder and a remedy.
 
     Example:
         >>> default_hooks = dict(checkpoint=dict(type='GANCheckpointHook', interval=5000,
@@ -148,6 +157,7 @@ class GANCheckpointHook(mmengine.hooks.CheckpointHook):
         self._before_val: dict | None = None
         self._validated = False
         self._saved_iteration = 0
+        self._silenced = UntrueWarnings()
 
     # Before and at the start of training.
 
@@ -178,6 +188,8 @@ class GANCheckpointHook(mmengine.hooks.CheckpointHook):
         """Keep what training goes on from until it does."""
         state = checkpoint.pop(_KEY, None)
         self._loaded = None if state is None else dict(state, iteration=checkpoint['meta']['iter'])
+        if state is not None and runner._resume and isinstance(runner._train_loop, BaseLoop):
+            self._silence(runner, state)
 
     def before_train(self, runner: Runner) -> None:
         """Put aside what an interrupted run left; make up for a validation that was due."""
@@ -199,6 +211,7 @@ class GANCheckpointHook(mmengine.hooks.CheckpointHook):
         # What load_from read alone is another training's, which this one does not go on from.
         if self._loaded is None or runner.iter == 0 or self._loaded['iteration'] != runner.iter:
             self._loaded = None
+            self._silenced.end()
             self._start_without_state(runner)
             return
         if not self._loaded['validated'] and _validation_is_due(runner):
@@ -210,6 +223,15 @@ class GANCheckpointHook(mmengine.hooks.CheckpointHook):
         """Begin in the middle of the data, after the sampler has been told the epoch."""
         if self._loaded is not None and isinstance(runner.train_loop, IterBasedTrainLoop):
             self._go_on(runner)
+
+    def _silence(self, runner: Runner, state: dict) -> None:
+        """Leave out what MMEngine warns of when it resumes, where it is not so here."""
+        untrue = []
+        if len(state['processes']) == get_world_size():
+            untrue.append(GRADIENTS_LOST)
+        if can_begin_anywhere(runner.train_dataloader):
+            untrue.append(BATCHES_LOADED)
+        self._silenced.begin(runner.logger, untrue)
 
     def _start_without_state(self, runner: Runner) -> None:
         if runner.iter == 0:
@@ -238,6 +260,7 @@ class GANCheckpointHook(mmengine.hooks.CheckpointHook):
         Raises:
             SystemExit: With code 75, after a signal.
         """
+        self._silenced.end()
         super().after_train_iter(runner, batch_idx, data_batch, outputs)
         if self._signals.agreed(runner.iter + 1):
             self._stop(runner, runner.iter + 1)
@@ -272,6 +295,7 @@ class GANCheckpointHook(mmengine.hooks.CheckpointHook):
 
     def after_train(self, runner: Runner) -> None:
         """Publish, if asked to; signals are again what they were."""
+        self._silenced.end()
         self._signals.uninstall()
         super().after_train(runner)
 
@@ -336,7 +360,7 @@ class GANCheckpointHook(mmengine.hooks.CheckpointHook):
 
     def _write(self, runner: Runner, path: str, meta: dict) -> None:
         """Write a checkpoint, then its name; raises in all processes if the first one cannot."""
-        before, self.last_ckpt = self.last_ckpt, path
+        self.last_ckpt = path
         runner.message_hub.update_info('last_ckpt', path)
         self._to_save = self._collect(runner)
         error = None
@@ -354,12 +378,7 @@ class GANCheckpointHook(mmengine.hooks.CheckpointHook):
                 with whole_file(Path(runner.work_dir) / 'last_checkpoint') as temporary:
                     temporary.write_text(path)
         except OSError as caught:
-            error = OSError(
-                caught.errno,
-                f'checkpoint {path!r} could not be written: {caught.strerror}. Training stops; '
-                f'{"no checkpoint" if before is None else repr(before)} was written before. Mend '
-                'that, or set out_dir of GANCheckpointHook to another disk, and go on by --resume',
-            )
+            error = _not_written(caught, path, runner.work_dir)
         finally:
             self._to_save = None
         _raise_in_all_processes(error)
@@ -380,7 +399,12 @@ class GANCheckpointHook(mmengine.hooks.CheckpointHook):
             self.best_ckpt_path_dict = dict.fromkeys(before)
         else:
             self.best_ckpt_path = None
-        super()._save_best_checkpoint(runner, metrics)
+        try:
+            super()._save_best_checkpoint(runner, metrics)
+        except OSError as caught:
+            if caught.__cause__ is not None or not is_main_process():
+                raise  # it is of the checkpoint that follows the best one, and tells all
+            raise _not_written(caught, f'{self.out_dir}/best_*.pth', runner.work_dir) from caught
         now = self.best_ckpt_path_dict if several else {'': self.best_ckpt_path}
         for name, path in before.items():
             if now[name] is None:  # it was not surpassed
@@ -406,8 +430,37 @@ class GANCheckpointHook(mmengine.hooks.CheckpointHook):
     def _remove(self, path: str) -> None:
         if not is_main_process():
             return
-        if self.file_backend.isfile(path):
-            self.file_backend.remove(path)
+        try:
+            if self.file_backend.isfile(path):
+                self.file_backend.remove(path)
+        except OSError as error:  # the new one is written: no reason to stop, and alone at that
+            told = f'{path} is no longer needed, but could not be removed: {error}.'
+            print_log(told, logger='current', level=logging.WARNING)
+
+
+_REMEDIES = {
+    (errno.ENOSPC, errno.EDQUOT, errno.EFBIG): 'Make room, or keep fewer by max_keep_ckpts',
+    (errno.EACCES, errno.EPERM, errno.EROFS): 'Make the folder writable again',
+    (errno.ENOENT, errno.ENOTDIR, errno.EEXIST): 'Put the folder back',
+}
+
+
+def _not_written(caught: OSError, path: str, work_dir: str) -> OSError:
+    """The error in our words, and of the same type: file, folder, what there is, what to do."""
+    folder, name = os.path.split(path)
+    newest = newest_checkpoint(work_dir)
+    remedy = next(
+        (text for numbers, text in _REMEDIES.items() if caught.errno in numbers), 'Mend that'
+    )
+    found = 'there is none before it' if newest is None else f'the newest whole one is {newest}'
+    error = OSError(
+        caught.errno,
+        f'checkpoint {name!r} could not be written to {folder!r}: {caught.strerror or caught}. '
+        f'Training stops; {found}. '
+        f'{remedy}, or set out_dir of GANCheckpointHook to another disk; then go on by --resume',
+    )
+    error.__cause__ = caught
+    return error
 
 
 def _raise_in_all_processes(error: OSError | None) -> None:

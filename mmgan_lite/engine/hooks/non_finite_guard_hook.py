@@ -406,7 +406,9 @@ def _load(runner: Runner, path: Path) -> None:
         settings = [{k: v for k, v in group.items() if k != 'params'} for group in groups]
         wrapper.zero_grad()  # what was accumulated may be what failed
         if states is None:  # CheckpointHook(save_optimizer=False)
-            wrapper.optimizer.state.clear()
+            # Loaded, not cleared: who has recorded a step listens to that, and records it anew.
+            nothing = dict(wrapper.optimizer.state_dict(), state={})
+            wrapper.optimizer.load_state_dict(nothing)
         else:
             wrapper.load_state_dict(states if single else states[name])
         # Loading puts new groups in the place of the old ones.

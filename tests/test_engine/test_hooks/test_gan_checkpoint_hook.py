@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+import shutil
 import signal
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from mmgan_lite import checkpoints
 from mmgan_lite.checkpoints import find_damage, read_checkpoint
 
 
@@ -110,7 +112,7 @@ def test_a_full_disk_leaves_the_one_before(config):
 
     runner.register_hook(At(3, fill))
     try:
-        with pytest.raises(OSError, match=r"iter_4.pth' could not be written.*iter_2.pth'") as info:
+        with pytest.raises(OSError, match=r"iter_4.pth' could not be written.*iter_2.pth") as info:
             runner.train()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -122,6 +124,115 @@ def test_a_full_disk_leaves_the_one_before(config):
     cfg = config()
     Runner.from_cfg(cfg).train()  # room again
     assert named(cfg) == 6
+
+
+@pytest.mark.parametrize(
+    ('number', 'kind', 'remedy', 'victim'),
+    [
+        (errno.EROFS, OSError, 'Make the folder writable again', 'iter_4.pth'),
+        (errno.EACCES, PermissionError, 'Make the folder writable again', 'last_checkpoint'),
+        (errno.ENOSPC, OSError, 'Make room, or keep fewer by max_keep_ckpts', 'last_checkpoint'),
+        (errno.EIO, OSError, 'Mend that', 'iter_4.pth'),
+    ],
+)
+def test_a_folder_that_becomes_unwritable(config, monkeypatch, number, kind, remedy, victim):
+    cfg = config()
+    replace = os.replace
+
+    def refuse(source, target):
+        # The name of the first checkpoint is not refused.
+        if Path(target).name == victim and (Path(cfg.work_dir) / 'last_checkpoint').exists():
+            raise OSError(number, os.strerror(number), str(source))
+        replace(source, target)
+
+    monkeypatch.setattr(checkpoints.os, 'replace', refuse)
+    with pytest.raises(kind) as info:
+        Runner.from_cfg(cfg).train()
+    folder, error = Path(cfg.work_dir), info.value
+    assert error.errno == number
+    assert isinstance(error.__cause__, OSError)
+    assert error.strerror == (
+        f"checkpoint 'iter_4.pth' could not be written to '{folder}': {os.strerror(number)}. "
+        f'Training stops; the newest whole one is {folder}/iter_2.pth. {remedy}, or set out_dir of '
+        'GANCheckpointHook to another disk; then go on by --resume'
+    )
+    assert named(cfg) == 2
+    assert not list(folder.glob('.*.tmp'))
+
+
+def test_a_file_where_the_folder_was(config, tmp_path):
+    cfg = config(out_dir=str(tmp_path / 'elsewhere'))
+    folder = tmp_path / 'elsewhere' / 'work'
+
+    def put_a_file():
+        shutil.rmtree(folder)
+        folder.write_text('')
+
+    runner = Runner.from_cfg(cfg)
+    runner.register_hook(At(3, put_a_file))
+    with pytest.raises(OSError, match=f"'iter_4.pth' could not be written to '{folder}'") as info:
+        runner.train()
+    assert 'there is none before it. Put the folder back, or set out_dir' in str(info.value)
+
+
+def test_the_best_checkpoint_cannot_be_written(repo, shrunk_config, monkeypatch):
+    cfg = shrunk_config(repo / 'configs/gan/gan_mlp_digits-28x28.py', 2)
+    cfg.train_cfg.val_interval = 2
+    cfg.default_hooks.checkpoint.update(
+        interval=2, save_best='FID[mnist-classifier]', rule='less', by_epoch=False
+    )
+    replace = os.replace
+
+    def refuse(source, target):
+        if Path(target).name.startswith('best_'):
+            raise OSError(errno.EROFS, 'Read-only file system')
+        replace(source, target)
+
+    monkeypatch.setattr(checkpoints.os, 'replace', refuse)
+    with pytest.raises(OSError, match=r"'best_\*.pth' could not be written .*iter_2.pth. Make the"):
+        Runner.from_cfg(cfg).train()
+
+
+def test_an_old_one_that_cannot_be_removed_is_told(config, monkeypatch):
+    cfg = config(4, max_keep_ckpts=1)
+    runner = Runner.from_cfg(cfg)
+
+    def refuse():
+        def remove(path):
+            raise PermissionError(errno.EACCES, 'Permission denied', path)
+
+        monkeypatch.setattr(os, 'remove', remove)
+
+    runner.register_hook(At(3, refuse))
+    runner.train()
+    assert files(cfg) == ['iter_2.pth', 'iter_4.pth']
+    assert named(cfg) == 4
+    log = next(Path(cfg.work_dir).glob(f'{runner.timestamp}*/*.log')).read_text()
+    assert 'iter_2.pth is no longer needed, but could not be removed: [Errno 13]' in log
+
+
+@pytest.mark.parametrize('ours', [True, False])
+def test_warnings_that_are_not_so_are_left_out(config, ours):
+    """Those of MMEngine's, of gradients that are lost and of batches that are loaded again."""
+
+    def load(iterations):
+        cfg = config(iterations, interval=3)
+        cfg.optim_wrapper.discriminator.accumulative_counts = 2
+        if not ours:
+            cfg.default_hooks.checkpoint['type'] = 'CheckpointHook'
+            cfg.resume = iterations > 3
+        return cfg
+
+    Runner.from_cfg(load(3)).train()
+    cfg = load(5)
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    log = next(Path(cfg.work_dir).glob(f'{runner.timestamp}*/*.log')).read_text()
+    assert runner.iter == 5
+    assert 'resumed epoch: 0, iter: 3' in log
+    assert ('gradient of some iterations is lost' in log) != ours
+    assert ('Advance dataloader 3 steps' in log) != ours
+    assert runner.logger.filters == []
 
 
 def test_what_a_killed_process_left_is_removed(config):

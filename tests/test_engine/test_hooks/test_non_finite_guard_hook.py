@@ -6,6 +6,7 @@ Two processes run this file too.
 import atexit
 import copy
 import math
+import pickle
 import sys
 from pathlib import Path
 
@@ -332,6 +333,98 @@ def test_counts_are_resumed(build, make_gan, tmp_path):
     with pytest.raises(FloatingPointError, match=r'Iteration 7: .* All 2 rollbacks are used'):
         resumed.train()
     assert resumed.optim_wrapper['generator'].lr_factor == 0.25
+
+
+@pytest.mark.parametrize('cut', [5, 7])
+def test_a_rollback_and_a_cut_end_in_the_bytes_of_the_rollback_alone(
+    build, make_gan, tmp_path, cut
+):
+    """Cut right after the rollback, which is then made again, and after a checkpoint after it."""
+
+    class Cut(Hook):
+        priority = 'LOWEST'
+
+        def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+            if runner.iter + 1 == cut:
+                raise KeyboardInterrupt
+
+    def train(name, *hooks, resume=False):
+        torch.manual_seed(0)
+        checkpoint = dict(type='GANCheckpointHook', by_epoch=False, interval=3)
+        runner = build(
+            NonFiniteGuardHook(max_rollbacks=2),
+            # As what diverges does, both do it again when they are trained again.
+            hooks=[
+                Spoil('generator.layers.0.weight', before=5),
+                Spoil('discriminator.layers.0.weight', after=8),
+                *hooks,
+            ],
+            gan=make_gan(ema=EMA, discriminator_steps=2),
+            max_iters=10,
+            work_dir=tmp_path / name,
+            resume=resume,
+            param_scheduler=dict(type='MultiStepLR', milestones=[4], gamma=0.1, by_epoch=False),
+            default_hooks=dict(
+                checkpoint=checkpoint,
+                safe=dict(type='SafeCheckpointHook'),
+                param_scheduler=dict(type='ParamSchedulerHook'),
+            ),
+        )
+        runner.train()
+        return read_checkpoint(tmp_path / name / 'iter_10.pth')
+
+    whole = train('whole')
+    with pytest.raises(KeyboardInterrupt):
+        train('cut', Cut())
+    resumed = train('cut', resume=True)
+    for end in (whole, resumed):
+        info = end['message_hub']['runtime_info']
+        assert info['non_finite_guard'] == {'skips': 0, 'rollbacks': 2}
+    for key in ('state_dict', 'optimizer', 'param_schedulers', 'training_state'):
+        assert pickle.dumps(_as_bytes(whole[key])) == pickle.dumps(_as_bytes(resumed[key])), key
+    # The counts are told to what steps, too.
+    log = max((tmp_path / 'cut').rglob('*.log'), key=lambda path: path.stat().st_mtime).read_text()
+    assert 'iter_6.pth (2 of 2); learning rates are now times 0.25' in log
+
+
+def _as_bytes(tree):
+    """The same with bytes in the place of tensors."""
+    if isinstance(tree, torch.Tensor):
+        return str(tree.dtype), tuple(tree.shape), tree.numpy().tobytes()
+    if isinstance(tree, dict):
+        return [(key, _as_bytes(value)) for key, value in sorted(tree.items(), key=repr)]
+    return [_as_bytes(item) for item in tree] if isinstance(tree, (list, tuple)) else repr(tree)
+
+
+def test_going_back_to_a_checkpoint_without_optimisers_makes_recordings_void(
+    build, make_gan, tmp_path
+):
+    """``cuda_graph=True`` listens to loading: what was recorded holds the old rate and state."""
+    runner = build(
+        NonFiniteGuardHook(max_rollbacks=1),
+        gan=make_gan(loss=FailingLoss(disc=[4])),
+        default_hooks=dict(
+            checkpoint=dict(
+                type='CheckpointHook', by_epoch=False, interval=3, save_optimizer=False
+            ),
+            safe=dict(type='SafeCheckpointHook'),
+        ),
+    )
+    loads = []
+
+    class Listen(Hook):
+        def before_train(self, runner):
+            for name, wrapper in runner.optim_wrapper.items():
+                wrapper.optimizer.register_load_state_dict_post_hook(
+                    lambda optimizer, name=name: loads.append((name, len(optimizer.state)))
+                )
+
+    runner.register_hook(Listen())
+    runner.train()
+    assert sorted(loads) == [('discriminator', 0), ('generator', 0)]
+    for wrapper in runner.optim_wrapper.values():  # iterations 5 and 6
+        states = wrapper.optimizer.state_dict()['state'].values()
+        assert {int(state['step']) for state in states} == {2}
 
 
 def test_on_a_device_all_is_read_at_an_interval(build, make_gan, monkeypatch):
