@@ -111,10 +111,10 @@ def test_a_config_in_pure_python(tmp_path):
     cfg = Config.fromfile(tmp_path / 'lazy.py')
     assert check_config(cfg) == []
     cfg.model.generator.laten_dim = 3
-    cfg.train_dataloader.sampler.shufle = True
+    cfg.train_dataloader.sampler.shuffles = True
     assert [problem.partition(': ')[0] for problem in check_config(cfg)] == [
         'model.generator.laten_dim',
-        'train_dataloader.sampler.shufle',
+        'train_dataloader.sampler.shuffles',
     ]
 
 
@@ -136,8 +136,8 @@ def test_parts_of_ones_own(cfg, tmp_path, monkeypatch):
     )
     cfg = Config.fromfile(path)
     assert check_config(cfg) == []
-    cfg.custom_hooks[0].evry = cfg.custom_hooks[0].pop('every')
+    cfg.custom_hooks[0].everyy = cfg.custom_hooks[0].pop('every')
     assert [problem.partition(': ')[0] for problem in check_config(cfg)] == [
-        'custom_hooks[0].evry',
+        'custom_hooks[0].everyy',
         'custom_hooks[0].every',
     ]

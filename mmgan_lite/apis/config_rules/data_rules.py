@@ -95,10 +95,10 @@ def check_evaluators(walk: ConfigWalk) -> None:
     """Check the evaluators of both loops, with a network in the place of their extractor."""
     for path in ('val_evaluator', 'test_evaluator'):
         cfg = walk.cfg.get(path)
-        if isinstance(cfg, dict) and _is_evaluator(cfg):
-            _check_evaluator(walk, path, cfg)
-        elif isinstance(cfg, dict) and 'type' not in cfg:
+        if isinstance(cfg, dict) and 'type' not in cfg and cfg.keys() != {'metrics'}:
             walk.note(f'{path}.type', "is missing. Add type='GANEvaluator'.")
+        elif isinstance(cfg, dict) and _is_evaluator(cfg):
+            _check_evaluator(walk, path, cfg)
         elif cfg is not None:
             _check_metrics(walk, path, cfg)
 

@@ -45,6 +45,7 @@ LOADER, EVALUATOR = 'train_dataloader', 'val_evaluator'
          f'{LOADER}.sampler.type', 'must come to an end here, got InfiniteSampler'),
         ({EVALUATOR: 'FrechetDistance'}, EVALUATOR, 'must be'),
         ({EVALUATOR: dict(typ='GANEvaluator')}, f'{EVALUATOR}.type', 'is missing. Add'),
+        ({f'{EVALUATOR}.type': ...}, f'{EVALUATOR}.type', "is missing. Add type='GANEvaluator'."),
         ({f'{EVALUATOR}.extractr': dict(type='MNISTClassifier')},
          f'{EVALUATOR}.extractr', "Did you mean 'extractor'?"),
         ({f'{EVALUATOR}.extractor.type': 'MNISTClasifier'},

@@ -12,7 +12,7 @@ def custom(**hook):
 @pytest.mark.parametrize(
     ('settings', 'place', 'expected'),
     [
-        ({'default_hooks': [dict(type='LoggerHook')]}, 'default_hooks', 'must be dict[str, Hook or'),
+        ({'default_hooks': [dict(type='LoggerHook')]}, 'default_hooks', 'must be dict[str, Hook'),
         ({'custom_hooks': dict(type='EMAHook')}, 'custom_hooks', 'must be list[Hook or dict] or'),
         (custom(type='EMAHok'), 'custom_hooks[0].type', "Did you mean 'EMAHook'?"),
         (custom(type='EarlyStoppingHook'), 'custom_hooks[0].monitor', 'is missing'),
