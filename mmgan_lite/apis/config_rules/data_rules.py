@@ -132,7 +132,9 @@ def _check_metrics(walk: ConfigWalk, path: str, cfg: Any) -> None:
         metric = None
         if walk.part(place, entry, 'METRICS'):
             metric = walk.build(place, entry, 'METRICS')
-        if hasattr(metric, 'compute_floor'):  # one of ours, which says where it belongs
+        if metric is not None and hasattr(
+            metric, 'compute_floor'
+        ):  # one of ours, which says where it belongs
             try:
                 metric.process({}, [])
             except ValueError as error:

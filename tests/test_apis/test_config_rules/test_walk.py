@@ -1,12 +1,12 @@
 """Parts against the signatures of their classes."""
 
 import pytest
-from mmengine.registry import DefaultScope
+from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
 from mmgan_lite.apis.config_rules.walk import ConfigWalk, check_scope, find, sentence, shortened
 from mmgan_lite.models import HingeGANLoss
-from mmgan_lite.registry import HOOKS, MODELS
+from mmgan_lite.registry import HOOKS
 
 
 @MODELS.register_module()
