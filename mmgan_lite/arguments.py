@@ -1,5 +1,6 @@
 """Checks of arguments that many parts share, so that all answer a mistake alike."""
 
+import math
 from collections.abc import Sequence
 
 
@@ -12,6 +13,21 @@ def check_positive(name: str, value: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(
             f'{name} must be an int of at least 1, got {value!r}. Pass {name}=1 or more.'
+        )
+    return value
+
+
+def check_weight(name: str, value: float) -> float:
+    """Return ``value``, the factor of a term, if it is a finite number of at least 0.
+
+    Raises:
+        ValueError: If it is anything else.
+    """
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not 0 <= value < math.inf:
+        raise ValueError(
+            f'{name} must be a finite number of at least 0, got {value!r}. '
+            f'Pass {name}=1.0, or 0 to leave the term out.'
         )
     return value
 

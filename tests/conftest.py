@@ -205,6 +205,8 @@ def shrunk_config(tmp_path, tiny_mnist_root):
         cfg.experiment_name = f'{Path(path).stem}_{uuid.uuid4().hex}'
         cfg.train_cfg.max_iters = iterations
         cfg.train_dataloader.batch_size = 8
+        if 'images_per_update' in cfg.model.get('ema', {}):
+            cfg.model.ema.images_per_update = 8
         cfg.train_dataloader.dataset = tiny(cfg, cfg.train_dataloader.dataset)
         if cfg.train_dataloader.dataset.type == 'TinyDataset':
             cfg.train_dataloader.update(num_workers=0, persistent_workers=False)

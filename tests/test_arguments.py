@@ -7,6 +7,7 @@ from mmgan_lite.arguments import (
     check_image_shape,
     check_num_classes,
     check_positive,
+    check_weight,
 )
 
 
@@ -15,6 +16,15 @@ def test_positive(value):
     with pytest.raises(ValueError, match=r'latent_dim must be an int of at least 1, got'):
         check_positive('latent_dim', value)
     assert check_positive('latent_dim', 1) == 1
+
+
+@pytest.mark.parametrize('value', [-0.5, float('inf'), float('nan'), True, '3', None])
+def test_weight(value):
+    with pytest.raises(
+        ValueError, match=r'weight must be a finite number of at least 0, got .*Pass weight=1.0, or'
+    ):
+        check_weight('weight', value)
+    assert [check_weight('weight', number) for number in (0, 2, 0.5)] == [0, 2, 0.5]
 
 
 @pytest.mark.parametrize('value', [(28, 28), (1, 28, 0), (1, 28.0, 28), 28, (True, 28, 28)])

@@ -1,6 +1,7 @@
 """Settings held against the signature of what they are for, without calling it."""
 
 import collections.abc
+import contextlib
 import inspect
 import types
 import typing
@@ -136,15 +137,32 @@ def _fits_generic(value: Any, origin: Any, arguments: tuple) -> bool:
     return not arguments or all(fits(item, arguments[0]) for item in value)
 
 
-def _hints(function: Callable) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(inspect.unwrap(function))
-    except Exception:  # a name of an annotation that is imported for type checkers only
-        return {}
+def _hints(function: Any) -> dict[str, Any]:
+    function = inspect.unwrap(function)
+    scope = getattr(function, '__globals__', {})
+    hints = {}
+    for name, annotation in getattr(function, '__annotations__', {}).items():
+
+        def holder() -> None: ...
+
+        holder.__annotations__ = {name: annotation}
+        # A name in it may be imported for type checkers only: one by one, the others are known.
+        with contextlib.suppress(Exception):
+            hints.update(typing.get_type_hints(holder, scope))
+    return hints
 
 
 def _name(annotation: Any) -> str:
+    """An annotation in words, such as ``Sequence[int] or None``."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return ' or '.join(map(_name, arguments))
+    if annotation is None or annotation is type(None):
+        return 'None'
+    if inspect.isclass(origin) and origin is not collections.abc.Callable:
+        inside = f'[{", ".join(map(_name, arguments))}]' if arguments else ''
+        return f'{origin.__name__}{inside}'
+    if inspect.isclass(annotation):
+        return annotation.__name__
     text = inspect.formatannotation(annotation)
-    for prefix in ('collections.abc.', 'typing.', 'pathlib.', 'torch.nn.modules.module.'):
-        text = text.replace(prefix, '')
-    return text.replace(' | ', ' or ')
+    return text.replace('collections.abc.', '').replace('typing.', '')

@@ -182,6 +182,19 @@ class GAN(BaseModel):
             'generator=dict(...), discriminator=dict(...)).'
         )
 
+    def check_average(self, optim_wrapper: OptimWrapperDict, batch_size: int) -> None:
+        """Raise ``ValueError`` if the average was told another number of images an update."""
+        told = getattr(self.generator_ema, 'images_per_update', None)
+        images = batch_size * self.discriminator_steps / self.generator_steps
+        images *= optim_wrapper['generator']._accumulative_counts
+        # It is an int, which the images of one of several steps in a turn need not be.
+        if told is not None and abs(told - images) >= 1:
+            raise ValueError(
+                'images_per_update must be the real images from one step of the generator to '
+                f'the next, {images:g} with batch_size={batch_size}, got {told}. '
+                f'Set images_per_update={max(1, round(images))}.'
+            )
+
     def step_counts(self, iterations: int) -> dict[str, int]:
         """How many steps each network has made after so many iterations of training."""
         turns = iterations // self.discriminator_steps

@@ -61,6 +61,32 @@ def test_keyword_arguments_that_nobody_takes():
     assert check_arguments(EMAHook, dict(momentum=1e-3)) == {}
 
 
+def test_an_annotation_that_cannot_be_resolved_leaves_the_others():
+    def draw(device: 'OnlyForTypeCheckers', num: 'int | None' = None): ...  # noqa: F821
+
+    assert check_arguments(draw, dict(device=3, num='4')) == {
+        'num': "must be int or None, got '4'."
+    }
+
+
+@pytest.mark.parametrize(
+    ('annotation', 'words'),
+    [
+        (Optional[Union[str, list[str]]], 'str or list[str] or None'),  # noqa: UP007, UP045
+        (Mapping[str, int] | None, 'Mapping[str, int] or None'),
+        (dict, 'dict'),
+        (nn.Module, 'Module'),
+        (Literal['a', 'b'], "Literal['a', 'b']"),
+        (Callable[[int], str], 'Callable[[int], str]'),
+    ],
+)
+def test_annotations_in_words(annotation, words):
+    def take(value: annotation): ...
+
+    found = check_arguments(take, dict(value={1, 2}))['value']
+    assert found == f'must be {words}, got {{1, 2}}.'
+
+
 def test_strange_classes_are_trusted():
     class Theirs:
         def __init__(self, width: int, **anything): ...

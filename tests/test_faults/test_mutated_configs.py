@@ -39,9 +39,6 @@ IN_QUICK_TEST = 12
 def outcome(number, shrunk_config):
     """What became of a mutated config: a row (kind, path, verdict, what was said)."""
     cfg = shrunk_config(PATHS[number % len(PATHS)])
-    # The shrunk config has other batches than the one that it is made from.
-    if 'images_per_update' in cfg.model.get('ema', {}):
-        cfg.model.ema.images_per_update = cfg.train_dataloader.batch_size
     plain = cfg.to_dict()
     name = plain.pop('experiment_name')
     assert check_config(plain) == []

@@ -247,6 +247,31 @@ def test_loop_lowers_the_loss_of_a_toy_problem(make_optim_wrapper):
     assert 0.5 < gan.sample(256).mean() < 1.0
 
 
+def test_average_counts_the_images_of_its_updates(make_gan, make_optim_wrapper):
+    gan = make_gan(
+        ema=dict(type='HalfLifeMovingAverage', half_life=9, images_per_update=48),
+        discriminator_steps=3,
+        generator_steps=2,
+    )
+    optimizer = dict(type='SGD', lr=0.1)
+    optim_wrapper = make_optim_wrapper(
+        gan, generator=dict(optimizer=optimizer, accumulative_counts=4)
+    )
+    gan.check_average(optim_wrapper, 8)  # 8 * 3 / 2 * 4
+    with pytest.raises(ValueError, match=r'54 with batch_size=9, got 48. Set images_per_update=54'):
+        gan.check_average(optim_wrapper, 9)
+    make_gan().check_average(optim_wrapper, 8)
+
+
+def test_no_whole_number_of_images_an_update(make_gan, make_optim_wrapper):
+    gan = make_gan(
+        ema=dict(type='HalfLifeMovingAverage', half_life=9, images_per_update=5), generator_steps=3
+    )
+    gan.check_average(make_optim_wrapper(gan), 16)  # 5.33
+    with pytest.raises(ValueError, match=r'6.66667 with .* Set images_per_update=7\.'):
+        gan.check_average(make_optim_wrapper(gan), 20)
+
+
 class TestSample:
     def test_shape_range_and_mode(self, make_gan):
         gan = make_gan()

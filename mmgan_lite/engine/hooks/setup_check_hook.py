@@ -22,10 +22,10 @@ class SetupCheckHook(Hook):
 
     Finds an optim wrapper that lacks a network, a data loader without a batch, images of another
     shape than the networks', missing labels, labels that the networks have no class for,
-    batches of one image under batch norm, and validation on other data than those trained on. And
-    top-level keys of the config that nobody reads, which the Runner passes over in silence.
-    Without it the same mistakes show when training meets them, some only at the end of the first
-    epoch, and the last two never.
+    batches of one image under batch norm, an average that counts other images than the batches
+    have, and validation on other data than those trained on. And top-level keys of the config that
+    nobody reads, which the Runner passes over in silence. Without it the same mistakes show when
+    training meets them, some only at the end of the first epoch, and the last three never.
 
     Of several processes it finds those that would wait for the others for ever: with another
     dataset, with more or fewer batches, or with an error of their own. All of them then stop.
@@ -60,6 +60,8 @@ class SetupCheckHook(Hook):
         loader = runner.train_dataloader
         model.check_optim_wrapper(runner.optim_wrapper)
         _check_batches(loader, model)
+        if loader.batch_size is not None:
+            model.check_average(runner.optim_wrapper, loader.batch_size)
         _, labels = model.prepare_batch(loader.collate_fn([loader.dataset[0]]))
         if labels is not None:
             _check_classes(loader.dataset, labels, model.num_classes)

@@ -1,11 +1,10 @@
 """Objectives beside the adversarial one, on other outputs of the discriminator than its logits."""
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmgan_lite.arguments import check_weight
 from mmgan_lite.registry import MODELS
 
 
@@ -32,8 +31,8 @@ class AuxiliaryClassifierLoss(nn.Module):
 
     def __init__(self, weight_discriminator: float = 1.0, weight_generator: float = 1.0) -> None:
         super().__init__()
-        self.weight_discriminator = _check_weight('weight_discriminator', weight_discriminator)
-        self.weight_generator = _check_weight('weight_generator', weight_generator)
+        self.weight_discriminator = check_weight('weight_discriminator', weight_discriminator)
+        self.weight_generator = check_weight('weight_generator', weight_generator)
 
     def discriminator(
         self, real_class_logits: Tensor, fake_class_logits: Tensor, labels: Tensor
@@ -63,11 +62,3 @@ def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     with torch.autocast(logits.device.type, enabled=False):
         dtype = torch.promote_types(logits.dtype, torch.float32)
         return F.cross_entropy(logits.to(dtype), labels)
-
-
-def _check_weight(name: str, weight: float) -> float:
-    if not isinstance(weight, (int, float)) or not 0 <= weight < math.inf:
-        raise ValueError(
-            f'{name} must be a finite number of at least 0, got {weight!r}. Pass {name}=1.0.'
-        )
-    return weight

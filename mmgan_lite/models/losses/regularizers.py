@@ -1,6 +1,5 @@
 """Regularisers of the discriminator: scalars that are added to its objective."""
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeAlias
@@ -8,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from mmgan_lite.arguments import check_positive
+from mmgan_lite.arguments import check_positive, check_weight
 from mmgan_lite.registry import MODELS, build_part
 
 Discriminator: TypeAlias = Callable[[Tensor, Tensor | None], Tensor]
@@ -59,12 +58,7 @@ class Regularizer(nn.Module, ABC):
 
     def __init__(self, weight: float, interval: int = 1) -> None:
         super().__init__()
-        if not isinstance(weight, (int, float)) or not 0 <= weight < math.inf:
-            raise ValueError(
-                f'weight must be a finite number of at least 0, got {weight!r}. Pass weight=1.0, '
-                f'or take {type(self).__name__} out of the config.'
-            )
-        factor = torch.tensor(weight, dtype=torch.float32)
+        factor = torch.tensor(check_weight('weight', weight), dtype=torch.float32)
         self.register_buffer('weight', factor, persistent=False)
         self.interval = check_positive('interval', interval)
 

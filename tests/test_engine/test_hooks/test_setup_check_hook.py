@@ -122,6 +122,15 @@ def test_shape_of_the_data(make_gan):
         check(make_gan(), num=8, shape=(3, 5, 6))
 
 
+def test_an_average_over_other_images_than_the_batches_have(make_gan):
+    average = dict(type='HalfLifeMovingAverage', half_life=100)
+    check(make_gan(ema=dict(average, images_per_update=4)), num=8)
+    check(make_gan(ema=dict(average, images_per_update=8), discriminator_steps=2), num=8)
+    message = r'images_per_update must .* 4 with batch_size=4, got 8. Set images_per_update=4\.'
+    with pytest.raises(ValueError, match=message):
+        check(make_gan(ema=dict(average, images_per_update=8)), num=8)
+
+
 def test_missing_labels(make_gan):
     with pytest.raises(ValueError, match=r'num_classes=3 needs data with labels'):
         check(make_gan(num_classes=3), num=8)
