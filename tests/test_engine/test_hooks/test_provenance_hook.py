@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -129,7 +130,7 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(run, tmp_path, monkeypatch
     def full(*_args, **_kwargs):
         raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr(provenance_hook.json, 'dump', full)
+    monkeypatch.setattr(os, 'fsync', full)
     with pytest.raises(OSError, match='No space left'):
         run(4, resume=True)
     assert (tmp_path / 'provenance.json').read_bytes() == before
