@@ -331,8 +331,14 @@ class GANInferencer(BaseInferencer):
             The file, ``<name>_iter-<iteration>-<hash>.safetensors``.
 
         Raises:
-            ValueError: If there are no trained weights, or they cannot be published.
+            ValueError: If there are no trained weights, they cannot be published, or ``name`` does
+                not do for a file.
         """
+        if name is not None and re.fullmatch(r'[\w.-]+', name) is None:
+            raise ValueError(
+                f'name must be made of letters, digits, ".", "_" and "-", got {name!r}. '
+                "Pass name='digits'."
+            )
         if self.cfg is None or 'iteration' not in self.info:
             raise ValueError(
                 'weights of a training must be given to be published, got a model without. '
@@ -342,7 +348,7 @@ class GANInferencer(BaseInferencer):
             raise ValueError('weights must be a checkpoint, got a generator that is published.')
         parts = check_parts(self.cfg['model'], 'config', self.cfg.get('default_scope'))
         classes = None if self.classes is None else list(self.classes)
-        name = name or self.info['name']
+        name = self.info['name'] if name is None else name
         return publish_generator(
             self.model, parts, out_dir, name, self.info['iteration'], classes, use_ema
         )

@@ -176,6 +176,13 @@ def test_truncation_sweep(inferencer):
     assert inferencer.sweep_truncation([0.5], num=2)['visualization'].shape == (14, 8, 3)
 
 
+@pytest.mark.parametrize('name', ['', 'a/b', '../a', 'two words'])
+def test_name_that_does_not_do_for_a_published_file(inferencer, tmp_path, name):
+    with pytest.raises(ValueError, match=f'name must be made of letters.*got {name!r}'):
+        inferencer.publish(tmp_path / 'out', name)
+    assert not (tmp_path / 'out').exists()
+
+
 def test_published_file_is_the_same_to_the_bit(inferencer, tmp_path):
     path = inferencer.publish(tmp_path / 'out')
     assert path.name.startswith('tiny_iter-7-')
