@@ -22,6 +22,8 @@ from mmgan_lite.models import GAN
 from mmgan_lite.registry import DATASETS, MODELS
 
 REPO = Path(__file__).resolve().parents[1]
+# Scripts of processes of their own, which import one another.
+collect_ignore_glob = ['*_driver.py']
 # For the processes that tests start: they run the checkout, installed or not.
 os.environ['PYTHONPATH'] = os.pathsep.join([str(REPO), os.environ.get('PYTHONPATH', '')])
 
