@@ -226,7 +226,7 @@ def test_a_damaged_file_is_told_from_one_with_code(tmp_path):
     with pytest.raises(ValueError, match=r"checkpoint '.*a.pth' is damaged, no file of torch, or"):
         read_checkpoint(tmp_path / 'a.pth')
     torch.save(dict(state_dict={}, meta=Bomb(tmp_path / 'ran')), tmp_path / 'b.pth')
-    with pytest.raises(ValueError, match=r'names io.open, which could run code. Nothing of it'):
+    with pytest.raises(ValueError, match=r'names _?io.open, which could run code. Nothing of it'):
         read_checkpoint(tmp_path / 'b.pth')
     assert not (tmp_path / 'ran').exists()
 
@@ -282,7 +282,7 @@ def test_the_flag_allows_nothing_else(tmp_path):
         dict(state_dict={}, message_hub=[HistoryBuffer([1.0], [1]), Bomb(tmp_path / 'ran')]),
         tmp_path / 'a.pth',
     )
-    with pytest.raises(ValueError, match=r'names io.open, which could run code'):
+    with pytest.raises(ValueError, match=r'names _?io.open, which could run code'):
         read_checkpoint(tmp_path / 'a.pth', old_checkpoint=True)
     assert not (tmp_path / 'ran').exists()
 
