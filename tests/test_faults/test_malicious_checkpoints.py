@@ -113,7 +113,7 @@ def test_training(form, config, tmp_path, ran, monkeypatch):
         ('--resume', path, '--old-checkpoint'),
         ('--cfg-options', f'load_from={path}'),
     ):
-        with pytest.raises((ValueError, SystemExit), match='names io.open, which could run code'):
+        with pytest.raises((ValueError, SystemExit), match='io.open, which could run code'):
             call(monkeypatch, train, config, *arguments)
 
 
@@ -121,7 +121,7 @@ def test_training_that_finds_its_checkpoint(config, tmp_path, ran, monkeypatch):
     work = tmp_path / 'work'
     work.mkdir()
     (work / 'last_checkpoint').write_text(str(write(work, ran)))
-    with pytest.raises((ValueError, SystemExit), match='names io.open, which could run code'):
+    with pytest.raises((ValueError, SystemExit), match='io.open, which could run code'):
         call(monkeypatch, train, config, '--resume')
 
 
@@ -129,7 +129,7 @@ def test_pretrained_parts(config, tmp_path, ran, monkeypatch):
     cfg = Config.fromfile(config)
     cfg.model.init_cfg = dict(type='Pretrained', checkpoint=str(write(tmp_path, ran)))
     cfg.dump(config)
-    with pytest.raises((ValueError, SystemExit), match='names io.open, which could run code'):
+    with pytest.raises((ValueError, SystemExit), match='io.open, which could run code'):
         call(monkeypatch, train, config)
 
 
@@ -137,7 +137,7 @@ def test_a_runner_without_our_commands(config, tmp_path, ran):
     cfg = Config.fromfile(config)
     cfg.load_from = str(write(tmp_path, ran))
     cfg.experiment_name = 'malicious'
-    with pytest.raises(ValueError, match='names io.open, which could run code'):
+    with pytest.raises(ValueError, match='io.open, which could run code'):
         Runner.from_cfg(cfg).train()
 
 
@@ -145,8 +145,8 @@ def test_testing_and_sampling(config, tmp_path, ran, monkeypatch, capsys):
     path = write(tmp_path, ran, 'state_dict')
     with pytest.raises(SystemExit):
         call(monkeypatch, test, config, path)
-    assert 'names io.open, which could run code' in capsys.readouterr().err
-    with pytest.raises((ValueError, SystemExit), match='names io.open, which could run code'):
+    assert 'io.open, which could run code' in capsys.readouterr().err
+    with pytest.raises((ValueError, SystemExit), match='io.open, which could run code'):
         call(monkeypatch, sample, config, path, '--num', 2, '--out', tmp_path / 'out')
 
 
@@ -163,7 +163,7 @@ def test_weights_of_extractors(tmp_path, ran, monkeypatch):
         InceptionV3(path)
     # Eight digits of a checksum can be had: then too nothing runs.
     monkeypatch.setattr(fidelity, 'INCEPTION_SHA256', '')
-    with pytest.raises(ValueError, match='names io.open, which could run code'):
+    with pytest.raises(ValueError, match='io.open, which could run code'):
         InceptionV3(path)
 
 
