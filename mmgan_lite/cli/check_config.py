@@ -6,10 +6,10 @@ Example: mmgan-lite check-config gan_mlp_digits-28x28 my_config.py
 import argparse
 import sys
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 from mmgan_lite.apis import check_config
-from mmgan_lite.cli.options import read_config
+from mmgan_lite.cli.options import add_cfg_options, read_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -18,14 +18,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'configs', nargs='+', help='paths of configs, or names of those that come with us'
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='override settings of all of them first',
-    )
+    add_cfg_options(parser)
     return parser.parse_args()
 
 

@@ -40,10 +40,11 @@ class _Overrides(DictAction):
 def add_config(parser: argparse.ArgumentParser) -> None:
     """Add the config and its overrides."""
     parser.add_argument('config', help='path of a config, or name of one that comes with us')
-    _add_cfg_options(parser)
+    add_cfg_options(parser)
 
 
-def _add_cfg_options(parser: argparse.ArgumentParser) -> None:
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Add the overrides of a config."""
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -144,7 +145,7 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
         help='what training or publish-model wrote; before it, CONFIG to take another config than '
         'the one inside',
     )
-    _add_cfg_options(parser)
+    add_cfg_options(parser)
     parser.add_argument(
         '--import',
         dest='imports',

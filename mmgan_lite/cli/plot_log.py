@@ -6,6 +6,7 @@ Example: mmgan-lite plot-log work_dirs/first work_dirs/second --out curves.png -
 import argparse
 from pathlib import Path
 
+from mmgan_lite.cli.options import check_file, writing
 from mmgan_lite.watching import RunLog, plot_runs
 
 
@@ -29,16 +30,13 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
 def main() -> None:
     """Read, draw, and tell where."""
     parser, args = parse_args()
+    check_file('--out', args.out)
     try:
         logs = [RunLog(work_dir) for work_dir in args.work_dirs]
+        with writing('--out', args.out):
+            plot_runs(logs, args.out, args.keys)
     except ValueError as error:
         parser.error(str(error))
-    try:
-        plot_runs(logs, args.out, args.keys)
-    except ValueError as error:
-        parser.error(str(error))
-    except OSError as error:
-        parser.error(f"--out must be a file that can be written, got '{args.out}': {error}.")
     for log in logs:
         for note in log.notes:
             print(f'note: {log.work_dir}: {note}')

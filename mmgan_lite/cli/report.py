@@ -6,6 +6,7 @@ Example: mmgan-lite report work_dirs/gan_mlp_digits-28x28
 import argparse
 from pathlib import Path
 
+from mmgan_lite.cli.options import check_file, writing
 from mmgan_lite.watching import RunLog, write_page
 
 
@@ -33,12 +34,9 @@ def main() -> None:
     except ValueError as error:
         parser.error(str(error))
     out = args.out or args.work_dir / 'report.html'
-    if out.is_dir():
-        parser.error(f"--out must be a file, got the folder '{out}'. Try '{out / 'report.html'}'.")
-    try:
+    check_file('--out', out)
+    with writing('--out', out):
         path = write_page(log, out)
-    except OSError as error:
-        parser.error(f"--out must be a file that can be written, got '{out}': {error}.")
     for note in log.notes:
         print(f'note: {note}')
     print(f'{path} written ({path.stat().st_size / 1e6:.1f} MB)')

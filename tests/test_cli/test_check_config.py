@@ -53,3 +53,10 @@ def test_training_checks_first(call, tmp_path):
         assert f"Did you mean '{near}'?" in text
     assert 'batch_size: is read by nobody' in text
     assert not work_dir.exists()
+
+
+def test_override_without_a_value(monkeypatch, capsys):
+    monkeypatch.setattr('sys.argv', ['check-config', 'c.py', '--cfg-options', 'nope'])
+    with pytest.raises(SystemExit):
+        check_config.main()
+    assert "--cfg-options must be KEY=VALUE, got 'nope'" in capsys.readouterr().err

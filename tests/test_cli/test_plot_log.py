@@ -39,6 +39,6 @@ def test_keys_that_nothing_has(tool, runs, tmp_path):
 def test_out_that_cannot_be_written(tool, runs, tmp_path):
     (tmp_path / 'file').write_text('')
     result = tool('plot_log', runs[0], '--out', tmp_path / 'file' / 'curves.png', check=False)
-    assert result.returncode == 2
-    assert '--out must be a file that can be written' in result.stderr
+    assert result.returncode == 1
+    assert '--out must be where files can be written' in result.stderr
     assert 'Traceback' not in result.stderr

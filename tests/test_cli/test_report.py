@@ -19,13 +19,13 @@ def test_a_folder_that_is_no_work_dir(tool, tmp_path):
 
 def test_out_that_is_a_folder(tool, trained, tmp_path):
     result = tool('report', trained, '--out', tmp_path, check=False)
-    assert result.returncode == 2
+    assert result.returncode == 1
     assert '--out must be a file' in result.stderr
 
 
 def test_out_that_cannot_be_written(tool, trained, tmp_path):
     (tmp_path / 'file').write_text('')
     result = tool('report', trained, '--out', tmp_path / 'file' / 'page.html', check=False)
-    assert result.returncode == 2
-    assert '--out must be a file that can be written' in result.stderr
+    assert result.returncode == 1
+    assert '--out must be where files can be written' in result.stderr
     assert 'Traceback' not in result.stderr
