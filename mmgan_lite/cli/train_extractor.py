@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmgan_lite.apis.model import find_device
-from mmgan_lite.cli.options import check_file
+from mmgan_lite.cli.options import check_file, writing
 from mmgan_lite.datasets import MNISTDataset
 from mmgan_lite.evaluation.extractors.mnist_classifier import DigitNetwork, scale_images
 from mmgan_lite.whole_files import whole_file
@@ -150,9 +150,10 @@ def main() -> None:
     network = network.cpu().to(memory_format=torch.contiguous_format)
     score = accuracy(network, test_set.images, test_set.labels)
     metadata = {'test_accuracy': f'{score:.4f}'}
-    args.out.parent.mkdir(parents=True, exist_ok=True)
     content = safetensors.torch.save(network.state_dict(), metadata)
-    with whole_file(args.out) as temporary:
-        temporary.write_bytes(content)
+    with writing('--out', args.out):
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(args.out) as temporary:
+            temporary.write_bytes(content)
     sha256 = hashlib.sha256(content).hexdigest()
     print(f'{score:.2%} of the {len(test_set):,} test images; {args.out} has sha256 {sha256}')

@@ -118,6 +118,15 @@ class GANEvaluator(Evaluator):
         for metric in self.metrics:
             metric.dataset_meta = dataset_meta
 
+    @property
+    def score_names(self) -> list[str] | None:
+        """Full names of all scores, in their order; None where a metric does not know its own."""
+        if self.other_metrics or not all(metric.score_names for metric in self.gan_metrics):
+            return None
+        return [
+            name + self.extractor.tag for metric in self.gan_metrics for name in metric.score_names
+        ]
+
     def process(
         self, data_samples: Sequence[BaseDataElement | Mapping], data_batch: Any = None
     ) -> None:

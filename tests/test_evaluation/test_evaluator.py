@@ -13,11 +13,16 @@ from torch import nn
 from mmgan_lite.datasets import InMemoryImageDataset
 from mmgan_lite.evaluation import (
     ConditionalAccuracy,
+    DensityCoverage,
     FrechetDistance,
     GANEvaluator,
+    GANMetric,
     InceptionScore,
+    KernelDistance,
     Memorization,
+    ModeCoverage,
     ModuleExtractor,
+    PrecisionRecall,
     SpreadSampler,
     fidelity,
 )
@@ -214,6 +219,30 @@ def test_memorization_of_copies(make_evaluator):
     evaluator = make_evaluator(Memorization(), train_dataset=InMemoryImageDataset(TRAIN))
     assert feed(evaluator, fakes=TRAIN[:40])['memorization[pixels]'] > 0.99
     assert evaluator.report.scores[0].floor == 0.5
+
+
+def test_names_are_known_beforehand(make_evaluator):
+    kinds = [
+        ConditionalAccuracy,
+        DensityCoverage,
+        FrechetDistance,
+        InceptionScore,
+        KernelDistance,
+        Memorization,
+        ModeCoverage,
+        PrecisionRecall,
+    ]
+    ours = {k for k in GANMetric.__subclasses__() if k.__module__.startswith('mmgan_lite.')}
+    assert {*kinds} == ours
+    settings = {InceptionScore: dict(splits=2), KernelDistance: dict(subsets=2, subset_size=20)}
+    metrics = [kind(**settings.get(kind, {})) for kind in kinds]
+    evaluator = make_evaluator(*metrics, train_dataset=InMemoryImageDataset(TRAIN))
+    names = evaluator.score_names
+    assert [*feed(evaluator, labels=torch.arange(40) % 4)] == names
+
+
+def test_names_that_are_not_known_beforehand(make_evaluator):
+    assert make_evaluator(FrechetDistance(), Names()).score_names is None
 
 
 def test_other_metrics_in_the_list(make_evaluator):

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +91,9 @@ class GANCheckpointHook(mmengine.hooks.CheckpointHook):
             ``work_dir`` itself.
         max_keep_ckpts: How many files are kept; -1 for all.
         save_last: Whether the last iteration is saved whatever ``interval`` says.
-        save_best: Names of metrics of which the best checkpoint is kept, too.
-        rule: 'greater' or 'less', for each of them.
+        save_best: Names of scores of which the best checkpoint is kept, too, such as
+            'FID[mnist-classifier]'; 'auto' for the first score.
+        rule: Which value of each is better, 'greater' or 'less'; None where its name tells.
         greater_keys: Parts of names of metrics that are better when greater.
         less_keys: Parts of names of metrics that are better when less.
         filename_tmpl: Name of a file, with {} for its iteration or epoch.
@@ -101,6 +102,8 @@ class GANCheckpointHook(mmengine.hooks.CheckpointHook):
         save_begin: Iteration or epoch from which on files are written.
 
     Raises:
+        ValueError: Before training, if ``save_best`` names no score of the validation, or there is
+            none.
         OSError: While training, if a checkpoint cannot be written. The ones before it stay, and it
             names the newest whole one, the folder and a remedy.
 
@@ -199,6 +202,7 @@ class GANCheckpointHook(mmengine.hooks.CheckpointHook):
         if local:
             self.backend_args = dict(backend=_BACKEND)
         super().before_train(runner)
+        self._check_save_best(runner)
         if local and is_main_process():
             for path in Path(self.out_dir).glob(TEMPORARY_FILES):
                 path.unlink()
@@ -218,6 +222,30 @@ class GANCheckpointHook(mmengine.hooks.CheckpointHook):
             runner.val_loop.run()
         if not isinstance(runner.train_loop, IterBasedTrainLoop):
             self._go_on(runner)
+
+    def _check_save_best(self, runner: Runner) -> None:
+        """MMEngine finds out at the first validation, which may be hours away, or never."""
+        if not self.save_best:
+            return
+        if runner.val_loop is None:
+            raise ValueError(
+                f'save_best={self.save_best!r} needs a validation, got none. Add val_cfg, '
+                'val_dataloader and val_evaluator, or leave save_best out.'
+            )
+        names = getattr(getattr(runner.val_loop, 'evaluator', None), 'score_names', None)
+        if names is not None:
+            self._require_scores(names)
+            if 'auto' in self.key_indicators:
+                self._init_rule(self.rules, names[:1])
+
+    def _require_scores(self, names: Iterable[str]) -> None:
+        known = ['auto', *names]
+        for name in self.key_indicators:
+            if name not in known:
+                raise ValueError(
+                    f'save_best must name scores of the validation, got {name!r}. It gives '
+                    f'{", ".join(map(repr, known[1:]))}.'
+                )
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Begin in the middle of the data, after the sampler has been told the epoch."""
@@ -392,6 +420,7 @@ class GANCheckpointHook(mmengine.hooks.CheckpointHook):
         """MMEngine's, which deletes the best so far before it has the new file; here after."""
         if not self.save_best:
             return
+        self._require_scores(metrics)
         several = len(self.key_indicators) > 1
         before = dict(self.best_ckpt_path_dict) if several else {'': self.best_ckpt_path}
         # It deletes what it knows of.

@@ -57,10 +57,14 @@ class GANMetric(BaseMetric):
     itself such a metric has none, so it says where it belongs.
 
     A subclass implements ``compute``, and tells by the attributes what it needs.
+
+    Attributes:
+        score_names: The names that ``compute`` gives, known beforehand; empty if they are not.
     """
 
     # The evaluator names the scores; without this MMEngine warns that there is no prefix.
     default_prefix = ''
+    score_names: tuple[str, ...] = ()
     needs_logits = False
     needs_labels = False
     needs_train = False

@@ -19,6 +19,7 @@ class ConditionalAccuracy(GANMetric):
         {'accuracy': 0.5}
     """
 
+    score_names = ('accuracy',)
     needs_logits = True
     needs_labels = True
 

@@ -36,6 +36,8 @@ class DensityCoverage(GANMetric):
         ValueError: If ``neighbours`` is out of its range.
     """
 
+    score_names = ('density', 'coverage')
+
     def __init__(self, neighbours: int = 5) -> None:
         super().__init__()
         self.neighbours = check_positive('neighbours', neighbours)

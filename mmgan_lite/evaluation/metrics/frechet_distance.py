@@ -28,6 +28,8 @@ class FrechetDistance(GANMetric):
         {'FID': 6.0}
     """
 
+    score_names = ('FID',)
+
     def compute(self, comparison: Comparison) -> dict[str, float]:
         """Score under 'FID'; at least two images of each kind.
 

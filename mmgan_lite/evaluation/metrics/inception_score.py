@@ -25,6 +25,7 @@ class InceptionScore(GANMetric):
         ValueError: If ``splits`` is out of its range.
     """
 
+    score_names = ('IS', 'IS_std')
     needs_logits = True
 
     def __init__(self, splits: int = 10) -> None:

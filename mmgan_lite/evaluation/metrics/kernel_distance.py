@@ -26,6 +26,8 @@ class KernelDistance(GANMetric):
         ValueError: If an argument is out of its range.
     """
 
+    score_names = ('KID', 'KID_std')
+
     def __init__(self, subsets: int = 100, subset_size: int = 1000) -> None:
         super().__init__()
         self.subsets = check_positive('subsets', subsets)

@@ -29,6 +29,7 @@ class Memorization(GANMetric):
     real images that were not trained on.
     """
 
+    score_names = ('memorization',)
     needs_train = True
 
     def compute(self, comparison: Comparison) -> dict[str, float]:

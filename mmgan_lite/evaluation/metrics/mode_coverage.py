@@ -26,6 +26,7 @@ class ModeCoverage(GANMetric):
         (2, 0.6931)
     """
 
+    score_names = ('modes', 'mode_kl')
     needs_logits = True
 
     def compute(self, comparison: Comparison) -> dict[str, float]:

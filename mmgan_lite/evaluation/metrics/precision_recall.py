@@ -23,6 +23,8 @@ class PrecisionRecall(GANMetric):
         ValueError: If ``neighbours`` is out of its range.
     """
 
+    score_names = ('precision', 'recall')
+
     def __init__(self, neighbours: int = 3) -> None:
         super().__init__()
         self.neighbours = check_positive('neighbours', neighbours)

@@ -1,6 +1,7 @@
 """Checkpoints that are whole, found again, and written when a cluster asks the training to stop."""
 
 import errno
+import json
 import os
 import resource
 import shutil
@@ -9,11 +10,26 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmgan_lite import checkpoints
 from mmgan_lite.checkpoints import find_damage, read_checkpoint
+from mmgan_lite.registry import METRICS
+
+
+@METRICS.register_module()
+class Count(BaseMetric):
+    """How many images there were."""
+
+    default_prefix = ''
+
+    def process(self, data_batch, data_samples):
+        self.results.extend([1] * len(data_samples))
+
+    def compute_metrics(self, results):
+        return dict(count=len(results))
 
 
 @pytest.fixture
@@ -173,6 +189,64 @@ def test_a_file_where_the_folder_was(config, tmp_path):
     with pytest.raises(OSError, match=f"'iter_4.pth' could not be written to '{folder}'") as info:
         runner.train()
     assert 'there is none before it. Put the folder back, or set out_dir' in str(info.value)
+
+
+@pytest.fixture
+def validated_config(repo, shrunk_config):
+    """Four iterations, a validation after every second."""
+
+    def load(**checkpoint):
+        cfg = shrunk_config(repo / 'configs/gan/gan_mlp_digits-28x28.py', 4)
+        cfg.train_cfg.val_interval = 2
+        cfg.default_hooks.checkpoint.update(interval=2, by_epoch=False, **checkpoint)
+        return cfg
+
+    return load
+
+
+def test_the_best_is_kept(validated_config):
+    cfg = validated_config(save_best=['FID[mnist-classifier]', 'precision[mnist-classifier]'])
+    cfg.default_hooks.checkpoint.rule = ['less', 'greater']
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    (log,) = Path(cfg.work_dir).glob('*/evaluations.jsonl')
+    history = log.read_text().splitlines()
+    fids = [json.loads(line)['scores']['FID[mnist-classifier]']['value'] for line in history]
+    best = f'best_FID[mnist-classifier]_iter_{2 * (1 + fids.index(min(fids)))}.pth'
+    assert best in files(cfg)
+    assert find_damage(Path(cfg.work_dir, best)) is None
+
+
+def test_best_of_a_score_that_is_not_there(validated_config):
+    runner = Runner.from_cfg(validated_config(save_best='FID', rule='less'))
+    with pytest.raises(
+        ValueError,
+        match=r"save_best must name scores of the validation, got 'FID'\. It gives "
+        r"'FID\[mnist-classifier\]', ",
+    ):
+        runner.train()
+    assert runner.iter == 0
+
+
+def test_best_of_scores_that_are_known_only_when_they_are_there(validated_config):
+    cfg = validated_config(save_best='FID', rule='less')
+    cfg.val_evaluator = dict(type='mmengine.Evaluator', metrics=[dict(type='Count')])
+    with pytest.raises(ValueError, match="got 'FID'. It gives 'count'."):
+        Runner.from_cfg(cfg).train()
+
+
+def test_best_without_a_validation(validated_config):
+    cfg = validated_config(save_best='FID[mnist-classifier]', rule='less')
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    with pytest.raises(ValueError, match='needs a validation, got none. Add val_cfg'):
+        Runner.from_cfg(cfg).train()
+
+
+def test_whether_less_is_better_is_asked_before_training(validated_config):
+    runner = Runner.from_cfg(validated_config(save_best='auto'))
+    with pytest.raises(ValueError, match='a specific rule must be specified'):
+        runner.train()
+    assert runner.iter == 0
 
 
 def test_the_best_checkpoint_cannot_be_written(repo, shrunk_config, monkeypatch):
