@@ -191,7 +191,78 @@ def test_fakes_are_judged_with_the_labels_they_were_drawn_with(
     )
     gan.train_step(make_batch(4, labels=[0, 2, 1, 0]), make_optim_wrapper(gan))
     assert drawn == [[0, 2, 1, 0]] * 2
-    assert judged == [[0, 2, 1, 0]] * 3  # reals and fakes in D's step, fakes in G's
+    # Reals and fakes together in D's step, fakes in G's.
+    assert judged == [[0, 2, 1, 0] * 2, [0, 2, 1, 0]]
+
+
+@pytest.mark.parametrize(
+    'parts',
+    [
+        dict(discriminator=dict(type='MLPDiscriminator', num_classes=3)),
+        dict(
+            discriminator=dict(
+                type='DCGANDiscriminator', base_channels=4, num_classes=3, norm=False,
+                conditioning='classifier',
+            ),
+            auxiliary_loss=dict(type='AuxiliaryClassifierLoss'),
+            regularizers=[dict(type='R1Regularizer')],
+        ),
+        dict(
+            discriminator=dict(
+                type='R3GANDiscriminator', channels=8, cardinality=4, num_classes=3
+            ),
+            loss=dict(type='RelativisticPairingGANLoss'),
+        ),
+    ],
+    ids=['mlp', 'classifier', 'relativistic'],
+)  # fmt: skip
+def test_real_images_and_fakes_together_are_the_same_step(parts, make_batch, make_optim_wrapper):
+    torch.manual_seed(0)
+    generator = dict(type='MLPGenerator', latent_dim=4, num_classes=3, hidden_dims=[8])
+    together = GAN(**{'generator': generator, 'loss': dict(type='NonSaturatingGANLoss'), **parts})
+    apart = copy.deepcopy(together)
+    apart._together = False
+    batch = dict(
+        inputs=torch.randint(0, 256, (6, 1, 28, 28), dtype=torch.uint8),
+        labels=torch.tensor([0, 2, 1, 0, 1, 1]),
+    )
+    passes, logs = [], []
+    for gan in (together, apart):
+        images = []
+        gan.discriminator.register_forward_pre_hook(
+            lambda module, inputs, images=images: images.append(len(inputs[0]))
+        )
+        torch.manual_seed(1)
+        logs.append(gan.train_step(batch, make_optim_wrapper(gan, lr=0.1)))
+        passes.append(images)
+    # Whatever regularisers and relativistic losses add comes after.
+    assert (passes[0][0], passes[1][:2]) == (12, [6, 6])
+    assert passes[0][1:] == passes[1][2:]
+    torch.testing.assert_close(logs[0], logs[1])
+    torch.testing.assert_close(dict(together.named_parameters()), dict(apart.named_parameters()))
+
+
+def test_batch_norm_keeps_real_images_and_fakes_apart(make_batch, make_optim_wrapper):
+    generator = dict(type='DCGANGenerator', latent_dim=4, base_channels=4)
+    discriminator = dict(type='DCGANDiscriminator', base_channels=4)
+    gan = GAN(generator, discriminator, dict(type='NonSaturatingGANLoss'))
+    seen = []
+    gan.discriminator.register_forward_pre_hook(lambda module, inputs: seen.append(len(inputs[0])))
+    data = dict(inputs=torch.zeros(4, 1, 28, 28, dtype=torch.uint8))
+    gan.train_step(data, make_optim_wrapper(gan))
+    assert seen == [4, 4, 4]
+
+
+def test_discriminator_that_is_wrong_about_itself():
+    class Normalised(LinearDiscriminator):
+        per_image = True
+
+        def __init__(self):
+            super().__init__()
+            self.norm = nn.BatchNorm2d(1)
+
+    with pytest.raises(ValueError, match=r"of Normalised, which has BatchNorm2d in 'norm'. Set"):
+        GAN(LinearGenerator(), Normalised(), WassersteinLoss())
 
 
 class AutocastOptimWrapper(OptimWrapper):
@@ -217,7 +288,7 @@ def test_networks_run_in_the_context_of_their_wrapper_and_losses_in_float32(make
         }
     )
     log = gan.train_step(make_batch(), wrappers)
-    assert dtypes == dict(generator=[torch.bfloat16] * 2, discriminator=[torch.bfloat16] * 3)
+    assert dtypes == dict(generator=[torch.bfloat16] * 2, discriminator=[torch.bfloat16] * 2)
     assert {value.dtype for value in log.values()} == {torch.float32}
 
 

@@ -23,6 +23,9 @@ class MLPDiscriminator(nn.Module):
         num_classes: Number of labels, at least 2; None for a discriminator without labels. A
             learned vector of as many numbers is appended to the pixels.
 
+    Attributes:
+        per_image: True: the logit of an image depends on no other image of the batch.
+
     Raises:
         ValueError: If an argument is out of its range.
 
@@ -32,6 +35,8 @@ class MLPDiscriminator(nn.Module):
         >>> discriminator(torch.zeros(4, 1, 28, 28)).shape
         torch.Size([4])
     """
+
+    per_image = True
 
     def __init__(
         self,
