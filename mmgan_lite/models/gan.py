@@ -34,9 +34,9 @@ class GAN(BaseModel):
         generator: ``forward(latents, labels=None)`` gives images in [-1, 1]; tells ``latent_dim``,
             ``image_shape`` and ``num_classes`` (None without labels).
         discriminator: ``forward(images, labels=None)`` gives ``(N,)`` logits. Where it tells
-            ``image_shape`` or ``num_classes``, they must be the generator's. Where it tells that it
-            judges each image by itself (``per_image``), its step passes real images and fakes
-            through it together, which is the same and faster.
+            ``image_shape`` or ``num_classes``, they must be the generator's. One that tells
+            ``one_pass=True`` gets real images and fakes together in its step, which is the same
+            where it judges each image by itself, and faster for linear layers.
         loss: An :class:`~mmgan_lite.models.AdversarialLoss`.
         auxiliary_loss: An :class:`~mmgan_lite.models.AuxiliaryClassifierLoss`, for a discriminator
             that also tells classes (``has_classifier``); None for any other.
@@ -118,7 +118,7 @@ class GAN(BaseModel):
         self.latent_dim, self.image_shape, self.num_classes = _told_by(self.generator)
         _check_match(self.generator, self.discriminator)
         _check_classifier(self.discriminator, self.auxiliary_loss)
-        self._together = _check_per_image(self.discriminator)
+        self._together = _check_one_pass(self.discriminator)
         self.generator_ema = (
             None if ema is None else build_part(MODELS, {**ema, 'model': self.generator}, 'ema')
         )
@@ -627,16 +627,16 @@ def _check_names(regularizers: Iterable[Any]) -> None:
             )
 
 
-def _check_per_image(discriminator: nn.Module) -> bool:
-    """Whether the discriminator judges each image by itself; raise if that cannot be so."""
-    if not getattr(discriminator, 'per_image', False):
+def _check_one_pass(discriminator: nn.Module) -> bool:
+    """Whether it takes real images and fakes together; raise if that is not the same."""
+    if not getattr(discriminator, 'one_pass', False):
         return False
     for name, module in discriminator.named_modules():
         if isinstance(module, (_BatchNorm, MinibatchStddev)):
             raise ValueError(
-                'per_image must be False for a discriminator whose logit of an image depends on '
+                'one_pass must be False for a discriminator whose logit of an image depends on '
                 f'the others of the batch, got True of {type(discriminator).__name__}, which has '
-                f'{type(module).__name__} in {name!r}. Set self.per_image = False.'
+                f'{type(module).__name__} in {name!r}. Set self.one_pass = False.'
             )
     return True
 

@@ -221,7 +221,8 @@ def test_real_images_and_fakes_together_are_the_same_step(parts, make_batch, mak
     generator = dict(type='MLPGenerator', latent_dim=4, num_classes=3, hidden_dims=[8])
     together = GAN(**{'generator': generator, 'loss': dict(type='NonSaturatingGANLoss'), **parts})
     apart = copy.deepcopy(together)
-    apart._together = False
+    # Only the first discriminator tells one_pass, but of all three it is true.
+    together._together, apart._together = True, False
     batch = dict(
         inputs=torch.randint(0, 256, (6, 1, 28, 28), dtype=torch.uint8),
         labels=torch.tensor([0, 2, 1, 0, 1, 1]),
@@ -242,7 +243,7 @@ def test_real_images_and_fakes_together_are_the_same_step(parts, make_batch, mak
     torch.testing.assert_close(dict(together.named_parameters()), dict(apart.named_parameters()))
 
 
-def test_batch_norm_keeps_real_images_and_fakes_apart(make_batch, make_optim_wrapper):
+def test_real_images_and_fakes_are_apart_where_nothing_is_told(make_batch, make_optim_wrapper):
     generator = dict(type='DCGANGenerator', latent_dim=4, base_channels=4)
     discriminator = dict(type='DCGANDiscriminator', base_channels=4)
     gan = GAN(generator, discriminator, dict(type='NonSaturatingGANLoss'))
@@ -255,7 +256,7 @@ def test_batch_norm_keeps_real_images_and_fakes_apart(make_batch, make_optim_wra
 
 def test_discriminator_that_is_wrong_about_itself():
     class Normalised(LinearDiscriminator):
-        per_image = True
+        one_pass = True
 
         def __init__(self):
             super().__init__()

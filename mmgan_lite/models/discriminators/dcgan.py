@@ -42,7 +42,6 @@ class DCGANDiscriminator(nn.Module):
 
     Attributes:
         has_classifier: Whether ``forward`` can return the logits of the classes.
-        per_image: Whether the logit of an image depends on no other image of the batch: no ``norm``.
 
     Raises:
         ValueError: If an argument is out of its range, or ``conditioning`` has no classes.
@@ -69,7 +68,6 @@ class DCGANDiscriminator(nn.Module):
             conditioning, num_classes, ('embedding', 'projection', 'classifier')
         )
         self.has_classifier = self.conditioning == 'classifier'
-        self.per_image = not norm
         check_positive('base_channels', base_channels)
         end, halvings = count_doublings(self.image_shape)
 

@@ -24,7 +24,8 @@ class MLPDiscriminator(nn.Module):
             learned vector of as many numbers is appended to the pixels.
 
     Attributes:
-        per_image: True: the logit of an image depends on no other image of the batch.
+        one_pass: True: real images and fakes may come together, as a logit depends on its image
+            alone.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -36,7 +37,8 @@ class MLPDiscriminator(nn.Module):
         torch.Size([4])
     """
 
-    per_image = True
+    # Linear layers gain from the larger batch; convolutions on a CPU do not, so theirs do not tell.
+    one_pass = True
 
     def __init__(
         self,

@@ -42,9 +42,6 @@ class R3GANDiscriminator(nn.Module):
         embedding_dim: Numbers in the learned vector of a label, at least 1; without labels it has
             no part.
 
-    Attributes:
-        per_image: True: the logit of an image depends on no other image of the batch.
-
     Raises:
         ValueError: If an argument is out of its range, or two do not fit together.
 
@@ -54,8 +51,6 @@ class R3GANDiscriminator(nn.Module):
         >>> discriminator(torch.zeros(4, 3, 32, 32)).shape
         torch.Size([4])
     """
-
-    per_image = True
 
     def __init__(
         self,
