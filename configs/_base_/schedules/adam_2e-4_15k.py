@@ -1,5 +1,5 @@
-# DCGAN's rates, for 2.2 million images in batches of 64.
-train_cfg = dict(by_epoch=False, max_iters=34375, val_interval=5000)
+# DCGAN's rates, for 16 passes over MNIST in batches of 64.
+train_cfg = dict(by_epoch=False, max_iters=15000, val_interval=5000)
 optim_wrapper = dict(
     constructor='MultiOptimWrapperConstructor',
     generator=dict(optimizer=dict(type='Adam', lr=2e-4, betas=(0.5, 0.999), fused=True)),
