@@ -36,8 +36,9 @@ def test_dataset(cfg, gt_label, collate):
     runner.model.discriminator.register_forward_pre_hook(lambda _, args: seen.append(args))
     runner.train()
 
-    real_images, labels = seen[0]  # the first pass of an iteration is over the real images
-    assert real_images.shape == (8, 1, 28, 28)
+    images, labels = seen[0]  # the first pass of an iteration: real images, then as many fakes
+    assert images.shape == (16, 1, 28, 28)
+    real_images = images[:8]
     greys = (real_images[:, 0, 14, 14] * 127.5 + 127.5).round().long()
     torch.testing.assert_close(
         real_images, (greys / 127.5 - 1).view(8, 1, 1, 1).expand(8, 1, 28, 28)
@@ -46,7 +47,8 @@ def test_dataset(cfg, gt_label, collate):
     if cfg._num_classes is None:
         assert labels is None
     else:  # an image of class k is grey of value 20 * k
-        assert torch.equal(greys, 20 * labels)
+        assert torch.equal(greys, 20 * labels[:8])
+        assert torch.equal(labels[:8], labels[8:])
     assert type(runner.train_dataloader.dataset).__module__ == 'otherproject.parts'
     assert runner.iter == 2
 
