@@ -1,10 +1,12 @@
 """Training the classifier of digits, from the command line and in its parts."""
 
+import errno
 import hashlib
 
 import pytest
 import torch
 
+from mmgan_lite.cli import train_extractor
 from mmgan_lite.cli.train_extractor import accuracy, train, warp
 from mmgan_lite.datasets import DigitsDataset
 from mmgan_lite.evaluation import MNISTClassifier
@@ -18,6 +20,18 @@ def test_file_that_the_extractor_takes(tool, tiny_mnist_root, tmp_path):
     sha256 = hashlib.sha256(out.read_bytes()).hexdigest()
     assert f'has sha256 {sha256}' in result.stdout
     assert MNISTClassifier(out).fingerprint == sha256
+
+
+def test_no_space_left_at_the_end(tiny_mnist_root, tmp_path, monkeypatch):
+    def refuse(path):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(train_extractor, 'whole_file', refuse)
+    options = ['--epochs', '1', '--batch-size', '10', '--device', 'cpu']
+    out = ['--out', str(tmp_path / 'weights.safetensors')]
+    monkeypatch.setattr('sys.argv', ['', *out, '--data-root', str(tiny_mnist_root), *options])
+    with pytest.raises(SystemExit, match='error: --out must be where files can be written, got'):
+        train_extractor.main()
 
 
 def test_learns():
