@@ -70,7 +70,7 @@ def check_hidden_dims(hidden_dims: Sequence[int]) -> tuple[int, ...]:
     widths = tuple(hidden_dims) if isinstance(hidden_dims, Sequence) else ()
     if not widths or not all(type(width) is int and width >= 1 for width in widths):
         raise ValueError(
-            f'hidden_dims must be one or more positive ints, got {hidden_dims!r}. '
+            f'hidden_dims must be a sequence of positive ints, got {hidden_dims!r}. '
             'Pass hidden_dims=(512, 256) for two hidden layers.'
         )
     return widths

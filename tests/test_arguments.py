@@ -46,6 +46,6 @@ def test_num_classes(value):
 
 @pytest.mark.parametrize('value', [(), (8, 0), (8.0,), 8])
 def test_hidden_dims(value):
-    with pytest.raises(ValueError, match=r'hidden_dims must be one or more positive ints, got'):
+    with pytest.raises(ValueError, match=r'hidden_dims must be a sequence of positive ints, got'):
         check_hidden_dims(value)
     assert check_hidden_dims([8, 4]) == (8, 4)

@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 
 from mmgan_lite.config_keys import did_you_mean
 
-# Their **kwargs go to their bases, and what is left over to nobody. EMAHook's go to another class.
-_CLOSED_PACKAGES = ('mmgan_lite', 'mmengine', 'mmcv', 'torch')
-_OPEN = ('EMAHook',)
+# Their annotations are right, their **kwargs go to their bases, and what is left over to nobody.
+# Elsewhere that is not sure: MMPretrain has ``Tuple[int]`` for any length, and ``int`` for floats.
+_KNOWN_PACKAGES = ('mmgan_lite', 'mmengine', 'mmcv', 'torch')
+# But for these, whose **kwargs go to another class.
+_OPEN = ('EMAHook', 'RandomChoiceResize', 'RandomResize', 'ZeroRedundancyOptimizer')
 
 
 class Signature(NamedTuple):
@@ -21,11 +23,14 @@ class Signature(NamedTuple):
 
     Attributes:
         parameters: Each with its annotation and default.
-        hints: Annotations as types; without those that cannot be resolved.
+        required: Names of those that have to be given.
+        hints: Annotations as types; without those that cannot be resolved, and none of a package
+            whose annotations are not known to be right.
         is_open: Whether it may take other names, too.
     """
 
     parameters: dict[str, inspect.Parameter]
+    required: frozenset[str]
     hints: dict[str, Any]
     is_open: bool
 
@@ -35,21 +40,28 @@ def signature_of(target: Callable) -> Signature:
     functions = [target]
     if inspect.isclass(target):
         functions = [c.__dict__['__init__'] for c in target.__mro__[:-1] if '__init__' in vars(c)]
+    known = target.__module__.partition('.')[0] in _KNOWN_PACKAGES
+    closed = known and target.__name__ not in _OPEN
     parameters: dict[str, inspect.Parameter] = {}
+    required: set[str] = set()
     hints: dict[str, Any] = {}
     passes_on = False
     for function in functions:
         found = list(inspect.signature(function).parameters.values())
         passes_on = any(p.kind is p.VAR_KEYWORD for p in found)
         for parameter in found[inspect.isclass(target) :]:
-            if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
-                parameters.setdefault(parameter.name, parameter)
-        hints = {**_hints(function), **hints}
+            if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+                continue
+            if parameter.name not in parameters:
+                parameters[parameter.name] = parameter
+                # What a base needs, a class of another project may give it by itself.
+                if parameter.default is parameter.empty and (closed or function is functions[0]):
+                    required.add(parameter.name)
+        if known:
+            hints = {**_hints(function), **hints}
         if not passes_on:
             break
-    package = target.__module__.partition('.')[0]
-    closed = package in _CLOSED_PACKAGES and target.__name__ not in _OPEN
-    return Signature(parameters, hints, passes_on and not closed)
+    return Signature(parameters, frozenset(required), hints, not closed and (known or passes_on))
 
 
 def check_arguments(
@@ -69,7 +81,7 @@ def check_arguments(
         >>> check_arguments(scale, dict(factor='2'))['factor']
         "must be float, got '2'."
     """
-    parameters, hints, is_open = signature_of(target)
+    parameters, required, hints, is_open = signature_of(target)
     known = [name for name in parameters if name not in provided]
     problems = {}
     for key, value in given.items():
@@ -82,7 +94,7 @@ def check_arguments(
         elif key in hints and not fits(value, hints[key]):
             problems[key] = f'must be {_name(hints[key])}, got {value!r}.'
     for name in known:
-        if name not in given and parameters[name].default is inspect.Parameter.empty:
+        if name in required and name not in given:
             problems[name] = f'is missing, and {target.__name__} needs it.'
     return problems
 

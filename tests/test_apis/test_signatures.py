@@ -7,7 +7,7 @@ from typing import Any, Literal, Optional, Union
 import pytest
 import torch
 from mmengine.hooks import CheckpointHook, EMAHook
-from mmengine.optim import LinearLR
+from mmengine.optim import LinearLR, ZeroRedundancyOptimizer
 from torch import nn
 
 from mmgan_lite.apis.signatures import check_arguments, fits, signature_of
@@ -57,13 +57,22 @@ def test_keyword_arguments_that_nobody_takes():
         "Did you mean 'interval'?"
         in check_arguments(CheckpointHook, dict(interval_=5))['interval_']
     )
-    # These go to the class of the average.
+
+
+def test_keyword_arguments_that_another_class_takes():
     assert check_arguments(EMAHook, dict(momentum=1e-3)) == {}
+    settings = dict(optimizer_type='Adam', lr=0.1)
+    assert check_arguments(ZeroRedundancyOptimizer, settings, ('params',)) == {}
+    processing = pytest.importorskip('mmcv.transforms.processing')
+    settings = dict(scale=(32, 32), keep_ratio=True)
+    assert check_arguments(processing.RandomResize, settings) == {}
+    assert check_arguments(processing.RandomResize, dict(scale='32'))
 
 
 def test_an_annotation_that_cannot_be_resolved_leaves_the_others():
     def draw(device: 'OnlyForTypeCheckers', num: 'int | None' = None): ...  # noqa: F821
 
+    draw.__module__ = 'mmgan_lite.somewhere'
     assert check_arguments(draw, dict(device=3, num='4')) == {
         'num': "must be int or None, got '4'."
     }
@@ -83,16 +92,36 @@ def test_an_annotation_that_cannot_be_resolved_leaves_the_others():
 def test_annotations_in_words(annotation, words):
     def take(value: annotation): ...
 
+    take.__module__ = 'mmgan_lite.somewhere'
     found = check_arguments(take, dict(value={1, 2}))['value']
     assert found == f'must be {words}, got {{1, 2}}.'
 
 
 def test_strange_classes_are_trusted():
+    """Also in what their annotations say, which need not be what they take."""
+
     class Theirs:
         def __init__(self, width: int, **anything): ...
 
     assert check_arguments(Theirs, dict(width=2, other=3)) == {}
+    assert check_arguments(Theirs, dict(width=2.5)) == {}
     assert check_arguments(Theirs, {}) == {'width': 'is missing, and Theirs needs it.'}
+
+
+def test_a_strange_class_may_give_its_base_what_that_needs():
+    """MMPretrain's ``MNIST`` does so with the ``ann_file`` of its base."""
+
+    class Base:
+        def __init__(self, ann_file: str, prefix: str = ''): ...
+
+    class Theirs(Base):
+        def __init__(self, root: str, **kwargs):
+            super().__init__(ann_file='', **kwargs)
+
+    assert check_arguments(Theirs, dict(root='a', prefix='b')) == {}
+    assert check_arguments(Theirs, {}) == {'root': 'is missing, and Theirs needs it.'}
+    Theirs.__module__ = 'mmengine.somewhere'  # its classes are known to give nothing by themselves
+    assert list(check_arguments(Theirs, dict(root='a'))) == ['ann_file']
 
 
 def test_a_class_without_arguments():

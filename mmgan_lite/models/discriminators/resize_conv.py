@@ -61,8 +61,8 @@ class ResizeConvDiscriminator(nn.Module):
             *layers,
             MinibatchStddev(),
             nn.Conv2d(widths[-1] + 1, widths[-1], 3, padding=1),
+            nn.Flatten(),  # before the activation, as in DCGANDiscriminator
             nn.LeakyReLU(0.2, inplace=True),
-            nn.Flatten(),
         )
         at_head = 'projection' if num_classes else None
         self.head = LogitHead(widths[-1] * end[0] * end[1], num_classes, at_head)

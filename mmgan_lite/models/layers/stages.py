@@ -79,7 +79,7 @@ def check_channels(channels: Sequence[int]) -> tuple[int, ...]:
     widths = tuple(channels) if isinstance(channels, Sequence) else ()
     if not widths or not all(type(width) is int and width >= 1 for width in widths):
         raise ValueError(
-            f'channels must be one or more positive ints, got {channels!r}. '
+            f'channels must be a sequence of positive ints, got {channels!r}. '
             'Pass channels=(96, 48, 24) for three sizes.'
         )
     return widths

@@ -125,6 +125,7 @@ def test_a_mistake_is_listed_once_and_in_one_line():
 def test_functions():
     def drop(batch, last, times: int = 1): ...
 
+    drop.__module__ = 'mmgan_lite.somewhere'
     walk = ConfigWalk({})
     walk.function('a', None, 1)
     walk.function('a', drop, 1)

@@ -59,7 +59,7 @@ def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match=r'latent_dim must be an int of at least 1, got 0'):
         MLPGenerator(latent_dim=0)
     with pytest.raises(
-        ValueError, match=r'hidden_dims must be one or more positive ints, got \(\)'
+        ValueError, match=r'hidden_dims must be a sequence of positive ints, got \(\)'
     ):
         MLPGenerator(hidden_dims=())
 

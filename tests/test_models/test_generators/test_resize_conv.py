@@ -51,5 +51,5 @@ def test_bad_arguments_are_named():
     message = r'sides of 16 times 4, 5, 6, ... pixels for 4 halvings, got \(1, 28, 28\)'
     with pytest.raises(ValueError, match=message):
         ResizeConvGenerator(channels=(8, 8, 8, 8, 8))
-    with pytest.raises(ValueError, match=r'channels must be one or more positive ints, got 96'):
+    with pytest.raises(ValueError, match=r'channels must be a sequence of positive ints, got 96'):
         ResizeConvGenerator(channels=96)

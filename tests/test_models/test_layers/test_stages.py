@@ -60,7 +60,7 @@ def test_bad_stages_are_named(value):
 
 @pytest.mark.parametrize('value', [(), 8, (8, 0), (8.0,)])
 def test_bad_channels_are_named(value):
-    with pytest.raises(ValueError, match=r'channels must be one or more positive ints, got'):
+    with pytest.raises(ValueError, match=r'channels must be a sequence of positive ints, got'):
         check_channels(value)
 
 
