@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
-from mmgan_lite.registry import HOOKS
+from mmgan_lite.registry import FUNCTIONS, HOOKS
 
 # A share of the memory that is free once the model is there. MNIST's 47 MB fit anywhere.
 _MAX_SHARE = 0.25
@@ -20,8 +20,9 @@ class DataPlacementHook(Hook):
     """Moves a data set in memory to the model's GPU before training, if it fits there.
 
     Fits means at most a quarter of the memory that is free. Otherwise, and for data that workers
-    or a pipeline prepare, the batches are copied one by one through pinned memory. The log says
-    which. Without a GPU there is nothing to do.
+    or a pipeline prepare, that the data loader pins or that another function than
+    ``image_collate`` collates, the batches are copied one by one through pinned memory. The log
+    says which. Without a GPU there is nothing to do.
 
     Example:
         >>> default_hooks = dict(data_placement=dict(type='DataPlacementHook'))
@@ -58,8 +59,14 @@ def _why_not(loader: DataLoader, device: torch.device) -> str | None:
         return f'{type(dataset).__name__} does not hold it as one tensor'
     if loader.num_workers > 0:
         return 'worker processes read it (num_workers > 0)'
+    if loader.pin_memory:
+        return 'the data loader pins it (pin_memory=True)'
     if dataset.pipeline.transforms:
         return 'it goes through a pipeline'
+    # Any other takes image after image and label after label, and waits for each.
+    collate_fn = getattr(loader.collate_fn, 'func', loader.collate_fn)
+    if collate_fn is not FUNCTIONS.get('image_collate'):
+        return 'the collate function is not image_collate'
     size, free = dataset.images.nbytes, torch.cuda.mem_get_info(device)[0]
     if size > _MAX_SHARE * free:
         return (

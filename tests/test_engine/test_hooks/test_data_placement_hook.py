@@ -1,12 +1,14 @@
 """Where the training data goes. A CPU passes for a GPU, but for the last test."""
 
+import functools
 import types
 
 import pytest
 import torch
+from mmengine.dataset import default_collate
 from mmengine.runner import Runner
 
-from mmgan_lite.datasets import InMemoryImageDataset
+from mmgan_lite.datasets import InMemoryImageDataset, image_collate
 from mmgan_lite.engine.hooks import DataPlacementHook, data_placement_hook
 
 GIBI = 2**30
@@ -19,12 +21,13 @@ class Spied(InMemoryImageDataset):
         self.moved_to = device
 
 
-def run(monkeypatch, dataset, device='cuda:0', num_workers=0, free=GIBI):
+def run(monkeypatch, dataset, device='cuda:0', free=GIBI, **settings):
     monkeypatch.setattr(data_placement_hook, '_device', lambda model: torch.device(device))
     monkeypatch.setattr(torch.cuda, 'mem_get_info', lambda device: (free, 2 * free))
     lines = []
     logger = types.SimpleNamespace(info=lines.append)
-    loader = types.SimpleNamespace(dataset=dataset, num_workers=num_workers)
+    settings = dict(num_workers=0, pin_memory=False, collate_fn=image_collate) | settings
+    loader = types.SimpleNamespace(dataset=dataset, **settings)
     DataPlacementHook().before_train(
         types.SimpleNamespace(model=None, train_dataloader=loader, logger=logger)
     )
@@ -46,6 +49,9 @@ def test_what_fits_is_moved(monkeypatch, dataset):
     [
         (dict(free=4095), r'its 0 MiB are more than 25% of the 0 MiB that are free'),
         (dict(num_workers=2), 'worker processes read it'),
+        (dict(pin_memory=True), 'the data loader pins it'),
+        (dict(collate_fn=default_collate), 'the collate function is not image_collate'),
+        (dict(collate_fn=functools.partial(default_collate)), 'is not image_collate'),
     ],
 )
 def test_what_stays(monkeypatch, dataset, settings, reason):
@@ -56,7 +62,7 @@ def test_what_stays(monkeypatch, dataset, settings, reason):
 
 
 def test_quarter_of_the_free_memory_fits(monkeypatch, dataset):
-    run(monkeypatch, dataset, free=4096)
+    run(monkeypatch, dataset, free=4096, collate_fn=functools.partial(image_collate))
     assert dataset.moved_to is not None
 
 
