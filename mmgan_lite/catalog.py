@@ -58,11 +58,11 @@ def config_path(name: str) -> str:
     found = [path for path in _config_files() if path.stem == stem]
     if not found or '/' in name:
         known = [path.stem for path in _config_files()]
-        near = difflib.get_close_matches(stem, known, n=3, cutoff=0.4) or known
-        raise ValueError(
-            f'name must be that of a config of mmgan_lite, got {name!r}. '
-            f'The nearest are: {", ".join(near)}.'
-        )
+        near = difflib.get_close_matches(stem, known, n=3, cutoff=0.4)
+        remedy = f'The nearest are: {", ".join(near)}.'
+        if not near:
+            remedy = 'There is no such file either; list_configs() tells the names.'
+        raise ValueError(f'name must be that of a config of mmgan_lite, got {name!r}. {remedy}')
     return str(found[0])
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from mmengine.runner import Runner
 
-# What Runner reads from the whole config besides its own arguments.
+# What Runner, or who builds it, reads from the whole config besides its own arguments.
 _READ_BESIDES = (
     'model_wrapper_cfg',
     'sync_bn',
@@ -14,6 +14,7 @@ _READ_BESIDES = (
     'compile',
     'activation_checkpointing',
     'efficient_conv_bn_eval',
+    'runner_type',
     'custom_imports',
 )
 RUNNER_KEYS = tuple(

@@ -49,6 +49,8 @@ class Registry(MMEngineRegistry):
 def _explain_unknown_arguments(cls: type) -> None:
     """Wrap ``cls.__init__`` so that an unknown keyword is answered with the nearest known one."""
     init = cls.__init__  # type: ignore[misc]
+    if init is object.__init__ and cls.__new__ is not object.__new__:
+        return  # a named tuple, or another class that takes its arguments there
     # These claim to take anything, and then refuse it.
     parameters = (
         []
@@ -87,19 +89,26 @@ def build_part(registry: MMEngineRegistry, cfg: Any, argument: str) -> Any:
         argument: The name under which the user gave ``cfg``, for the error.
 
     Raises:
-        ValueError: If ``cfg`` is None, or a dict without ``type``.
+        ValueError: If ``cfg`` is None, a name, a class, or a dict without ``type``.
     """
     if cfg is None:
         raise ValueError(
             f"{argument} must be a config or an object, got None. Add {argument}=dict(type='...')."
+        )
+    if isinstance(cfg, (str, type)):
+        name = cfg if isinstance(cfg, str) else cfg.__name__
+        raise ValueError(
+            f'{argument} must be a config or an object, got {cfg!r}. '
+            f'Pass {argument}=dict(type={name!r}).'
         )
     if not isinstance(cfg, Mapping):
         return cfg
     if 'type' not in cfg:
         raise ValueError(f"{argument} must name its class, got {dict(cfg)}. Add type='...'.")
     name = cfg['type']
-    if isinstance(name, str) and '.' not in name and registry.get(name) is not None:
-        cfg = {'_scope_': SCOPE, **cfg}
+    if isinstance(name, str) and '.' not in name and (ours := registry.get(name)) is not None:
+        # The class and not our scope: the parts in it may be of the default scope again.
+        cfg = {**cfg, 'type': ours}
     return registry.build(cfg)
 
 

@@ -169,7 +169,7 @@ class GANInferencer(BaseInferencer):
 
     def forward(self, inputs: Inputs, truncation: float = 1.0, use_ema: bool = True) -> Tensor:
         """Images, uint8 ``(N, C, H, W)``."""
-        return render(self.model, inputs.latents, inputs.labels, use_ema, truncation)
+        return self._render(inputs.latents, inputs.labels, use_ema, truncation)
 
     def visualize(self, inputs: Inputs, preds: Tensor) -> np.ndarray:
         """A picture of the images, a column a class or square; uint8 ``(H', W', 3)``."""
@@ -247,7 +247,7 @@ class GANInferencer(BaseInferencer):
         path = path.expand(-1, len(rows or [0]), -1)
         labels = None if rows is None else torch.tensor(rows).repeat(len(path))
         chosen = None if labels is None else labels.tolist()
-        images = render(self.model, path.flatten(0, 1), chosen, use_ema, truncation)
+        images = self._render(path.flatten(0, 1), chosen, use_ema, truncation)
         return _sequence(images, labels, path, steps)
 
     def morph(
@@ -314,7 +314,7 @@ class GANInferencer(BaseInferencer):
         if len(truncations) == 0:
             raise ValueError('truncations must hold at least one, got none. Pass (0.5, 1.0).')
         latents, drawn = draw_inputs(self.model, num, seed, self._indices(labels))
-        images = torch.cat([render(self.model, latents, drawn, use_ema, t) for t in truncations])
+        images = torch.cat([self._render(latents, drawn, use_ema, t) for t in truncations])
         labels_drawn = None if drawn is None else torch.tensor(drawn).repeat(len(truncations))
         path = latents.unsqueeze(0).expand(len(truncations), -1, -1)
         return _sequence(images, labels_drawn, path, max(1, len(truncations) - 1))
@@ -381,7 +381,7 @@ class GANInferencer(BaseInferencer):
             part = slice(begin, begin + CHUNK)
             labels = starts[part].tolist()
             with blended_classes(self.model, ends[part], fractions[part]):
-                chunks.append(render(self.model, latents[part], labels, use_ema, truncation))
+                chunks.append(self._render(latents[part], labels, use_ema, truncation))
         return torch.cat(chunks), torch.where(fractions < 0.5, starts, ends)
 
     def _init_pipeline(self, cfg: Any) -> Callable[[Any], Any]:
@@ -395,6 +395,16 @@ class GANInferencer(BaseInferencer):
 
     def _read(self, weights: str | Path) -> dict[str, Any]:
         return read_checkpoint(weights, self._old_checkpoint)
+
+    def _render(
+        self, latents: Tensor, labels: Sequence[int] | None, use_ema: bool, truncation: float
+    ) -> Tensor:
+        if not use_ema and self.info.get('weights') == 'ema':
+            raise ValueError(
+                'use_ema must be True for a published file of the average, which holds no other '
+                'weights, got False. Draw from the checkpoint that it was made of.'
+            )
+        return render(self.model, latents, labels, use_ema, truncation)
 
     def _load_published(self, model: Any, weights: str | Path) -> None:
         if model is not None:

@@ -2,6 +2,7 @@
 
 import collections.abc
 import contextlib
+import functools
 import inspect
 import types
 import typing
@@ -14,8 +15,15 @@ from mmgan_lite.config_keys import did_you_mean
 # Their annotations are right, their **kwargs go to their bases, and what is left over to nobody.
 # Elsewhere that is not sure: MMPretrain has ``Tuple[int]`` for any length, and ``int`` for floats.
 _KNOWN_PACKAGES = ('mmgan_lite', 'mmengine', 'mmcv', 'torch')
-# But for these, whose **kwargs go to another class.
+# But for these, whose **kwargs go to another class,
 _OPEN = ('EMAHook', 'RandomChoiceResize', 'RandomResize', 'ZeroRedundancyOptimizer')
+# and for these annotations, which leave out what the docstring has.
+_TOO_NARROW = (
+    'Runner.log_level',
+    'AmpOptimWrapper.loss_scale',
+    'OneCycleParamScheduler.eta_max',
+    'ImageToTensor.keys',
+)
 
 
 class Signature(NamedTuple):
@@ -37,31 +45,53 @@ class Signature(NamedTuple):
 
 def signature_of(target: Callable) -> Signature:
     """The parameters of a function or class, those included that ``**kwargs`` hand to its bases."""
-    functions = [target]
+    if isinstance(target, functools.partial):
+        return _without_bound(signature_of(target.func), target)
+    owners: list[Any] = [target]
     if inspect.isclass(target):
-        functions = [c.__dict__['__init__'] for c in target.__mro__[:-1] if '__init__' in vars(c)]
-    known = target.__module__.partition('.')[0] in _KNOWN_PACKAGES
-    closed = known and target.__name__ not in _OPEN
+        owners = [c for c in target.__mro__[:-1] if '__init__' in vars(c)]
+        if not owners and target.__new__ is not object.__new__:
+            return Signature({}, frozenset(), {}, is_open=True)  # such as a named tuple
     parameters: dict[str, inspect.Parameter] = {}
     required: set[str] = set()
     hints: dict[str, Any] = {}
-    passes_on = False
-    for function in functions:
+    # What a class of another project does with its **kwargs, it alone knows: it may keep some, and
+    # give its base what that needs.
+    is_open = False
+    for owner in owners:
+        function = vars(owner)['__init__'] if inspect.isclass(owner) else owner
+        is_known = owner.__module__.partition('.')[0] in _KNOWN_PACKAGES
         found = list(inspect.signature(function).parameters.values())
-        passes_on = any(p.kind is p.VAR_KEYWORD for p in found)
-        for parameter in found[inspect.isclass(target) :]:
+        for parameter in found[inspect.isclass(owner) :]:
             if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
                 continue
             if parameter.name not in parameters:
                 parameters[parameter.name] = parameter
-                # What a base needs, a class of another project may give it by itself.
-                if parameter.default is parameter.empty and (closed or function is functions[0]):
+                if parameter.default is parameter.empty and not is_open:
                     required.add(parameter.name)
-        if known:
-            hints = {**_hints(function), **hints}
-        if not passes_on:
+                if is_known and f'{owner.__name__}.{parameter.name}' not in _TOO_NARROW:
+                    hints |= _hints(function, parameter.name)
+        if not any(p.kind is p.VAR_KEYWORD for p in found):
             break
-    return Signature(parameters, frozenset(required), hints, not closed and (known or passes_on))
+        is_open |= not is_known or owner.__name__ in _OPEN
+    return Signature(parameters, frozenset(required), hints, is_open)
+
+
+def _without_bound(signature: Signature, partial: functools.partial) -> Signature:
+    names = list(signature.parameters)[len(partial.args) :]
+    return Signature(
+        {name: signature.parameters[name] for name in names},
+        signature.required.intersection(names).difference(partial.keywords),
+        {name: hint for name, hint in signature.hints.items() if name in names},
+        signature.is_open,
+    )
+
+
+def name_of(target: Callable) -> str:
+    """The name of a class or function, or of what a partial calls."""
+    while isinstance(target, functools.partial):
+        target = target.func
+    return getattr(target, '__name__', type(target).__name__)
 
 
 def check_arguments(
@@ -88,14 +118,14 @@ def check_arguments(
         if key not in known:
             if not is_open:
                 problems[key] = (
-                    f'is no argument of {target.__name__}. {did_you_mean(key, known)}'
+                    f'is no argument of {name_of(target)}. {did_you_mean(key, known)}'
                     f'It takes: {", ".join(known) or "none"}.'
                 )
         elif key in hints and not fits(value, hints[key]):
             problems[key] = f'must be {_name(hints[key])}, got {value!r}.'
     for name in known:
         if name in required and name not in given:
-            problems[name] = f'is missing, and {target.__name__} needs it.'
+            problems[name] = f'is missing, and {name_of(target)} needs it.'
     return problems
 
 
@@ -149,19 +179,18 @@ def _fits_generic(value: Any, origin: Any, arguments: tuple) -> bool:
     return not arguments or all(fits(item, arguments[0]) for item in value)
 
 
-def _hints(function: Any) -> dict[str, Any]:
+def _hints(function: Any, name: str) -> dict[str, Any]:
+    """The annotation of a parameter under its name, if it has one that can be resolved."""
     function = inspect.unwrap(function)
-    scope = getattr(function, '__globals__', {})
-    hints = {}
-    for name, annotation in getattr(function, '__annotations__', {}).items():
+    annotations = getattr(function, '__annotations__', {})
 
-        def holder() -> None: ...
+    def holder() -> None: ...
 
-        holder.__annotations__ = {name: annotation}
-        # A name in it may be imported for type checkers only: one by one, the others are known.
-        with contextlib.suppress(Exception):
-            hints.update(typing.get_type_hints(holder, scope))
-    return hints
+    holder.__annotations__ = {name: annotations[name]} if name in annotations else {}
+    # A name in it may be imported for type checkers only.
+    with contextlib.suppress(Exception):
+        return typing.get_type_hints(holder, getattr(function, '__globals__', {}))
+    return {}
 
 
 def _name(annotation: Any) -> str:

@@ -5,7 +5,7 @@ detour through N small dicts costs more than the rest of a small GAN's iteration
 hands over an ``ImageBatch``, which is already collated and only looks like a list of items.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
@@ -72,7 +72,7 @@ def image_collate(batch: Sequence) -> dict[str, Any]:
         int64 of shape ``(N,)``, ``data_samples`` as a list.
 
     Raises:
-        ValueError: If the images differ in shape.
+        ValueError: If an item holds no image, or the images differ in shape.
 
     Example:
         >>> item = dict(inputs=torch.zeros(1, 8, 8, dtype=torch.uint8), labels=3)
@@ -85,6 +85,11 @@ def image_collate(batch: Sequence) -> dict[str, Any]:
         if batch.labels is not None:
             collated['labels'] = batch.labels
         return collated
+    if not all(isinstance(item, Mapping) and 'inputs' in item for item in batch):
+        raise ValueError(
+            f"Items must be dicts that hold the image under 'inputs', got {_kind(batch[0])}. "
+            "End the dataset's pipeline with dict(type='PackImage')."
+        )
     first_shape = tuple(batch[0]['inputs'].shape)
     for item in batch:
         shape = tuple(item['inputs'].shape)
@@ -95,3 +100,7 @@ def image_collate(batch: Sequence) -> dict[str, Any]:
                 'scale=(width, height)).'
             )
     return default_collate(batch)
+
+
+def _kind(item: Any) -> str:
+    return f'one of {", ".join(map(str, item))}' if isinstance(item, Mapping) else repr(type(item))

@@ -18,7 +18,7 @@ from mmengine.dist import get_rank
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from torch.utils.data import BatchSampler, DataLoader, IterableDataset, get_worker_info
 
-from mmgan_lite.engine.stop_signals import outlive_signals
+from mmgan_lite.engine.stop_signals import end_mark, outlive_signals
 
 
 class BatchOrder:
@@ -43,7 +43,7 @@ class BatchOrder:
         object.__setattr__(loader, name, self._batches)  # the loader itself refuses
         if loader.num_workers > 0:
             loader.worker_init_fn = functools.partial(
-                _start_worker, loader.worker_init_fn, (seed, get_rank())
+                _start_worker, loader.worker_init_fn, (seed, get_rank()), end_mark()
             )
 
     @property
@@ -119,12 +119,12 @@ def _drop(iterator: Iterator, count: int) -> None:
 
 
 def _start_worker(
-    init_fn: Callable[[int], None] | None, seeds: tuple[int, int], worker_id: int
+    init_fn: Callable[[int], None] | None, seeds: tuple[int, int], mark: Any, worker_id: int
 ) -> None:
     """Prepare a worker of the data loader to seed each batch by its number."""
     if init_fn is not None:
         init_fn(worker_id)
-    outlive_signals()
+    outlive_signals(mark)
     info = get_worker_info()
     assert info is not None
     dataset: Any = info.dataset

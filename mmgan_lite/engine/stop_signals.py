@@ -1,6 +1,9 @@
 """Signals by which a cluster asks a training to stop, and how all its processes agree on when."""
 
+import atexit
+import functools
 import math
+import multiprocessing
 import os
 import signal
 import threading
@@ -107,21 +110,37 @@ class StopSignals:
             self.received, self._time = signal.Signals(number).name, now
 
 
-def outlive_signals() -> None:
+@functools.cache
+def end_mark() -> Any:
+    """What tells the processes that serve this one that it is about to end: ``value`` is then 1."""
+    mark = multiprocessing.RawValue('b', 0)
+    # Before what multiprocessing has registered, which asks its processes to end by SIGTERM, and
+    # waits until they have.
+    atexit.register(setattr, mark, 'value', 1)
+    return mark
+
+
+def outlive_signals(mark: Any) -> None:
     """Let a process that serves the training outlive what asks the training to stop, by a minute.
 
     A cluster may send its signal to all processes there are, workers of the data loader included.
     One that obeyed at once would take the training with it before that has saved.
+
+    Args:
+        mark: The training's :func:`end_mark`; from then on SIGTERM is obeyed at once.
     """
     if hasattr(signal, 'alarm'):
-        signal.signal(signal.SIGTERM, _end_later)
+        signal.signal(signal.SIGTERM, functools.partial(_end_later, mark))
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 
-def _end_later(number: int, frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_IGN)
-    # The training ends its workers long before. Should it hang, this does.
-    signal.alarm(_WORKER_SECONDS)
+def _end_later(mark: Any, number: int, frame: FrameType | None) -> None:
+    if mark.value:
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+    else:
+        # Should the training hang, and never end its workers.
+        signal.alarm(_WORKER_SECONDS)
 
 
 def _is_training(frame: FrameType | None) -> bool:

@@ -2,7 +2,8 @@
 
 An image is known by a digest of its pixels. So it makes no difference in which order a data set
 comes, in how many processes, whether some of it is left out, or whether its files were changed:
-what is found was extracted from those pixels, by that extractor.
+what is found was extracted from those pixels, by that extractor. A file is of its weights, and the
+first images are extracted anew, in case its code is another.
 """
 
 import contextlib
@@ -24,6 +25,10 @@ from mmgan_lite.evaluation.extractors import Extracted, FeatureExtractor
 
 _FORMAT = '1'
 _DIGEST_BYTES = 16
+# Images whose features are compared with those in a file, and how far they may differ: another
+# device or batch size changes the last digits.
+_PROOFS = 4
+_TOLERANCE = 1e-3
 
 
 class FeatureCache:
@@ -44,6 +49,7 @@ class FeatureCache:
         # Of one image each.
         self._rows: dict[bytes, Extracted] = {}
         self._load()
+        self._is_proven = not self._rows
 
     def look_up(
         self, images: Tensor, extract: Callable[[Tensor], Extracted]
@@ -55,16 +61,31 @@ class FeatureCache:
         """
         digests = image_digests(images)
         keys = [row.tobytes() for row in digests.numpy()]
+        if not self._is_proven:
+            self._prove(images, keys, extract)
         unknown = [index for index, key in enumerate(keys) if key not in self._rows]
         if unknown:
             found = extract(images[unknown])
             for row, index in enumerate(unknown):
                 logits = None if found.logits is None else found.logits[row]
                 self._rows[keys[index]] = Extracted(found.features[row], logits)
-        rows = [self._rows[key] for key in keys]
-        features = torch.stack([row.features for row in rows])
-        known = [row.logits for row in rows if row.logits is not None]
-        return digests, Extracted(features, torch.stack(known) if known else None), not unknown
+        return digests, _stack([self._rows[key] for key in keys]), not unknown
+
+    def _prove(
+        self, images: Tensor, keys: list[bytes], extract: Callable[[Tensor], Extracted]
+    ) -> None:
+        """Extract a few known images anew, and forget all that was loaded if they differ.
+
+        The fingerprint covers the weights; what ``forward`` does with them shows only here.
+        """
+        known = [index for index, key in enumerate(keys) if key in self._rows][:_PROOFS]
+        if not known:
+            return
+        self._is_proven = True
+        loaded = _stack([self._rows[keys[index]] for index in known])
+        if not _agree(loaded, extract(images[known])):
+            self._rows = {}
+            _warn(f"The cache '{self.path}' is not what the extractor gives now: it is made anew.")
 
     def save(self, digests: Tensor, extracted: Extracted) -> None:
         """Write the file anew, with these rows only; it is whole at any time.
@@ -118,6 +139,26 @@ def image_digests(images: Tensor) -> Tensor:
         for image in images.cpu().numpy()
     ]
     return torch.frombuffer(bytearray(b''.join(digests)), dtype=torch.uint8).view(-1, _DIGEST_BYTES)
+
+
+def _stack(rows: list[Extracted]) -> Extracted:
+    logits = [row.logits for row in rows if row.logits is not None]
+    return Extracted(
+        torch.stack([row.features for row in rows]), torch.stack(logits) if logits else None
+    )
+
+
+def _agree(first: Extracted, second: Extracted) -> bool:
+    """Whether two say the same of the same images, but for rounding."""
+    for ours, theirs in zip(first, second, strict=True):
+        if ours is None or theirs is None:
+            if ours is not theirs:
+                return False
+        elif ours.shape != theirs.shape or not (
+            (ours - theirs).norm() <= _TOLERANCE * ours.norm()  # never with NaN
+        ):
+            return False
+    return True
 
 
 def _content_hash(tensors: dict[str, Tensor]) -> str:

@@ -538,7 +538,7 @@ class GAN(BaseModel):
             if labels is not None:
                 raise ValueError(
                     'labels must be None for a model without classes (num_classes=None), '
-                    f'got {len(labels)} of them. Train a conditional model to choose classes.'
+                    f'got {labels}. Train a conditional model to choose classes.'
                 )
             return None
         if labels is None:
@@ -620,6 +620,11 @@ def _check_match(generator: nn.Module, discriminator: nn.Module) -> None:
 def _check_names(regularizers: Iterable[Any]) -> None:
     names = [regularizer.name for regularizer in regularizers]
     for name in names:
+        if name in ('disc', 'gen', 'class_disc', 'class_gen'):
+            raise ValueError(
+                f"the name of a regulariser must not be {name!r}: 'loss_{name}' in the log is of "
+                'the objective. Give it another name.'
+            )
         if names.count(name) > 1:
             raise ValueError(
                 f'regularizers must each be of another kind, got {names.count(name)} of {name!r}, '

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
-from mmengine.dataset import InfiniteSampler
+from mmengine.dataset import BaseDataset, InfiniteSampler
 from mmengine.evaluator import Evaluator
 from torch import nn
 from torch.utils.data import DataLoader
 
-from mmgan_lite.apis.config_rules.walk import ConfigWalk, sentence, shortened
-from mmgan_lite.apis.signatures import check_arguments, signature_of
+from mmgan_lite.apis.config_rules.walk import ConfigWalk, find, is_known, sentence, shortened
+from mmgan_lite.apis.signatures import check_arguments, name_of
 
 _ITEMS: Any = range(2**40)  # stand for the data: enough for any number of samples
 _PARTS = ('dataset', 'sampler', 'batch_sampler', 'collate_fn', 'worker_init_fn')
@@ -50,7 +50,8 @@ def _check_loader(walk: ConfigWalk, path: str, must_end: bool) -> Any:
         walk.note(f'{path}.{key}', text)
     needed = ('dataset',) if cfg.get('batch_sampler') else ('dataset', 'sampler', 'batch_size')
     for key in needed:
-        if cfg.get(key) is None:
+        # The Runner asks for a sampler, and torch takes None for one of its own.
+        if cfg.get(key) is None and not (key == 'sampler' and key in cfg):
             walk.note(f'{path}.{key}', 'is missing, and the data loader needs it.')
     if not problems:
         plain = {key: value for key, value in given.items() if key not in _PARTS}
@@ -71,12 +72,12 @@ def _check_sampling(walk: ConfigWalk, path: str, cfg: Mapping, must_end: bool) -
     if cfg.get('sampler') is not None:
         target = walk.part(f'{path}.sampler', cfg['sampler'], 'DATA_SAMPLERS', ('dataset',))
         # One of somebody else might make a list of all.
-        if target is not None and target.__module__.startswith(('mmgan_lite.', 'mmengine.')):
+        if is_known(target):
             walk.build(f'{path}.sampler', cfg['sampler'], 'DATA_SAMPLERS', dataset=_ITEMS)
         if must_end and isinstance(target, type) and issubclass(target, InfiniteSampler):
             walk.note(
                 f'{path}.sampler.type',
-                f'must come to an end here, got {target.__name__}, which never does. Take '
+                f'must come to an end here, got {name_of(target)}, which never does. Take '
                 "dict(type='DefaultSampler'), or train with train_cfg.by_epoch=False.",
             )
     if cfg.get('batch_sampler') is not None:
@@ -86,7 +87,8 @@ def _check_sampling(walk: ConfigWalk, path: str, cfg: Mapping, must_end: bool) -
 
 def _check_dataset(walk: ConfigWalk, path: str, cfg: Any) -> Any:
     target = walk.part(path, cfg, 'DATASETS')
-    if target is None or 'lazy_init' not in signature_of(target).parameters:
+    # One of somebody else may read its data at once.
+    if not (isinstance(target, type) and issubclass(target, BaseDataset) and is_known(target)):
         return None
     return walk.build(path, cfg, 'DATASETS', lazy_init=True)
 
@@ -105,14 +107,15 @@ def check_evaluators(walk: ConfigWalk) -> None:
 
 def _is_evaluator(cfg: Mapping) -> bool:
     """Whether it is no metric: the Runner goes by ``metrics``, but that may have been forgotten."""
-    return 'metrics' in cfg or str(cfg.get('type')).endswith('Evaluator')
+    name = cfg.get('type')
+    return 'metrics' in cfg or (str(name).endswith('Evaluator') and find(name, 'METRICS') is None)
 
 
 def _check_evaluator(walk: ConfigWalk, path: str, cfg: dict) -> None:
     target = walk.part(path, {'type': 'Evaluator', **cfg}, 'EVALUATOR')
     if target is None:
         return
-    if target.__name__ != 'GANEvaluator':
+    if name_of(target) != 'GANEvaluator':
         if target is Evaluator:
             _check_metrics(walk, f'{path}.metrics', cfg['metrics'])
         return

@@ -7,7 +7,7 @@ from typing import Any
 import mmengine.hooks
 from mmengine.runner import get_priority
 
-from mmgan_lite.apis.config_rules.walk import ConfigWalk, sentence
+from mmgan_lite.apis.config_rules.walk import ConfigWalk, is_known, sentence
 
 # Runner's own, which it adds where a config has none of the name.
 _DEFAULT_HOOKS = {
@@ -47,13 +47,19 @@ def check_hooks(walk: ConfigWalk, by_epoch: bool | None) -> dict[str, Any]:
         hooks[path] = _check_hook(walk, path, cfg)
     built = {path: hook for path, hook in hooks.items() if hook is not None}
     for path, hook in built.items():
-        if by_epoch is False and getattr(hook, 'by_epoch', False) and _interval(hook) > 0:
+        waits = by_epoch is False and getattr(hook, 'by_epoch', False) and _interval(hook) > 0
+        if waits and is_known(type(hook)):
             walk.note(
                 f'{path}.by_epoch',
                 f'must be False where train_cfg counts iterations: {type(hook).__name__} would '
                 'wait for the end of an epoch.',
             )
     return built
+
+
+def _is_class(target: Any, base: type) -> bool:
+    """Whether it is one; a part may also be made by a function."""
+    return isinstance(target, type) and issubclass(target, base)
 
 
 def _interval(hook: Any) -> int:
@@ -67,9 +73,9 @@ def _check_hook(walk: ConfigWalk, path: str, cfg: Any) -> Any:
         _check_priority(walk, f'{path}.priority', cfg['priority'])
     target = walk.part(path, given, 'HOOKS')
     if isinstance(cfg, dict) and type(interval := cfg.get('interval')) is int:
-        # MMEngine takes 0 as never, or divides by it.
-        saves = target is not None and issubclass(target, mmengine.hooks.CheckpointHook)
-        if interval < (-1 if saves else 1) or interval == 0:
+        # MMEngine's take 0 as never, or divide by it. What others take it for, they know.
+        saves = _is_class(target, mmengine.hooks.CheckpointHook)
+        if is_known(target) and (interval < (-1 if saves else 1) or interval == 0):
             walk.note(f'{path}.interval', f'must be at least 1, got {interval}.')
             return None
     return None if target is None else walk.build(path, given, 'HOOKS')

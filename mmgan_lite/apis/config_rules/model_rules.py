@@ -1,4 +1,4 @@
-"""The model of a config, built on torch's meta device: shapes and no memory."""
+"""The model of a config, on torch's meta device: shapes and, once it is built, no memory."""
 
 import copy
 from typing import Any
@@ -21,16 +21,24 @@ def check_model(walk: ConfigWalk) -> Any:
     # Runner hands this one over where the model has none.
     if walk.cfg.get('data_preprocessor'):
         cfg = {'data_preprocessor': walk.cfg['data_preprocessor'], **cfg}
-    with torch.device('meta'):
-        try:
+    try:
+        with torch.device('meta'):
             return roots.MODELS.build(copy.deepcopy(cfg))
-        except Exception as error:  # whatever a class may raise
-            before = walk.noted
-            for key, value in cfg.items():
-                _build_parts_in(walk, f'model.{key}', key, value)
-            if walk.noted == before:
-                walk.note('model', sentence(error))
-            return None
+    except Exception:
+        # A part may look at values, which nothing on the meta device has.
+        return _build_with_memory(walk, cfg)
+
+
+def _build_with_memory(walk: ConfigWalk, cfg: dict[str, Any]) -> Any:
+    try:
+        return roots.MODELS.build(copy.deepcopy(cfg)).to('meta')
+    except Exception as error:  # whatever a class may raise
+        before = walk.noted
+        for key, value in cfg.items():
+            _build_parts_in(walk, f'model.{key}', key, value)
+        if walk.noted == before:
+            walk.note('model', sentence(error))
+        return None
 
 
 def _build_parts_in(walk: ConfigWalk, path: str, key: str, value: Any) -> None:

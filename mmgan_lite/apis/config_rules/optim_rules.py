@@ -1,5 +1,6 @@
 """Optimisers of the networks, and the schedules of their rates."""
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ from mmengine.optim import AmpOptimWrapper, OptimWrapperDict
 from torch import nn
 
 from mmgan_lite.apis.config_rules.walk import ConfigWalk, find, sentence
+from mmgan_lite.apis.signatures import name_of
 from mmgan_lite.config_keys import did_you_mean
 
 _PARAMWISE = (
@@ -41,12 +43,12 @@ def check_optim_wrapper(walk: ConfigWalk, model: Any) -> Any:
         return None
     before = walk.noted
     wrappers = {}
-    if target.__name__ == 'MultiOptimWrapperConstructor':
+    if name_of(target) == 'MultiOptimWrapperConstructor':
         wrappers = {key: value for key, value in cfg.items() if key != 'constructor'}
         _check_networks(walk, model, wrappers)
         for name, entry in wrappers.items():
             _check_wrapper(walk, f'optim_wrapper.{name}', entry, getattr(model, name, None))
-    elif target.__name__ == 'DefaultOptimWrapperConstructor':
+    elif name_of(target) == 'DefaultOptimWrapperConstructor':
         wrappers = {'model': cfg}
         if hasattr(model, 'check_optim_wrapper'):
             walk.note(
@@ -59,8 +61,16 @@ def check_optim_wrapper(walk: ConfigWalk, model: Any) -> Any:
     if walk.noted > before or model is None or any(map(_lacks_gpu, wrappers.values())):
         return None
     given = {key: value for key, value in cfg.items() if key != 'constructor'}
+    settings = dict(paramwise_cfg=given.pop('paramwise_cfg', None))
     try:
-        return target(given, given.pop('paramwise_cfg', None))(model)
+        return target(optim_wrapper_cfg=copy.deepcopy(given), **settings)(model)
+    except Exception:
+        # It may look at values, which nothing on the meta device has.
+        model = copy.deepcopy(model).to_empty(device='cpu')
+    for parameter in model.parameters():
+        nn.init.zeros_(parameter)
+    try:
+        return target(optim_wrapper_cfg=given, **settings)(model)
     except Exception as error:
         walk.note('optim_wrapper', sentence(error))
         return None
@@ -109,7 +119,7 @@ def _check_wrapper(
     kept_for_later = ('optimizer', 'constructor', 'paramwise_cfg', 'clip_grad')
     given = {'type': default, **{k: v for k, v in cfg.items() if k not in kept_for_later}}
     right = walk.part(path, given, 'OPTIM_WRAPPERS', ('optimizer',))
-    parameters = [nn.Parameter(torch.zeros(1))]
+    parameters = _stand_ins(network)
     if right and not _lacks_gpu(given):
         plain = torch.optim.SGD(parameters, lr=0.1)
         walk.build(path, given, 'OPTIM_WRAPPERS', optimizer=plain)
@@ -121,6 +131,12 @@ def _check_wrapper(
     constructor = cfg.get('constructor', 'DefaultOptimWrapperConstructor')
     if getattr(constructor, '__name__', constructor) == 'DefaultOptimWrapperConstructor':
         _check_paramwise(walk, path, cfg, network)
+
+
+def _stand_ins(network: Any) -> list[nn.Parameter]:
+    """Parameters of the same shapes, for an optimiser may take only some."""
+    found = [] if network is None else [p for p in network.parameters() if p.requires_grad]
+    return [nn.Parameter(torch.zeros(p.shape)) for p in found] or [nn.Parameter(torch.zeros(1))]
 
 
 def _check_clipping(walk: ConfigWalk, path: str, cfg: Any) -> None:

@@ -61,7 +61,10 @@ def check_loops(walk: ConfigWalk) -> bool | None:
     for key in ('max_iters', 'max_epochs', 'val_interval'):
         if type(cfg.get(key)) is int and cfg[key] < 1:
             walk.note(f'train_cfg.{key}', f'must be at least 1, got {cfg[key]}.')
-    if target is None or not issubclass(target, (EpochBasedTrainLoop, IterBasedTrainLoop)):
+    is_known = isinstance(target, type) and issubclass(
+        target, (EpochBasedTrainLoop, IterBasedTrainLoop)
+    )
+    if not is_known:
         return None
     return issubclass(target, EpochBasedTrainLoop)
 

@@ -173,7 +173,12 @@ class ConfigWalk:
             self.note(path, f"must be a dict with type='...', got {cfg!r}.")
             return
         target = self.resolve(f'{path}.type', cfg['type'], 'FUNCTIONS')
-        if target is not None:
+        name = cfg['type']
+        # The Runner asks without a scope.
+        if target is not None and isinstance(name, str) and roots.FUNCTIONS.get(name) is None:
+            name = f'{ours.SCOPE}.{name}'
+            self.note(f'{path}.type', f'must have its project in front. Set type={name!r}.')
+        elif target is not None:
             added = list(signature_of(target).parameters)[:num_added]
             given = {key: value for key, value in cfg.items() if key != 'type'}
             self.arguments(path, target, given, added)
@@ -185,6 +190,11 @@ class ConfigWalk:
         except Exception as error:  # whatever a class may raise
             self.note(path, f'{sentence(error)} (in {shortened(cfg)})')
             return None
+
+
+def is_known(target: Any) -> bool:
+    """Whether a class is ours or MMEngine's, so that what it does when it is built is known."""
+    return getattr(target, '__module__', '').partition('.')[0] in _KNOWN_PACKAGES
 
 
 def find(name: Any, kind: str, in_ours: bool = False) -> Any:

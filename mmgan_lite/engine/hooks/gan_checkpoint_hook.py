@@ -6,7 +6,7 @@ import hashlib
 import logging
 import os
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,9 @@ from mmengine.dist import (
 )
 from mmengine.fileio import LocalBackend, get_file_backend, register_backend
 from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, IterBasedTrainLoop, Runner
+from torch import Tensor
 
 from mmgan_lite.checkpoints import (
     newest_checkpoint,
@@ -188,7 +190,13 @@ class GANCheckpointHook(mmengine.hooks.CheckpointHook):
             require_undamaged(runner._load_from)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Keep what training goes on from until it does."""
+        """Keep what training goes on from until it does.
+
+        Raises:
+            ValueError: If a training is resumed with another model than it began with, or none of
+                the weights that are loaded is of this model.
+        """
+        _check_weights(runner, checkpoint.get('state_dict', {}))
         state = checkpoint.pop(_KEY, None)
         self._loaded = None if state is None else dict(state, iteration=checkpoint['meta']['iter'])
         if state is not None and runner._resume and isinstance(runner._train_loop, BaseLoop):
@@ -513,6 +521,30 @@ def _restore_process(runner: Runner, processes: Sequence[dict]) -> None:
         set_random_state(processes[rank]['random'], _device(runner))
     if len(processes) == count:
         set_partial_gradients(runner.optim_wrapper, processes[rank]['gradients'])
+
+
+def _check_weights(runner: Runner, found: Mapping[str, Tensor]) -> None:
+    """MMEngine only warns where names or shapes differ, and trains from what is left."""
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    expected = model.state_dict()
+    differing = [
+        name
+        for name in dict.fromkeys([*expected, *found])
+        if name not in expected or name not in found or expected[name].shape != found[name].shape
+    ]
+    if not differing or (not runner._resume and len(differing) < len({*expected, *found})):
+        return
+    what = 'resume' if runner._resume else 'load_from'
+    remedy = (
+        'Resume with the config that it was written with; for its weights alone, '
+        'set load_from and not resume.'
+        if runner._resume
+        else 'Set load_from to a checkpoint of the same networks, or to None.'
+    )
+    raise ValueError(
+        f'{what} must be given a checkpoint of this model, but {len(differing)} weights of '
+        f"'{runner._load_from}' differ in name or shape: {', '.join(differing[:3])}, ... {remedy}"
+    )
 
 
 def _device(runner: Runner) -> torch.device:

@@ -49,7 +49,8 @@ class SetupCheckHook(Hook):
         _check_same(all_gather_object(epoch))
 
     def _check(self, runner: Runner) -> None:
-        for key, text in unknown_keys(runner.cfg).items():
+        # Without what a config in pure Python imports.
+        for key, text in unknown_keys(runner.cfg.to_dict()).items():
             raise ValueError(f'The top-level key {key!r} of the config {text}')
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         if not hasattr(model, 'check_optim_wrapper'):

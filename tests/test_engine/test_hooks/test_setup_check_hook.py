@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.dataset import DefaultSampler, InfiniteSampler
 from mmengine.dist import get_rank
 from mmengine.runner import Runner
@@ -43,7 +44,7 @@ def check(
             optim_wrapper=optim_wrapper,
             val_loop=val and object(),
             val_dataloader=val and DataLoader(val, 4, collate_fn=image_collate),
-            cfg=cfg or {},
+            cfg=Config(cfg or {}),
         )
     )
 
