@@ -2,12 +2,16 @@
 
 import subprocess
 import sys
+from typing import NamedTuple
 
 import mmengine.registry
 import pytest
+from mmengine.registry import DefaultScope
+from mmengine.registry import Registry as MMEngineRegistry
 from torch import nn
 
 import mmgan_lite.registry
+from mmgan_lite.models import HingeGANLoss
 from mmgan_lite.registry import MODELS, SCOPE, Registry, build_part
 
 GAN = """dict(
@@ -128,3 +132,32 @@ def test_positional_arguments_still_work():
             self.area = size * scale
 
     assert Toy(3, scale=4).area == 12
+
+
+def test_a_class_that_takes_its_arguments_elsewhere_stays_as_it_is():
+    registry = Registry('toy', scope='toy')
+
+    @registry.register_module()
+    class Margin(NamedTuple):
+        size: float = 1.0
+
+    assert registry.build(dict(type='Margin', size=0.5)).size == 0.5
+    assert Margin(2.0).size == 2.0
+
+
+@pytest.mark.parametrize('loss', ['HingeGANLoss', HingeGANLoss])
+def test_the_name_or_class_of_a_part_is_no_part(loss):
+    with pytest.raises(ValueError, match=r"Pass loss=dict\(type='HingeGANLoss'\)\."):
+        build_part(MODELS, loss, 'loss')
+
+
+def test_a_part_in_a_part_of_ours_may_be_of_the_default_scope():
+    theirs = MMEngineRegistry('model', parent=mmengine.registry.MODELS, scope='theirs')
+    theirs.register_module('TheirAugmentation', module=nn.Identity)
+    cfg = dict(type='ConsistencyRegularizer', augmentation=dict(type='TheirAugmentation'))
+    try:
+        with DefaultScope.overwrite_default_scope('theirs'):
+            part = build_part(MODELS, cfg, 'regularizer')
+    finally:
+        mmengine.registry.MODELS.children.pop('theirs')
+    assert type(part.augmentation) is nn.Identity

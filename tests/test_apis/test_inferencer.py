@@ -197,6 +197,8 @@ def test_published_file_is_the_same_to_the_bit(inferencer, tmp_path):
         assert torch.equal(
             call(read)['predictions']['images'], call(inferencer)['predictions']['images']
         )
+    with pytest.raises(ValueError, match=r'use_ema must be True for a published file of the aver'):
+        read(2, use_ema=False)
     with pytest.raises(ValueError, match=r'model must be None for .*, which has its config inside'):
         GANInferencer(config(), path)
     with pytest.raises(ValueError, match=r'got a generator that is published'):

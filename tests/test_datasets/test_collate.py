@@ -53,3 +53,9 @@ def test_images_of_different_shape_in_a_batch():
     items = [{'inputs': torch.zeros(1, 4, 4)}, {'inputs': torch.zeros(1, 4, 5)}]
     with pytest.raises(ValueError, match=r'got \(1, 4, 4\) and \(1, 4, 5\)\. Resize them'):
         image_collate(items)
+
+
+@pytest.mark.parametrize('item', [dict(img=3, gt_label=1), (torch.zeros(1, 4, 4), 1)])
+def test_items_without_an_image(item):
+    with pytest.raises(ValueError, match=r"hold the image under 'inputs', got .*PackImage"):
+        image_collate([item])

@@ -3,10 +3,13 @@
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
 from mmengine.runner import Runner
+from PIL import Image
 
 from mmgan_lite.engine.stop_signals import StopSignals
 
@@ -82,3 +85,18 @@ def test_only_the_main_thread_may_take_them_over():
     thread.start()
     thread.join()
     assert found == [False]
+
+
+def test_workers_end_with_the_training(repo, tmp_path):
+    """They outlive a SIGTERM by a minute, and must not keep a training that is done so long."""
+    for name in 'ab':
+        Image.new('RGB', (16, 16)).save(tmp_path / f'{name}.png')
+    (tmp_path / 'config.py').write_text(
+        "_base_ = __import__('mmgan_lite').config_path('dcgan/dcgan_folder-64x64.py')\n"
+        'train_dataloader = dict(batch_size=2, num_workers=1)\n'
+        f"train_dataloader['dataset'] = dict(data_root={str(tmp_path)!r})\n"
+        'model = dict(generator=dict(base_channels=1), discriminator=dict(base_channels=1))\n'
+        'train_cfg = dict(max_iters=1)\n'
+    )
+    command = [sys.executable, repo / 'tools/train.py', 'config.py']
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=50)

@@ -687,6 +687,13 @@ def test_classifier_and_its_loss_come_together():
         linear_gan(auxiliary_loss=dict(type='AuxiliaryClassifierLoss'))
 
 
+def test_a_regularizer_must_not_hide_the_objective_in_the_log():
+    regularizer = SumOfLogits()
+    regularizer.name = 'disc'
+    with pytest.raises(ValueError, match="must not be 'disc': 'loss_disc' in the log"):
+        linear_gan(regularizers=[regularizer])
+
+
 def test_two_regularizers_of_one_kind():
     with pytest.raises(ValueError, match="must each be of another kind, got 2 of 'sum'"):
         linear_gan(regularizers=[SumOfLogits(), SumOfLogits()])

@@ -80,3 +80,23 @@ def test_resume_continues_from_the_saved_weights(config):
     runner.train()  # nothing is left to train
     for key, value in runner.model.state_dict().items():
         assert torch.equal(value, saved[key]), key
+
+
+@pytest.mark.parametrize('resume', [True, False])
+def test_a_checkpoint_of_another_model(config, resume):
+    Runner.from_cfg(config(3)).train()
+    cfg = config(5)
+    cfg.load_from = str(Path(cfg.work_dir) / 'iter_3.pth')
+    cfg.resume = resume
+    cfg.model.generator.latent_dim += 1
+    if resume:
+        expected = r'resume must be given a checkpoint of this model, but 2 weights of .*iter_3.pth'
+        with pytest.raises(ValueError, match=expected):
+            Runner.from_cfg(cfg).train()
+        return
+    # To take over what fits is a way to begin. To take over nothing is a mistake.
+    Runner.from_cfg(cfg).train()
+    torch.save(dict(meta={}, state_dict=dict(other=torch.zeros(1))), cfg.load_from)
+    cfg.experiment_name += '_again'
+    with pytest.raises(ValueError, match=r'load_from must be given a checkpoint of this model'):
+        Runner.from_cfg(cfg).train()

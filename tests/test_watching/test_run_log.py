@@ -297,3 +297,11 @@ def test_real_log_of_mmengine(work_dir):
     assert found['Python'] == values['Python'].strip()
     assert set(found) >= {'sys.platform', 'Python', 'PyTorch', 'MMEngine'}
     assert json.dumps(found)
+
+
+def test_a_test_has_a_floor_of_its_own(work_dir):
+    work_dir.train(A, [20, 40], loss_gen=1.0).evaluate(A, 20, 3.0).evaluate(A, None, 2.0)
+    path = work_dir.path / A / 'evaluations.jsonl'
+    validation, test = path.read_text().splitlines()
+    path.write_text(f'{validation}\n{test.replace("0.25", "22.0")}\n')
+    assert RunLog(work_dir.path).curves['FID[pixels]'].floor == 0.25

@@ -24,21 +24,26 @@ def check_model(walk: ConfigWalk) -> Any:
     try:
         with torch.device('meta'):
             return roots.MODELS.build(copy.deepcopy(cfg))
-    except Exception:
-        # A part may look at values, which nothing on the meta device has.
-        return _build_with_memory(walk, cfg)
-
-
-def _build_with_memory(walk: ConfigWalk, cfg: dict[str, Any]) -> Any:
-    try:
-        return roots.MODELS.build(copy.deepcopy(cfg)).to('meta')
     except Exception as error:  # whatever a class may raise
-        before = walk.noted
-        for key, value in cfg.items():
-            _build_parts_in(walk, f'model.{key}', key, value)
-        if walk.noted == before:
-            walk.note('model', sentence(error))
-        return None
+        return _build_anew(walk, cfg, 'cpu' if looked_at_values(error) else 'meta')
+
+
+def _build_anew(walk: ConfigWalk, cfg: dict[str, Any], device: str) -> Any:
+    with torch.device(device):
+        try:
+            return roots.MODELS.build(copy.deepcopy(cfg)).to('meta')
+        except Exception as error:
+            before = walk.noted
+            for key, value in cfg.items():
+                _build_parts_in(walk, f'model.{key}', key, value)
+            if walk.noted == before:
+                walk.note('model', sentence(error))
+            return None
+
+
+def looked_at_values(error: Exception) -> bool:
+    """Whether it comes of values, which nothing on the meta device has, and is no mistake."""
+    return 'meta' in str(error)
 
 
 def _build_parts_in(walk: ConfigWalk, path: str, key: str, value: Any) -> None:

@@ -8,6 +8,7 @@ import torch
 from mmengine.optim import AmpOptimWrapper, OptimWrapperDict
 from torch import nn
 
+from mmgan_lite.apis.config_rules.model_rules import looked_at_values
 from mmgan_lite.apis.config_rules.walk import ConfigWalk, find, sentence
 from mmgan_lite.apis.signatures import name_of
 from mmgan_lite.config_keys import did_you_mean
@@ -64,9 +65,11 @@ def check_optim_wrapper(walk: ConfigWalk, model: Any) -> Any:
     settings = dict(paramwise_cfg=given.pop('paramwise_cfg', None))
     try:
         return target(optim_wrapper_cfg=copy.deepcopy(given), **settings)(model)
-    except Exception:
-        # It may look at values, which nothing on the meta device has.
-        model = copy.deepcopy(model).to_empty(device='cpu')
+    except Exception as error:
+        if not looked_at_values(error):
+            walk.note('optim_wrapper', sentence(error))
+            return None
+    model = copy.deepcopy(model).to_empty(device='cpu')
     for parameter in model.parameters():
         nn.init.zeros_(parameter)
     try:

@@ -1,10 +1,12 @@
 """Data loaders, data sets and evaluators."""
 
 import pytest
+from mmengine.dataset import BaseDataset
+from mmengine.evaluator import BaseMetric
 
 import mmgan_lite
 from mmgan_lite.apis.config_rules.data_rules import image_shape_of
-from mmgan_lite.registry import DATASETS
+from mmgan_lite.registry import DATASETS, METRICS
 
 LOADER, EVALUATOR = 'train_dataloader', 'val_evaluator'
 
@@ -134,3 +136,36 @@ def test_pipelines(mistakes):
 )
 def test_shapes_that_are_known_without_data(cfg, shape):
     assert image_shape_of(DATASETS.build({**cfg, 'lazy_init': True})) == shape
+
+
+def test_functions_need_their_project(mistakes):
+    found = mistakes({'train_dataloader.collate_fn.type': 'image_collate'})
+    assert list(found) == ['train_dataloader.collate_fn.type']
+    assert "Set type='mmgan_lite.image_collate'." in found['train_dataloader.collate_fn.type']
+
+
+def test_a_sampler_of_torch(mistakes):
+    assert mistakes({'train_dataloader.sampler': None, 'train_dataloader.shuffle': True}) == {}
+
+
+def test_a_metric_may_be_named_like_an_evaluator(mistakes):
+    class MeanEvaluator(BaseMetric):
+        def process(self, data_batch, data_samples): ...
+
+        def compute_metrics(self, results): ...
+
+    METRICS.register_module(module=MeanEvaluator)
+    try:
+        assert mistakes({'val_evaluator': dict(type='MeanEvaluator')}) == {}
+    finally:
+        METRICS.module_dict.pop('MeanEvaluator')
+
+
+def test_data_of_others_are_not_built(mistakes):
+    """They may read all there is."""
+
+    class Reads(BaseDataset):
+        def __init__(self, lazy_init=False):
+            raise AssertionError
+
+    assert mistakes({'train_dataloader.dataset': dict(type=Reads)}) == {}

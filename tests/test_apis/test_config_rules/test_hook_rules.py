@@ -1,6 +1,9 @@
 """Hooks."""
 
+import functools
+
 import pytest
+from mmengine.hooks import Hook
 
 ANNEALED = dict(start=1, end=0, iterations=5)
 
@@ -78,3 +81,35 @@ def test_a_misspelt_default_hook_would_be_there_twice(cfg, mistakes):
     ((place, text),) = mistakes({}).items()
     assert place == 'default_hooks.checkpointt'
     assert text.endswith("Did you mean 'checkpoint'?")
+
+
+class Theirs(Hook):
+    """Of another project, with ways of its own: -1 is never, and an epoch is what it says."""
+
+    by_epoch = True
+
+    def __init__(self, interval=1):
+        self.interval = interval
+
+
+def make_hook(interval):
+    return Theirs(interval)
+
+
+@pytest.mark.parametrize(
+    'hook',
+    [
+        dict(type=Theirs, interval=-1),
+        dict(type=Theirs, interval=0),
+        dict(type=make_hook, interval=3),
+        dict(type=functools.partial(Theirs, 2)),
+        dict(type=functools.partial(Theirs), interval=3),
+    ],
+)
+def test_hooks_of_others_know_their_own_settings(mistakes, hook):
+    assert mistakes(custom(**hook)) == {}
+
+
+def test_what_a_partial_has_is_no_longer_taken(mistakes):
+    found = mistakes(custom(type=functools.partial(Theirs, 2), intervall=3))
+    assert 'is no argument of Theirs' in found['custom_hooks[0].intervall']

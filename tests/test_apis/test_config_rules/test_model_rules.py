@@ -1,6 +1,8 @@
 """What building a model refuses, without memory for it."""
 
 import pytest
+import torch
+from torch import nn
 
 
 @pytest.mark.parametrize(
@@ -36,3 +38,18 @@ def test_each_part_tells_its_own(mistakes):
 def test_large_networks_take_no_memory(mistakes):
     """8 GB in float32, and seconds to fill with numbers."""
     assert mistakes({'model.generator.hidden_dims': (2**15, 2**16)}) == {}
+
+
+def test_a_part_may_look_at_values(mistakes):
+    """On the meta device there are none, and that is no mistake of the part."""
+
+    class LooksAtValues(nn.Flatten):
+        def __init__(self, rate=0.1):
+            super().__init__()
+            if rate < 0:
+                raise ValueError('rate must be at least 0.')
+            self.rates = [value.item() for value in torch.linspace(0, rate, 3)]
+
+    assert mistakes({'model.augmentation': dict(type=LooksAtValues)}) == {}
+    found = mistakes({'model.augmentation': dict(type=LooksAtValues, rate=-1)})
+    assert 'rate must be at least 0.' in found['model.augmentation']

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 
 GENERATOR = 'optim_wrapper.generator'
 ADAM = dict(type='Adam', lr=1e-3)
@@ -116,3 +117,39 @@ def test_a_wrapper_for_gpus_is_right_on_a_machine_without(mistakes, monkeypatch)
     wrappers = ('generator', 'discriminator')
     assert mistakes({f'optim_wrapper.{n}.type': 'AmpOptimWrapper' for n in wrappers}) == {}
     assert mistakes({f'{GENERATOR}.los_scale': 9}).keys() == {f'{GENERATOR}.los_scale'}
+
+
+class LooksAtValues(torch.optim.SGD):
+    def __init__(self, params, lr=0.1):
+        params = list(params)
+        self.norm = sum(parameter.norm().item() for parameter in params)
+        super().__init__(params, lr)
+
+
+class OnlyMatrices(torch.optim.SGD):
+    def __init__(self, params, lr=0.1):
+        params = list(params)
+        if any(parameter.ndim != 2 for parameter in params):
+            raise ValueError('params must be matrices.')
+        super().__init__(params, lr)
+
+
+class WithoutBias(nn.Linear):
+    image_shape = (1, 28, 28)
+
+    def __init__(self):
+        super().__init__(784, 1, bias=False)
+
+    def forward(self, images):
+        return super().forward(images.flatten(1))[:, 0]
+
+
+def test_an_optimizer_may_look_at_values(mistakes):
+    assert mistakes({'optim_wrapper.generator': dict(optimizer=dict(type=LooksAtValues))}) == {}
+
+
+def test_an_optimizer_may_take_the_parameters_of_its_network_alone(mistakes):
+    wrapper = {'optim_wrapper.discriminator': dict(optimizer=dict(type=OnlyMatrices))}
+    assert mistakes({'model.discriminator': dict(type=WithoutBias), **wrapper}) == {}
+    wrapper = {'optim_wrapper.generator': dict(optimizer=dict(type=OnlyMatrices))}
+    assert 'params must be matrices' in mistakes(wrapper)['optim_wrapper.generator.optimizer']
