@@ -440,7 +440,7 @@ def _read_image(
     except Exception as error:
         raise _UnreadableError(
             f"'{path}' must be a readable image, got {type(error).__name__}: {error}. "
-            'Replace the file, or move it out of data_root.'
+            'Replace the file, move it out of data_root, or allow for some by max_corrupt.'
         ) from error
     if image.mode.startswith(('I', 'F')):
         raise ValueError(

@@ -34,11 +34,16 @@ def count_doublings(image_shape: Sequence[int]) -> tuple[tuple[int, int], int]:
     start = height >> doublings, width >> doublings
     reached = start[0] << doublings, start[1] << doublings
     if doublings == 0 or reached != (height, width) or not set(start) <= set(START_SIDES):
+        remedy = (
+            f'Pass image_shape=({colours}, 32, 32), or another of them, and resize the images in '
+            'the dataset.'
+        )
+        if width <= 4 < colours:  # as in an image file
+            remedy = f'Channels come first: pass image_shape=({width}, {colours}, {height}).'
         raise ValueError(
             'image_shape must have sides of 4, 5, 6 or 7 times the same power of two '
             '(8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, ..., 128, ...), '
-            f'got {(colours, height, width)}. Pass image_shape=({colours}, 32, 32), or another of '
-            'them, and resize the images in the dataset.'
+            f'got {(colours, height, width)}. {remedy}'
         )
     return start, doublings
 

@@ -45,6 +45,8 @@ def test_impossible_sizes_are_named():
         count_doublings((3, 30, 30))
     with pytest.raises(ValueError, match=r'Pass image_shape=\(3, 32, 32\)'):
         count_doublings((3, 4, 4))
+    with pytest.raises(ValueError, match=r'Channels come first: pass image_shape=\(3, 32, 64\)'):
+        count_doublings((32, 64, 3))
 
 
 def test_one_number_stands_for_all_stages():
