@@ -538,7 +538,7 @@ class GAN(BaseModel):
             if labels is not None:
                 raise ValueError(
                     'labels must be None for a model without classes (num_classes=None), '
-                    f'got {labels}. Train a conditional model to choose classes.'
+                    f'got {str(labels):.60}. Train a conditional model to choose classes.'
                 )
             return None
         if labels is None:

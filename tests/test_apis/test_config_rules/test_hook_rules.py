@@ -111,5 +111,5 @@ def test_hooks_of_others_know_their_own_settings(mistakes, hook):
 
 
 def test_what_a_partial_has_is_no_longer_taken(mistakes):
-    found = mistakes(custom(type=functools.partial(Theirs, 2), intervall=3))
-    assert 'is no argument of Theirs' in found['custom_hooks[0].intervall']
+    found = mistakes(custom(type=functools.partial(Theirs, 2), period=3))
+    assert 'is no argument of Theirs' in found['custom_hooks[0].period']
