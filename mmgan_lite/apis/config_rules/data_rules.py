@@ -50,8 +50,10 @@ def _check_loader(walk: ConfigWalk, path: str, must_end: bool) -> Any:
         walk.note(f'{path}.{key}', text)
     needed = ('dataset',) if cfg.get('batch_sampler') else ('dataset', 'sampler', 'batch_size')
     for key in needed:
-        # The Runner asks for a sampler, and torch takes None for one of its own.
-        if cfg.get(key) is None and not (key == 'sampler' and key in cfg):
+        # The Runner asks for a sampler. For None torch takes one of its own, in the order of
+        # ``shuffle``; without that it is more likely forgotten than meant.
+        torch_samples = key == 'sampler' and key in cfg and 'shuffle' in cfg
+        if cfg.get(key) is None and not torch_samples:
             walk.note(f'{path}.{key}', 'is missing, and the data loader needs it.')
     if not problems:
         plain = {key: value for key, value in given.items() if key not in _PARTS}
