@@ -96,7 +96,8 @@ def test_a_checkpoint_of_another_model(config, resume):
         return
     # To take over what fits is a way to begin. To take over nothing is a mistake.
     Runner.from_cfg(cfg).train()
-    torch.save(dict(meta={}, state_dict=dict(other=torch.zeros(1))), cfg.load_from)
+    others = {'other': torch.zeros(1), 'generator_ema.steps': torch.tensor(3)}
+    torch.save(dict(meta={}, state_dict=others), cfg.load_from)
     cfg.experiment_name += '_again'
     with pytest.raises(ValueError, match=r'load_from must be given a checkpoint of this model'):
         Runner.from_cfg(cfg).train()

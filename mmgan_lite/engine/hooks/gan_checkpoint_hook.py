@@ -532,7 +532,9 @@ def _check_weights(runner: Runner, found: Mapping[str, Tensor]) -> None:
         for name in dict.fromkeys([*expected, *found])
         if name not in expected or name not in found or expected[name].shape != found[name].shape
     ]
-    if not differing or (not runner._resume and len(differing) < len({*expected, *found})):
+    # Counts, such as those of an average, have one name and shape in all models.
+    fitting = [name for name in expected if expected[name].ndim and name not in differing]
+    if not differing or (fitting and not runner._resume):
         return
     what = 'resume' if runner._resume else 'load_from'
     remedy = (
