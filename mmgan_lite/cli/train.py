@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.runner import Runner
+from mmengine.registry import RUNNERS
 
 from mmgan_lite.apis.config_check import require_valid
 from mmgan_lite.cli.options import (
@@ -75,4 +75,4 @@ def main() -> None:
         sys.exit(str(error))
     make_folder('--work-dir', cfg.work_dir)
     set_launcher(cfg, args)
-    Runner.from_cfg(cfg).train()
+    RUNNERS.build(cfg).train()  # a Runner, if the config names no runner_type

@@ -1,5 +1,6 @@
 """Training from the command line."""
 
+import os
 import sys
 
 import pytest
@@ -25,6 +26,25 @@ def test_resume_finds_the_newest_checkpoint(tool, trained):
     arguments = ('--resume', trained / 'iter_2.pth', '--work-dir', other)
     tool('train', config, *arguments, '--cfg-options', *options)
     assert torch.load(other / 'iter_3.pth')['meta']['iter'] == 3
+
+
+def test_a_runner_of_ones_own(tool, tmp_path, monkeypatch):
+    monkeypatch.setenv('PYTHONPATH', str(tmp_path), prepend=os.pathsep)
+    (tmp_path / 'runner_of_a_user.py').write_text(
+        'from mmengine.registry import RUNNERS\n'
+        'from mmengine.runner import Runner\n\n\n'
+        '@RUNNERS.register_module()\n'
+        'class UsersRunner(Runner):\n'
+        '    def train(self):\n'
+        "        print('trained by', type(self).__name__)\n"
+    )
+    config = tmp_path / 'config.py'
+    config.write_text(
+        f'_base_ = {str(tool.configs / "gan_mlp_digits-28x28.py")!r}\n'
+        "custom_imports = dict(imports=['runner_of_a_user'])\nrunner_type = 'UsersRunner'\n"
+    )
+    result = tool('train', config)
+    assert 'trained by UsersRunner' in result.stdout
 
 
 def test_scheduler_that_lacks_a_network(tool, tmp_path):

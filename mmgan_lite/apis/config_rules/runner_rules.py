@@ -22,6 +22,8 @@ def check_top_level(walk: ConfigWalk) -> None:
     """Check that each key is read, is of its type, and has what it cannot do without."""
     for key, text in unknown_keys(walk.cfg).items():
         walk.note(key, text)
+    if 'runner_type' in walk.cfg:
+        walk.resolve('runner_type', walk.cfg['runner_type'], 'RUNNERS')
     given = {key: value for key, value in walk.cfg.items() if key in RUNNER_KEYS}
     # Absent is the same as None, and the command that trains chooses a folder.
     given = {key: value for key, value in given.items() if value is not None}

@@ -82,3 +82,9 @@ def test_every_absent_entry_of_a_group(mistakes):
     text = 'is missing, and val_evaluator cannot do without it.'
     absent = ('val_cfg', 'val_dataloader')
     assert mistakes(dict.fromkeys(absent)) == dict.fromkeys(absent, text)
+
+
+def test_type_of_the_runner(mistakes):
+    assert mistakes({'runner_type': 'FlexibleRunner'}) == {}
+    found = mistakes({'runner_type': 'FlexiblRunner'})
+    assert "Did you mean 'FlexibleRunner'?" in found['runner_type']
