@@ -23,7 +23,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # These need torch, so they are imported when somebody asks for them.
     if name in ('GANInferencer', 'get_model'):
-        from mmgan_lite import apis
+        from mmgan_lite import inference
 
-        return getattr(apis, name)
+        return getattr(inference, name)
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -25,7 +25,7 @@ import torch
 from mmengine.logging import HistoryBuffer, print_log
 from mmengine.runner import CheckpointLoader
 
-from mmgan_lite.whole_files import whole_file
+from mmgan_lite.utils.atomic_io import atomic_write
 
 _FORCE, _FORCE_NOT = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
 # In an old checkpoint one of these comes first.
@@ -295,7 +295,7 @@ def write_sealed(data: bytes, path: str | Path) -> None:
     digest = hashlib.sha256(body)
     digest.update(end + written.encode())
     seal = f'mmgan_lite sha256={digest.hexdigest()} {written}'
-    with whole_file(path) as temporary, open(temporary, 'wb') as file:
+    with atomic_write(path) as temporary, open(temporary, 'wb') as file:
         file.write(body)
         file.write(end + seal.encode())
 

@@ -16,7 +16,7 @@ from mmengine import registry as mmengine_registry
 from mmengine.registry import Registry as MMEngineRegistry
 from torch import nn
 
-from mmgan_lite.old_names import check_name
+from mmgan_lite.utils.migration import check_name
 
 SCOPE = 'mmgan_lite'
 
@@ -142,5 +142,5 @@ TASK_UTILS = _child('task util', mmengine_registry.TASK_UTILS)
 VISUALIZERS = _child('visualizer', mmengine_registry.VISUALIZERS)
 VISBACKENDS = _child('vis backend', mmengine_registry.VISBACKENDS)
 LOG_PROCESSORS = _child('log processor', mmengine_registry.LOG_PROCESSORS)
-INFERENCERS = _child('inferencer', mmengine_registry.INFERENCERS, 'mmgan_lite.apis')
+INFERENCERS = _child('inferencer', mmengine_registry.INFERENCERS, 'mmgan_lite.inference')
 FUNCTIONS = _child('function', mmengine_registry.FUNCTIONS, 'mmgan_lite.datasets')

@@ -9,7 +9,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmgan_lite.apis import check_config
+from mmgan_lite.config_validation import check_config
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 PATHS = sorted(

@@ -47,7 +47,7 @@ def test_each_registry_of_mmengine_has_a_child():
 
 def test_gan_builds_in_a_fresh_process_with_nothing_imported(tmp_path):
     code = f'from mmengine.registry import MODELS; print(type(MODELS.build({GAN}).generator))'
-    assert 'mmgan_lite.models.generators.mlp.MLPGenerator' in run(code, tmp_path).stdout
+    assert 'mmgan_lite.models.networks.mlp.MLPGenerator' in run(code, tmp_path).stdout
 
 
 def test_inner_types_are_ours_under_another_default_scope(tmp_path, monkeypatch, repo):
@@ -70,7 +70,7 @@ def test_inner_types_are_ours_under_another_default_scope(tmp_path, monkeypatch,
     )
     assert run(code, tmp_path).stdout.split() == [
         'othergan.registry',
-        'mmgan_lite.models.generators.mlp',
+        'mmgan_lite.models.networks.mlp',
     ]
 
 

@@ -20,7 +20,6 @@ from mmengine.dist import is_main_process
 from rich.console import Console
 from rich.table import Table
 
-from mmgan_lite.apis.benchmarking import benchmark_data, benchmark_training, profile_training
 from mmgan_lite.cli.options import (
     add_config,
     add_data_root,
@@ -29,8 +28,13 @@ from mmgan_lite.cli.options import (
     load_config,
     set_launcher,
 )
-from mmgan_lite.environment import available_cores, machine, versions
-from mmgan_lite.whole_files import whole_file
+from mmgan_lite.engine.benchmark.measurement import (
+    benchmark_data,
+    benchmark_training,
+    profile_training,
+)
+from mmgan_lite.utils.atomic_io import atomic_write
+from mmgan_lite.utils.environment import available_cores, machine, versions
 
 # In this order, and under these names, in the table.
 _ROWS = {
@@ -152,7 +156,7 @@ def main() -> None:
     else:
         print_scaling(report)
     if args.out is not None:
-        with whole_file(args.out) as temporary:
+        with atomic_write(args.out) as temporary:
             temporary.write_text(json.dumps(report, indent=2) + '\n')
 
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torchvision.utils import make_grid
 
-from mmgan_lite.apis import save_png
 from mmgan_lite.cli.options import add_config, add_data_root, check_file, load_config, writing
+from mmgan_lite.visualization.image_grid import save_png
 
 
 def parse_args() -> argparse.Namespace:

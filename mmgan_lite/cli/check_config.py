@@ -8,8 +8,8 @@ import sys
 
 from mmengine.config import Config
 
-from mmgan_lite.apis import check_config
 from mmgan_lite.cli.options import add_cfg_options, read_config
+from mmgan_lite.config_validation import check_config
 
 
 def parse_args() -> argparse.Namespace:

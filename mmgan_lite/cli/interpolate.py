@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from mmgan_lite.apis import GANInferencer, enlarge, save_gif, save_png
 from mmgan_lite.cli.options import (
     add_weights,
     check_folder,
@@ -17,6 +16,8 @@ from mmgan_lite.cli.options import (
     parse_labels,
     writing,
 )
+from mmgan_lite.inference import GANInferencer
+from mmgan_lite.visualization.image_grid import enlarge, save_gif, save_png
 
 # A digit of 28 pixels is shown at 112.
 _SHOWN_PIXELS = 112

@@ -15,7 +15,7 @@ from mmengine.config import Config, DictAction
 from mmgan_lite.catalog import config_path, set_data_root
 
 if TYPE_CHECKING:
-    from mmgan_lite.apis import GANInferencer
+    from mmgan_lite.inference import GANInferencer
 
 # What MMEngine reads.
 _CONFIG_SUFFIXES = ('.py', '.json', '.yaml', '.yml')
@@ -104,7 +104,7 @@ def add_launcher(parser: argparse.ArgumentParser) -> None:
 def set_launcher(cfg: Config, args: argparse.Namespace) -> None:
     """Hand the launcher to the Runner, and connect the processes that it started."""
     # Loads the Runner, which a command that only prints a config does without.
-    from mmgan_lite.apis import connect_processes
+    from mmgan_lite.engine.processes import connect_processes
 
     cfg.launcher = args.launcher
     if args.launcher == 'pytorch':
@@ -166,7 +166,7 @@ def load_inferencer(args: argparse.Namespace) -> 'GANInferencer':
         ValueError: As from ``GANInferencer``.
     """
     # Loads torch, which a command that only prints a config does without.
-    from mmgan_lite.apis import GANInferencer
+    from mmgan_lite.inference import GANInferencer
 
     *configs, checkpoint = args.files
     if len(configs) > 1:

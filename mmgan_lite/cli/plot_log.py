@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from mmgan_lite.cli.options import check_file, writing
-from mmgan_lite.watching import RunLog, plot_runs
+from mmgan_lite.visualization import RunLog, plot_runs
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:

@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from mmgan_lite.cli.options import check_file, writing
-from mmgan_lite.watching import RunLog, write_page
+from mmgan_lite.visualization import RunLog, write_page
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:

@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from mmgan_lite.apis import make_picture, save_png
-from mmgan_lite.apis.pictures import atomic_path
 from mmgan_lite.cli.options import (
     add_weights,
     check_folder,
@@ -18,6 +16,7 @@ from mmgan_lite.cli.options import (
     parse_labels,
     writing,
 )
+from mmgan_lite.visualization.image_grid import atomic_path, make_picture, save_png
 
 GRID_IMAGES = 100
 

@@ -13,7 +13,6 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
-from mmgan_lite.apis import get_model
 from mmgan_lite.cli.options import (
     add_config,
     add_data_root,
@@ -26,7 +25,8 @@ from mmgan_lite.cli.options import (
     set_safe_loading,
     writing,
 )
-from mmgan_lite.whole_files import whole_file
+from mmgan_lite.inference import get_model
+from mmgan_lite.utils.atomic_io import atomic_write
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
@@ -103,5 +103,5 @@ def main() -> None:
         summary = summarize(metrics, runner.test_loop.evaluator, args)
         with writing('--out', args.out):
             args.out.parent.mkdir(parents=True, exist_ok=True)
-            with whole_file(args.out) as temporary:
+            with atomic_write(args.out) as temporary:
                 temporary.write_text(json.dumps(summary, indent=2) + '\n')

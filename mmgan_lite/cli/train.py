@@ -9,7 +9,6 @@ from pathlib import Path
 
 from mmengine.registry import RUNNERS
 
-from mmgan_lite.apis.config_check import require_valid
 from mmgan_lite.cli.options import (
     add_config,
     add_data_root,
@@ -20,6 +19,7 @@ from mmgan_lite.cli.options import (
     set_launcher,
     set_safe_loading,
 )
+from mmgan_lite.config_validation.config_check import require_valid
 
 
 def parse_args() -> argparse.Namespace:

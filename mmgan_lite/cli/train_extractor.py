@@ -15,11 +15,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmgan_lite.apis.model import find_device
 from mmgan_lite.cli.options import check_file, writing
 from mmgan_lite.datasets import MNISTDataset
 from mmgan_lite.evaluation.extractors.mnist_classifier import DigitNetwork, scale_images
-from mmgan_lite.whole_files import whole_file
+from mmgan_lite.inference.model import find_device
+from mmgan_lite.utils.atomic_io import atomic_write
 
 _MAX_LEARNING_RATE = 4e-3
 
@@ -153,7 +153,7 @@ def main() -> None:
     content = safetensors.torch.save(network.state_dict(), metadata)
     with writing('--out', args.out):
         args.out.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(args.out) as temporary:
+        with atomic_write(args.out) as temporary:
             temporary.write_bytes(content)
     sha256 = hashlib.sha256(content).hexdigest()
     print(f'{score:.2%} of the {len(test_set):,} test images; {args.out} has sha256 {sha256}')

@@ -10,7 +10,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from mmgan_lite.datasets.sums import SUMS, file_hash, read_sums
+from mmgan_lite.datasets.checksums import SUMS, file_hash, read_checksums
 
 
 def check_split(split: str, num_train: int) -> str:
@@ -47,8 +47,9 @@ def obtain_files(
         needed: The files that must be there.
         provided: All that a download brings along and is to be kept.
         download: Fetch what is absent; one process of a machine does, and the others wait.
-        note_sums: Note the sha256 of what is fetched beside it, for ``check_sums``. torchvision
-            compares what it fetches with sums of its own, but for some sets those of archives only.
+        note_sums: Note the sha256 of what is fetched beside it, for ``verify_checksums``.
+            torchvision compares what it fetches with sums of its own, but for some sets those of
+            archives only.
 
     Returns:
         The path of the folder.
@@ -102,7 +103,7 @@ def _download(
         target.mkdir(parents=True, exist_ok=True)
         absent = [name for name in names if not (target / name).exists()]
         if note_sums:  # before the files: one that is there without its sum is never checked
-            sums = read_sums(target) or {}
+            sums = read_checksums(target) or {}
             sums |= {name: file_hash(fetched / name) for name in absent}
             lines = ''.join(f'{sum_}  {name}\n' for name, sum_ in sorted(sums.items()))
             (fetched / SUMS).write_text(lines)

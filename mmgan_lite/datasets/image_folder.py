@@ -17,8 +17,8 @@ import torch
 from mmengine.dataset import BaseDataset
 from torch import Tensor
 
+from mmgan_lite.datasets.checksums import SUMS, read_checksums
 from mmgan_lite.datasets.in_memory import fingerprint_of, selector
-from mmgan_lite.datasets.sums import SUMS, read_sums
 from mmgan_lite.datasets.transforms import PackImage, build_transforms
 from mmgan_lite.registry import DATASETS
 
@@ -377,7 +377,7 @@ def _list_images(root: Path) -> tuple[list[str], list[str]]:
 
 def _sums_of(root: Path, files: list[str]) -> np.ndarray | None:
     """The sums that ``SHA256SUMS`` has of these files, uint8 ``(N, 32)``; None without a list."""
-    sums = read_sums(root)
+    sums = read_checksums(root)
     if sums is None:
         return None
     images = {name for name in sums if all(part[:1] != '.' for part in name.split(os.sep))}

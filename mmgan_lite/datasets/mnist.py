@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from mmgan_lite.datasets.checksums import file_hash, verify_checksums
 from mmgan_lite.datasets.downloads import check_split, obtain_files
 from mmgan_lite.datasets.in_memory import InMemoryImageDataset
-from mmgan_lite.datasets.sums import check_sums, file_hash
 from mmgan_lite.registry import DATASETS
 
 _FILES = {
@@ -86,7 +86,7 @@ class _IDXDataset(InMemoryImageDataset):
             download=self.download,
             note_sums=True,
         )
-        checked = check_sums(raw_folder, _FILES[self.split])
+        checked = verify_checksums(raw_folder, _FILES[self.split])
         for name in set(_FILES[self.split]) - checked:
             self._check_known(raw_folder / name)
         image_file, label_file = (raw_folder / name for name in _FILES[self.split])

@@ -22,11 +22,11 @@ from mmengine.dataset import BaseDataset
 from torch import Tensor
 
 from mmgan_lite import __version__
-from mmgan_lite.arguments import check_positive
+from mmgan_lite.datasets.checksums import file_hash
 from mmgan_lite.datasets.collate import ImageBatch
 from mmgan_lite.datasets.in_memory import InMemoryImageDataset, selector
-from mmgan_lite.datasets.sums import file_hash
 from mmgan_lite.registry import DATASETS
+from mmgan_lite.utils.validation import check_positive
 
 _IMAGES, _LABELS, _META = 'images.npy', 'labels.npy', 'meta.json'
 _ITEMS_AT_ONCE = 256

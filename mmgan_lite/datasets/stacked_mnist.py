@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmgan_lite.arguments import check_positive
 from mmgan_lite.datasets.in_memory import selector
 from mmgan_lite.datasets.mnist import _IDXDataset
 from mmgan_lite.registry import DATASETS
+from mmgan_lite.utils.validation import check_positive
 
 
 class StackedImages:

@@ -12,7 +12,6 @@ from mmengine.logging import print_log
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
-from mmgan_lite.arguments import check_positive
 from mmgan_lite.evaluation.cache import FeatureCache
 from mmgan_lite.evaluation.extraction import extract, stack_images
 from mmgan_lite.evaluation.extractors import Extracted, FeatureExtractor
@@ -20,6 +19,7 @@ from mmgan_lite.evaluation.metrics import Comparison, GANMetric, Samples
 from mmgan_lite.evaluation.report import Report, Score
 from mmgan_lite.evaluation.sampler import spread
 from mmgan_lite.registry import DATASETS, EVALUATOR, METRICS, MODELS, build_part
+from mmgan_lite.utils.validation import check_positive
 
 _BATCH = 250
 

@@ -6,8 +6,8 @@ import torch
 from mmengine.dist import get_dist_info
 from torch.utils.data import Sampler
 
-from mmgan_lite.arguments import check_positive
 from mmgan_lite.registry import DATA_SAMPLERS
+from mmgan_lite.utils.validation import check_positive
 
 
 @DATA_SAMPLERS.register_module()

@@ -5,10 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmgan_lite.arguments import check_positive
 from mmgan_lite.evaluation.extraction import extract
 from mmgan_lite.evaluation.extractors import FeatureExtractor, MNISTClassifier
-from mmgan_lite.evaluation.fidelity import frechet_distance
+from mmgan_lite.evaluation.torch_fidelity_adapter import frechet_distance
+from mmgan_lite.utils.validation import check_positive
 
 _BATCH = 250
 

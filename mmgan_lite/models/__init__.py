@@ -1,24 +1,10 @@
 """The GAN, its networks, its losses, and the way of a batch into it."""
 
-from mmgan_lite.models.augmentations import AdaptiveAugment, DiffAugment
-from mmgan_lite.models.averaged_model import ExponentialMovingAverage, HalfLifeMovingAverage
+from mmgan_lite.models.augmentation import AdaptiveAugment, DiffAugment
+from mmgan_lite.models.averaging import ExponentialMovingAverage, HalfLifeMovingAverage
 from mmgan_lite.models.data_preprocessor import ImageBatchPreprocessor
-from mmgan_lite.models.discriminators import (
-    DCGANDiscriminator,
-    MLPDiscriminator,
-    R3GANDiscriminator,
-    ResizeConvDiscriminator,
-    ResNetDiscriminator,
-)
 from mmgan_lite.models.distributed import GANDistributedDataParallel
 from mmgan_lite.models.gan import GAN
-from mmgan_lite.models.generators import (
-    DCGANGenerator,
-    MLPGenerator,
-    R3GANGenerator,
-    ResizeConvGenerator,
-    ResNetGenerator,
-)
 from mmgan_lite.models.latents import NormalLatents, TruncatedNormalLatents, UniformLatents
 from mmgan_lite.models.losses import (
     AdversarialLoss,
@@ -40,6 +26,18 @@ from mmgan_lite.models.losses import (
     RelativisticPairingGANLoss,
     SaturatingGANLoss,
     WassersteinGANLoss,
+)
+from mmgan_lite.models.networks import (
+    DCGANDiscriminator,
+    DCGANGenerator,
+    MLPDiscriminator,
+    MLPGenerator,
+    R3GANDiscriminator,
+    R3GANGenerator,
+    ResizeConvDiscriminator,
+    ResizeConvGenerator,
+    ResNetDiscriminator,
+    ResNetGenerator,
 )
 
 __all__ = [

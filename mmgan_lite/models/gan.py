@@ -14,11 +14,11 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmgan_lite.arguments import check_positive
 from mmgan_lite.models.cuda_graph import GraphedStep
 from mmgan_lite.models.layers import MinibatchStddev
 from mmgan_lite.models.modes import evaluating, frozen, frozen_statistics, unchanged_buffers
 from mmgan_lite.registry import MODELS, build_part
+from mmgan_lite.utils.validation import check_positive
 
 
 @MODELS.register_module()

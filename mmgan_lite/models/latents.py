@@ -6,8 +6,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from mmgan_lite.arguments import check_positive
 from mmgan_lite.registry import MODELS
+from mmgan_lite.utils.validation import check_positive
 
 
 @MODELS.register_module()

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mmgan_lite.cli.benchmark import parse_args, print_report, print_scaling
-from mmgan_lite.environment import available_cores
+from mmgan_lite.utils.environment import available_cores
 
 TINY = (
     '--iters',

@@ -8,8 +8,8 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
-from mmgan_lite.apis import GANInferencer
 from mmgan_lite.cli import interpolate
+from mmgan_lite.inference import GANInferencer
 from mmgan_lite.models import GAN
 
 

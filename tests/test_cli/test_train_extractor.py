@@ -26,7 +26,7 @@ def test_no_space_left_at_the_end(tiny_mnist_root, tmp_path, monkeypatch):
     def refuse(path):
         raise OSError(errno.ENOSPC, 'No space left on device')
 
-    monkeypatch.setattr(train_extractor, 'whole_file', refuse)
+    monkeypatch.setattr(train_extractor, 'atomic_write', refuse)
     options = ['--epochs', '1', '--batch-size', '10', '--device', 'cpu']
     out = ['--out', str(tmp_path / 'weights.safetensors')]
     monkeypatch.setattr('sys.argv', ['', *out, '--data-root', str(tiny_mnist_root), *options])

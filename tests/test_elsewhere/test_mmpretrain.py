@@ -128,7 +128,7 @@ def test_our_gan_in_their_scope_on_their_data(tmp_path, their_mnist):
     after = runner.model.state_dict()
     moved = {k.split('.')[0] for k in after if not torch.equal(before[k], after[k])}
     assert moved == {'generator', 'discriminator', 'generator_ema'}
-    assert module_of(runner.model.generator) == 'mmgan_lite.models.generators.mlp'
+    assert module_of(runner.model.generator) == 'mmgan_lite.models.networks.mlp'
     assert module_of(runner.train_dataloader.dataset) == 'mmpretrain.datasets.mnist'
     assert module_of(runner.visualizer) == 'mmpretrain.visualization.visualizer'
     for network in ('generator', 'discriminator'):

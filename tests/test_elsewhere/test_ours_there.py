@@ -234,8 +234,8 @@ def test_only_the_named_part_is_ours_and_both_networks_train(result_of, name, ou
 
 def test_whole_gan_takes_our_parts_beside_theirs_of_the_same_name(result_of):
     result = result_of('whole')
-    assert result['generator'] == 'mmgan_lite.models.generators.mlp.MLPGenerator'
-    assert result['discriminator'] == 'mmgan_lite.models.discriminators.mlp.MLPDiscriminator'
+    assert result['generator'] == 'mmgan_lite.models.networks.mlp.MLPGenerator'
+    assert result['discriminator'] == 'mmgan_lite.models.networks.mlp.MLPDiscriminator'
     assert result['loss'] == 'mmgan_lite.models.losses.adversarial.NonSaturatingGANLoss'
     assert result['dataset'] == 'otherproject.parts.EvenBlobs'
     assert result['iterations'] == 2

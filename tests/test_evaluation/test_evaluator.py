@@ -24,7 +24,7 @@ from mmgan_lite.evaluation import (
     ModuleExtractor,
     PrecisionRecall,
     SpreadSampler,
-    fidelity,
+    torch_fidelity_adapter,
 )
 from mmgan_lite.registry import EVALUATOR, METRICS
 
@@ -90,7 +90,7 @@ def feed(evaluator, fakes=FAKES, reals=REALS, labels=None, batch=7, **extra):
 def test_scores_are_those_of_the_features(make_evaluator):
     evaluator = make_evaluator()
     scores = feed(evaluator)
-    expected = fidelity.frechet_distance(floats(FAKES), floats(REALS))
+    expected = torch_fidelity_adapter.frechet_distance(floats(FAKES), floats(REALS))
     assert scores == {'FID[pixels]': pytest.approx(expected, rel=1e-5)}
     assert feed(evaluator) == pytest.approx(scores)  # nothing is left over from before
 
@@ -130,7 +130,7 @@ def test_floor_is_real_against_real(make_evaluator):
     evaluator = make_evaluator(train_dataset=train)
     feed(evaluator)
     chosen = torch.linspace(0, 89, 40).round().long()
-    expected = fidelity.frechet_distance(floats(TRAIN[chosen]), floats(REALS))
+    expected = torch_fidelity_adapter.frechet_distance(floats(TRAIN[chosen]), floats(REALS))
     assert evaluator.report.scores[0].floor == pytest.approx(expected, rel=1e-4)
     assert evaluator.report.floor == '40 images of unnamed training data'
 
@@ -144,7 +144,7 @@ def test_floor_of_halves(make_evaluator):
 
 def test_fewer_fakes_than_real_images(make_evaluator):
     evaluator = make_evaluator(num_samples=15)
-    expected = fidelity.frechet_distance(floats(FAKES[:15]), floats(REALS))
+    expected = torch_fidelity_adapter.frechet_distance(floats(FAKES[:15]), floats(REALS))
     assert feed(evaluator)['FID[pixels]'] == pytest.approx(expected, rel=1e-5)
     assert (evaluator.report.num_fakes, evaluator.report.num_reals) == (15, 40)
 
@@ -157,7 +157,7 @@ def test_more_fakes_than_real_images(make_evaluator):
         samples = [dict(fake_image=image) for image in FAKES[start : start + 7]]
         evaluator.process(samples, dict(inputs=repeated[start : start + 7]))
     scores = evaluator.evaluate(25)
-    expected = fidelity.frechet_distance(floats(FAKES), floats(REALS[:25]))
+    expected = torch_fidelity_adapter.frechet_distance(floats(FAKES), floats(REALS[:25]))
     assert scores['FID[pixels]'] == pytest.approx(expected, rel=1e-5)
 
 
@@ -195,7 +195,9 @@ def test_loader_that_leaves_images_out(make_evaluator):
     for start in range(0, 16, 8):
         samples = [dict(fake_image=image) for image in FAKES[start : start + 8]]
         evaluator.process(samples, dict(inputs=REALS[positions[start : start + 8]]))
-    expected = fidelity.frechet_distance(floats(FAKES[:15]), floats(REALS[positions[:15]]))
+    expected = torch_fidelity_adapter.frechet_distance(
+        floats(FAKES[:15]), floats(REALS[positions[:15]])
+    )
     assert evaluator.evaluate(40)['FID[pixels]'] == pytest.approx(expected, rel=1e-5)
     assert (evaluator.report.num_fakes, evaluator.report.num_reals) == (15, 15)
 
@@ -437,10 +439,10 @@ def test_two_processes_count_no_image_twice(torchrun, tmp_path):
     for rank in range(2):
         found = json.loads((cache / f'rank_{rank}.json').read_text())
         for name, num in (('same', 11), ('more', 20), ('less', 5)):
-            expected = fidelity.frechet_distance(floats(FAKES[:num]), reals)
+            expected = torch_fidelity_adapter.frechet_distance(floats(FAKES[:num]), reals)
             assert found[name] == [pytest.approx(expected, rel=1e-4), 11]
         chosen = list(SpreadSampler(range(11), 7))
-        expected = fidelity.frechet_distance(floats(FAKES[:7]), floats(REALS[chosen]))
+        expected = torch_fidelity_adapter.frechet_distance(floats(FAKES[:7]), floats(REALS[chosen]))
         assert found['spread'] == [pytest.approx(expected, rel=1e-4), 7]
         # An error of the process that computes reaches all.
         assert found['error'].startswith('The data loader must give images')

@@ -18,8 +18,8 @@ from kill_driver import check, config, equal
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmgan_lite.apis import connect_processes
 from mmgan_lite.checkpoints import read_checkpoint
+from mmgan_lite.engine.processes import connect_processes
 
 ITERATIONS = 60
 # In turn; each comes after this many iterations.

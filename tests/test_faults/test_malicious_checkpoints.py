@@ -12,7 +12,7 @@ from mmengine.runner import CheckpointLoader, Runner
 import mmgan_lite
 from mmgan_lite.checkpoints import read_checkpoint
 from mmgan_lite.cli import benchmark, sample, test, train
-from mmgan_lite.evaluation import ModuleExtractor, fidelity
+from mmgan_lite.evaluation import ModuleExtractor, torch_fidelity_adapter
 from mmgan_lite.evaluation.cache import FeatureCache
 from mmgan_lite.evaluation.extractors import InceptionV3, MNISTClassifier
 
@@ -162,7 +162,7 @@ def test_weights_of_extractors(tmp_path, ran, monkeypatch):
     with pytest.raises(ValueError, match="weights must be torch-fidelity's file"):
         InceptionV3(path)
     # Eight digits of a checksum can be had: then too nothing runs.
-    monkeypatch.setattr(fidelity, 'INCEPTION_SHA256', '')
+    monkeypatch.setattr(torch_fidelity_adapter, 'INCEPTION_SHA256', '')
     with pytest.raises(ValueError, match='io.open, which could run code'):
         InceptionV3(path)
 

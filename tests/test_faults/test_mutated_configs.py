@@ -8,7 +8,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmgan_lite.apis import check_config
+from mmgan_lite.config_validation import check_config
 
 _spec = importlib.util.spec_from_file_location(
     'mutations', Path(__file__).with_name('mutations.py')

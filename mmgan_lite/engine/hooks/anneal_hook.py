@@ -14,8 +14,8 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from mmgan_lite.arguments import check_positive
 from mmgan_lite.registry import HOOKS
+from mmgan_lite.utils.validation import check_positive
 
 _EXAMPLE = "dict(target='optimizer.*.lr', start=2e-4, end=0, iterations=10_000)"
 

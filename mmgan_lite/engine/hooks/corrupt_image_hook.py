@@ -5,8 +5,8 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmgan_lite.arguments import check_positive
 from mmgan_lite.registry import HOOKS
+from mmgan_lite.utils.validation import check_positive
 
 
 @HOOKS.register_module()

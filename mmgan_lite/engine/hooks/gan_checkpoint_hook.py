@@ -32,22 +32,22 @@ from mmgan_lite.checkpoints import (
     write_checkpoint,
     write_sealed,
 )
-from mmgan_lite.engine.data_position import (
+from mmgan_lite.engine.resume.dataloader_state import (
     can_begin_anywhere,
     go_on,
     number_batches,
     passes_made,
 )
-from mmgan_lite.engine.stop_signals import EXIT_CODE, StopSignals
-from mmgan_lite.engine.training_state import (
+from mmgan_lite.engine.resume.preemption import EXIT_CODE, StopSignals
+from mmgan_lite.engine.resume.rng_state import (
     get_partial_gradients,
     get_random_state,
     set_partial_gradients,
     set_random_state,
 )
-from mmgan_lite.engine.untrue_warnings import BATCHES_LOADED, GRADIENTS_LOST, UntrueWarnings
 from mmgan_lite.registry import HOOKS
-from mmgan_lite.whole_files import TEMPORARY_FILES, whole_file
+from mmgan_lite.utils.atomic_io import TEMPORARY_FILES, atomic_write
+from mmgan_lite.utils.log_filters import BATCHES_LOADED, GRADIENTS_LOST, UntrueWarnings
 
 _BACKEND = 'mmgan_lite_sealed'
 _KEY = 'training_state'
@@ -411,7 +411,7 @@ class GANCheckpointHook(mmengine.hooks.CheckpointHook):
                 backend_args=self.backend_args,
             )
             if is_main_process():
-                with whole_file(Path(runner.work_dir) / 'last_checkpoint') as temporary:
+                with atomic_write(Path(runner.work_dir) / 'last_checkpoint') as temporary:
                     temporary.write_text(path)
         except OSError as caught:
             error = _not_written(caught, path, runner.work_dir)

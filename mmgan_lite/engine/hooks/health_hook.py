@@ -13,10 +13,10 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
-from mmgan_lite.arguments import check_positive
 from mmgan_lite.engine.hooks.health_states import STATES, HealthWatch
 from mmgan_lite.engine.hooks.random_state import isolated_random_state
 from mmgan_lite.registry import HOOKS, MODELS, build_part
+from mmgan_lite.utils.validation import check_positive
 
 # With fewer images that have another of their class, diversity is that of all classes together.
 _MIN_MATED = 8

@@ -13,9 +13,9 @@ from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 from torch import Tensor
 
-from mmgan_lite.arguments import check_positive
 from mmgan_lite.checkpoints import newest_checkpoint, read_checkpoint
 from mmgan_lite.registry import HOOKS
+from mmgan_lite.utils.validation import check_positive
 
 _STATE = 'non_finite_guard'
 _REMEDY = (

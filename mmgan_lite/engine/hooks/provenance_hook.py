@@ -13,9 +13,9 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 import mmgan_lite
-from mmgan_lite.environment import git_state, machine, versions
 from mmgan_lite.registry import HOOKS
-from mmgan_lite.whole_files import whole_file
+from mmgan_lite.utils.atomic_io import atomic_write
+from mmgan_lite.utils.environment import git_state, machine, versions
 
 _FILE = 'provenance.json'
 
@@ -28,7 +28,7 @@ class ProvenanceHook(Hook):
 
     - ``time``, ``command``, ``working_directory``, ``processes``, ``seed``;
     - ``config``, all of it as text, and ``config_sha256``;
-    - ``versions`` and ``machine``, see :mod:`mmgan_lite.environment`;
+    - ``versions`` and ``machine``, see :mod:`mmgan_lite.utils.environment`;
     - ``git``: commit, and whether files differ from it, of the ``working_directory`` and of the
       ``package``; None where there is no working tree;
     - ``data``: the training data's class, number of images and hash, where the dataset has a
@@ -137,5 +137,5 @@ def _append(runner: Runner, path: Path, entry: dict) -> None:
                 f"'{path}' is not what ProvenanceHook writes ({type(error).__name__}: {error}). "
                 f"It is now '{aside.name}', and a new one begins."
             )
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(dict(runs=[*runs, entry]), indent=2))

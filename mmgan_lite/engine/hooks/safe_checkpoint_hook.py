@@ -9,9 +9,9 @@ from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner
 
-from mmgan_lite.arguments import check_positive
 from mmgan_lite.checkpoints import use_safe_loader
 from mmgan_lite.registry import HOOKS
+from mmgan_lite.utils.validation import check_positive
 
 # A dict with this key stands for an object that plain types cannot express.
 _KIND = 'mmgan_lite_kind'

@@ -11,10 +11,10 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import IterBasedTrainLoop, Runner
 from torch import Tensor
 
-from mmgan_lite.arguments import check_positive
 from mmgan_lite.engine.hooks.random_state import isolated_random_state
 from mmgan_lite.registry import HOOKS
-from mmgan_lite.whole_files import whole_file
+from mmgan_lite.utils.atomic_io import atomic_write
+from mmgan_lite.utils.validation import check_positive
 
 _GIF_MAX_FRAMES = 100
 _GIF_FRAME_MS = 100
@@ -203,7 +203,7 @@ class SampleVisualizationHook(Hook):
         # A resumed run may have been given another num_samples; an animation has one size.
         frames = [frame for frame in frames if frame.size == frames[-1].size]
         durations = [_GIF_FRAME_MS] * (len(frames) - 1) + [_GIF_LAST_FRAME_MS]
-        with whole_file(self._folder / 'training.gif') as path:
+        with atomic_write(self._folder / 'training.gif') as path:
             frames[0].save(
                 path,
                 format='GIF',
@@ -268,5 +268,5 @@ def _make_grid(images: Tensor, columns: int, source: str) -> np.ndarray:
 def _save_png(picture: np.ndarray, path: Path) -> None:
     from PIL import Image
 
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         Image.fromarray(picture).save(temporary, format='PNG')

@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from mmgan_lite.config_keys import unknown_keys
+from mmgan_lite.config_validation.config_keys import unknown_keys
 from mmgan_lite.registry import HOOKS
 
 

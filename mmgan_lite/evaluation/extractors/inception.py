@@ -5,7 +5,11 @@ from pathlib import Path
 from torch import Tensor
 
 from mmgan_lite.evaluation.extractors.base import Extracted, FeatureExtractor
-from mmgan_lite.evaluation.fidelity import build_inception, check_inception, obtain_inception
+from mmgan_lite.evaluation.torch_fidelity_adapter import (
+    build_inception,
+    check_inception,
+    obtain_inception,
+)
 from mmgan_lite.registry import MODELS
 
 

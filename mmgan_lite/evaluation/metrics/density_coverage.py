@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-from mmgan_lite.arguments import check_positive
 from mmgan_lite.evaluation.metrics.base import (
     Comparison,
     GANMetric,
@@ -17,6 +16,7 @@ from mmgan_lite.evaluation.metrics.base import (
     squared_distances,
 )
 from mmgan_lite.registry import METRICS
+from mmgan_lite.utils.validation import check_positive
 
 _BLOCK = 1000
 

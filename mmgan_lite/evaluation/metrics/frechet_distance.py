@@ -8,8 +8,8 @@ import logging
 
 from mmengine.logging import print_log
 
-from mmgan_lite.evaluation.fidelity import frechet_distance
 from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric, require
+from mmgan_lite.evaluation.torch_fidelity_adapter import frechet_distance
 from mmgan_lite.registry import METRICS
 
 

@@ -6,10 +6,10 @@ classifier; computed by torch-fidelity, on shuffled images.
 
 from typing import Any
 
-from mmgan_lite.arguments import check_positive
-from mmgan_lite.evaluation.fidelity import inception_score
 from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric, require
+from mmgan_lite.evaluation.torch_fidelity_adapter import inception_score
 from mmgan_lite.registry import METRICS
+from mmgan_lite.utils.validation import check_positive
 
 
 @METRICS.register_module()

@@ -6,10 +6,10 @@ arXiv:1904.06991. Differs: any extractor; computed by torch-fidelity.
 
 from typing import Any
 
-from mmgan_lite.arguments import check_positive
-from mmgan_lite.evaluation.fidelity import precision_recall
 from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric, require
+from mmgan_lite.evaluation.torch_fidelity_adapter import precision_recall
 from mmgan_lite.registry import METRICS
+from mmgan_lite.utils.validation import check_positive
 
 
 @METRICS.register_module()

@@ -10,9 +10,7 @@ from mmgan_lite.models.layers.conditioning import (
 from mmgan_lite.models.layers.heads import LogitHead
 from mmgan_lite.models.layers.initialization import init_fan_in, init_normal, init_xavier
 from mmgan_lite.models.layers.minibatch_stddev import MinibatchStddev
-from mmgan_lite.models.layers.r3gan import R3GANBlock
 from mmgan_lite.models.layers.resampling import FilteredDownsample, FilteredUpsample
-from mmgan_lite.models.layers.resize_conv import ResizeConv2d
 from mmgan_lite.models.layers.stages import (
     check_channels,
     count_doublings,
@@ -26,8 +24,6 @@ __all__ = [
     'FilteredUpsample',
     'LogitHead',
     'MinibatchStddev',
-    'R3GANBlock',
-    'ResizeConv2d',
     'append_label_channel',
     'append_label_embedding',
     'check_channels',

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mmgan_lite.arguments import check_image_shape
+from mmgan_lite.utils.validation import check_image_shape
 
 # The smallest side of a network that doubles: each larger side has at most one of them.
 START_SIDES = range(4, 8)

@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmgan_lite.arguments import check_weight
 from mmgan_lite.registry import MODELS
+from mmgan_lite.utils.validation import check_weight
 
 
 @MODELS.register_module()

@@ -7,8 +7,8 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from mmgan_lite.arguments import check_positive, check_weight
 from mmgan_lite.registry import MODELS, build_part
+from mmgan_lite.utils.validation import check_positive, check_weight
 
 Discriminator: TypeAlias = Callable[[Tensor, Tensor | None], Tensor]
 

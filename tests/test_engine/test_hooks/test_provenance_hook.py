@@ -12,7 +12,7 @@ import torch
 from mmgan_lite.checkpoints import read_checkpoint
 from mmgan_lite.datasets import InMemoryImageDataset
 from mmgan_lite.engine.hooks import ProvenanceHook, provenance_hook
-from mmgan_lite.environment import machine, versions
+from mmgan_lite.utils.environment import machine, versions
 
 
 def dataset(last=0):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch_fidelity import FeatureExtractorInceptionV3
 
-from mmgan_lite.evaluation import InceptionV3, fidelity
+from mmgan_lite.evaluation import InceptionV3, torch_fidelity_adapter
 from mmgan_lite.registry import MODELS
 
 
@@ -28,7 +28,7 @@ def weights(tmp_path_factory):
 
 def test_features_and_logits(weights, monkeypatch):
     path, sha256 = weights
-    monkeypatch.setattr(fidelity, 'INCEPTION_SHA256', sha256[:8])
+    monkeypatch.setattr(torch_fidelity_adapter, 'INCEPTION_SHA256', sha256[:8])
     extractor = MODELS.build(dict(type='InceptionV3', weights=str(path)))
     assert extractor.fingerprint == sha256
     assert extractor.tag == ''

@@ -1,1 +1,0 @@
-"""The rules of :func:`mmgan_lite.apis.check_config`, one module a subject."""

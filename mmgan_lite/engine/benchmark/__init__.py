@@ -1,0 +1,1 @@
+"""Speed of training beside a loop without MMEngine."""

@@ -1,6 +1,0 @@
-"""Differentiable changes of what the discriminator sees, the same for real images and fakes."""
-
-from mmgan_lite.models.augmentations.adaptive import AdaptiveAugment
-from mmgan_lite.models.augmentations.diff_augment import DiffAugment
-
-__all__ = ['AdaptiveAugment', 'DiffAugment']

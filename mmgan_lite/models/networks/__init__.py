@@ -1,0 +1,24 @@
+"""Networks, one file a family: the generator, the discriminator and their blocks.
+
+Generators map latents ``(N, Z)`` to images ``(N, C, H, W)`` in [-1, 1], discriminators map images
+to logits; both take labels ``(N,)`` where they are conditional.
+"""
+
+from mmgan_lite.models.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from mmgan_lite.models.networks.mlp import MLPDiscriminator, MLPGenerator
+from mmgan_lite.models.networks.r3gan import R3GANDiscriminator, R3GANGenerator
+from mmgan_lite.models.networks.resize_conv import ResizeConvDiscriminator, ResizeConvGenerator
+from mmgan_lite.models.networks.resnet import ResNetDiscriminator, ResNetGenerator
+
+__all__ = [
+    'DCGANDiscriminator',
+    'DCGANGenerator',
+    'MLPDiscriminator',
+    'MLPGenerator',
+    'R3GANDiscriminator',
+    'R3GANGenerator',
+    'ResNetDiscriminator',
+    'ResNetGenerator',
+    'ResizeConvDiscriminator',
+    'ResizeConvGenerator',
+]

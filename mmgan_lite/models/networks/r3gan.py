@@ -1,0 +1,251 @@
+"""R3GAN: residual networks without normalization.
+
+Huang et al. 2024, The GAN is dead; long live the GAN! A Modern GAN Baseline, arXiv:2501.05441.
+Differs: both start or end at any 4 to 7 pixels a side, so that they reach 28 too.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from mmgan_lite.models.layers import (
+    FilteredDownsample,
+    FilteredUpsample,
+    append_label_embedding,
+    count_doublings,
+    embed_labels,
+    init_fan_in,
+    per_stage,
+)
+from mmgan_lite.registry import MODELS
+from mmgan_lite.utils.validation import check_image_shape, check_num_classes, check_positive
+
+
+class R3GANBlock(nn.Module):
+    """Residual block without normalisation: 1x1, grouped 3x3, 1x1, LeakyReLU 0.2 between them.
+
+    The variance stays as it is by the initialisation alone, after Zhang et al. 2019, Fixup
+    Initialization, arXiv:1901.09321: the last weight is 0, so that a block starts as the identity,
+    and the gain of the others falls with the depth of the network.
+
+    Args:
+        channels: Of what comes in and goes out, at least 1.
+        expansion: Channels inside are as many times these, at least 1.
+        cardinality: Groups of the 3x3 convolution; divides the channels inside.
+        num_blocks: Blocks in the whole network, which its gain is set for.
+
+    Example:
+        >>> import torch
+        >>> features = torch.randn(2, 8, 4, 4)
+        >>> torch.equal(R3GANBlock(8, 2, 4, num_blocks=6)(features), features)
+        True
+    """
+
+    def __init__(self, channels: int, expansion: int, cardinality: int, num_blocks: int) -> None:
+        super().__init__()
+        inner = expansion * channels
+        if inner % cardinality:
+            raise ValueError(
+                f'cardinality must divide expansion * channels, got {cardinality} for '
+                f'{expansion} * {channels} = {inner}. '
+                f'Pass cardinality={math.gcd(cardinality, inner)}, or other channels.'
+            )
+        gain = math.sqrt(2 / (1 + 0.2**2)) * num_blocks**-0.25
+        last = nn.Conv2d(inner, channels, 1, bias=False)
+        nn.init.zeros_(last.weight)
+        self.layers = nn.Sequential(
+            init_fan_in(nn.Conv2d(channels, inner, 1), gain),
+            nn.LeakyReLU(0.2, inplace=True),
+            init_fan_in(nn.Conv2d(inner, inner, 3, padding=1, groups=cardinality), gain),
+            nn.LeakyReLU(0.2, inplace=True),
+            last,
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Float ``(N, channels, H, W)`` from the same."""
+        return features + self.layers(features)
+
+
+@MODELS.register_module()
+class R3GANGenerator(nn.Module):
+    """Residual blocks of grouped convolutions, no normalisation, and no tanh at the end.
+
+    The start is a learned map, each channel of it times a number from the latents. Without a tanh
+    the images keep to [-1, 1] only as far as they have learned to; ``to_uint8`` of the data
+    preprocessor clamps what lies outside.
+
+    Args:
+        latent_dim: Numbers in a latent vector, at least 1.
+        image_shape: Channels, height and width of an image in pixels; the sides are 4, 5, 6 or 7
+            times the same power of two, from 8 on: 28, 32, 64, 128 and others.
+        channels: Channels of each stage, from the start to the size of the image, at least 1 each,
+            or one number for all. The paper's network for CIFAR-10 has 768.
+        blocks_per_stage: Residual blocks of each stage, at least 1, or one number for all.
+        cardinality: Groups of a 3x3 convolution in each stage, or one number for all; divides
+            ``expansion * channels``. The paper's network for CIFAR-10 has 96.
+        expansion: Channels inside a block are as many times those outside, at least 1.
+        num_classes: Number of labels, at least 2; None for a generator without labels.
+        embedding_dim: Numbers in the learned vector of a label, which is appended to the latents,
+            at least 1; without labels it has no part.
+
+    Raises:
+        ValueError: If an argument is out of its range, or two do not fit together.
+
+    Example:
+        >>> generator = R3GANGenerator(16, (3, 32, 32), channels=(16, 16, 8, 8), cardinality=4)
+        >>> generator(torch.randn(4, 16)).shape
+        torch.Size([4, 3, 32, 32])
+    """
+
+    def __init__(
+        self,
+        latent_dim: int = 64,
+        image_shape: Sequence[int] = (1, 28, 28),
+        channels: int | Sequence[int] = 256,
+        blocks_per_stage: int | Sequence[int] = 2,
+        cardinality: int | Sequence[int] = 32,
+        expansion: int = 2,
+        num_classes: int | None = None,
+        embedding_dim: int = 64,
+    ) -> None:
+        super().__init__()
+        self.latent_dim = check_positive('latent_dim', latent_dim)
+        self.image_shape = check_image_shape(image_shape)
+        self.num_classes = check_num_classes(num_classes)
+        check_positive('expansion', expansion)
+        check_positive('embedding_dim', embedding_dim)
+        start, doublings = count_doublings(self.image_shape)
+        widths = per_stage('channels', channels, doublings + 1)
+        blocks = per_stage('blocks_per_stage', blocks_per_stage, doublings + 1)
+        groups = per_stage('cardinality', cardinality, doublings + 1)
+
+        in_features = latent_dim
+        self.label_embedding = None
+        if num_classes:
+            # As a linear layer on one-hot labels: N(0, 1 / fan-in).
+            self.label_embedding = nn.Embedding(num_classes, embedding_dim)
+            nn.init.normal_(self.label_embedding.weight, std=num_classes**-0.5)
+            in_features += embedding_dim
+        self.basis = nn.Parameter(torch.randn(widths[0], *start))
+        self.coefficients = init_fan_in(nn.Linear(in_features, widths[0], bias=False))
+        layers: list[nn.Module] = []
+        for stage, width in enumerate(widths):
+            if stage > 0:
+                if width != widths[stage - 1]:
+                    layers.append(init_fan_in(nn.Conv2d(widths[stage - 1], width, 1, bias=False)))
+                layers.append(FilteredUpsample())
+            for _ in range(blocks[stage]):
+                layers.append(R3GANBlock(width, expansion, groups[stage], sum(blocks)))
+        layers.append(init_fan_in(nn.Conv2d(widths[-1], self.image_shape[0], 1, bias=False)))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Images from latents.
+
+        Args:
+            latents: Float ``(N, latent_dim)``, standard normal.
+            labels: int64 ``(N,)`` in [0, ``num_classes``); None without labels.
+
+        Returns:
+            Float ``(N, *image_shape)``, in [-1, 1] but for what training has not brought there.
+
+        Raises:
+            ValueError: If labels are missing, needless or out of range.
+        """
+        features = append_label_embedding(latents, labels, self.label_embedding)
+        return self.layers(self.basis * self.coefficients(features)[:, :, None, None])
+
+
+@MODELS.register_module()
+class R3GANDiscriminator(nn.Module):
+    """Residual blocks of grouped convolutions, no normalisation: the generator turned round.
+
+    One filter a channel takes the last pixels together. Without labels a linear layer gives the
+    logit; with them one gives a vector, and its product with a learned vector of the label is the
+    logit.
+
+    Args:
+        image_shape: Channels, height and width of an image in pixels; the sides are 4, 5, 6 or 7
+            times the same power of two, from 8 on: 28, 32, 64, 128 and others.
+        channels: Channels of each stage, from the size of the image to the end, at least 1 each, or
+            one number for all: those of the generator the other way round. The paper's network for
+            CIFAR-10 has 768.
+        blocks_per_stage: Residual blocks of each stage, at least 1, or one number for all.
+        cardinality: Groups of a 3x3 convolution in each stage, or one number for all; divides
+            ``expansion * channels``. The paper's network for CIFAR-10 has 96.
+        expansion: Channels inside a block are as many times those outside, at least 1.
+        num_classes: Number of labels, at least 2; None for a discriminator without labels.
+        embedding_dim: Numbers in the learned vector of a label, at least 1; without labels it has
+            no part.
+
+    Raises:
+        ValueError: If an argument is out of its range, or two do not fit together.
+
+    Example:
+        >>> import torch
+        >>> discriminator = R3GANDiscriminator((3, 32, 32), channels=(8, 8, 16, 16), cardinality=4)
+        >>> discriminator(torch.zeros(4, 3, 32, 32)).shape
+        torch.Size([4])
+    """
+
+    def __init__(
+        self,
+        image_shape: Sequence[int] = (1, 28, 28),
+        channels: int | Sequence[int] = 256,
+        blocks_per_stage: int | Sequence[int] = 2,
+        cardinality: int | Sequence[int] = 32,
+        expansion: int = 2,
+        num_classes: int | None = None,
+        embedding_dim: int = 64,
+    ) -> None:
+        super().__init__()
+        self.image_shape = check_image_shape(image_shape)
+        self.num_classes = check_num_classes(num_classes)
+        check_positive('expansion', expansion)
+        check_positive('embedding_dim', embedding_dim)
+        end, halvings = count_doublings(self.image_shape)
+        widths = per_stage('channels', channels, halvings + 1)
+        blocks = per_stage('blocks_per_stage', blocks_per_stage, halvings + 1)
+        groups = per_stage('cardinality', cardinality, halvings + 1)
+
+        layers: list[nn.Module] = [
+            init_fan_in(nn.Conv2d(self.image_shape[0], widths[0], 1, bias=False))
+        ]
+        for stage, width in enumerate(widths):
+            if stage > 0:
+                layers.append(FilteredDownsample())
+                if width != widths[stage - 1]:
+                    layers.append(init_fan_in(nn.Conv2d(widths[stage - 1], width, 1, bias=False)))
+            for _ in range(blocks[stage]):
+                layers.append(R3GANBlock(width, expansion, groups[stage], sum(blocks)))
+        last = widths[-1]
+        self.layers = nn.Sequential(
+            *layers,
+            init_fan_in(nn.Conv2d(last, last, end, groups=last, bias=False)),
+            nn.Flatten(),
+            init_fan_in(nn.Linear(last, embedding_dim if num_classes else 1, bias=False)),
+        )
+        self.label_embedding = None
+        if num_classes:
+            # As a linear layer on one-hot labels: N(0, 1 / fan-in).
+            self.label_embedding = nn.Embedding(num_classes, embedding_dim)
+            nn.init.normal_(self.label_embedding.weight, std=num_classes**-0.5)
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Logits of images.
+
+        Args:
+            images: Float ``(N, *image_shape)`` in [-1, 1].
+            labels: int64 ``(N,)`` in [0, ``num_classes``); None without labels.
+
+        Returns:
+            Float ``(N,)``, unbounded; larger means more real.
+
+        Raises:
+            ValueError: If labels are missing, needless or out of range.
+        """
+        vectors = embed_labels(labels, self.label_embedding)
+        features = self.layers(images)
+        return features.squeeze(1) if vectors is None else (features * vectors).sum(1)

@@ -1,0 +1,172 @@
+"""Data loaders, data sets and evaluators."""
+
+import pytest
+from mmengine.dataset import BaseDataset
+from mmengine.evaluator import BaseMetric
+
+import mmgan_lite
+from mmgan_lite.config_validation.data_rules import image_shape_of
+from mmgan_lite.registry import DATASETS, METRICS
+
+LOADER, EVALUATOR = 'train_dataloader', 'val_evaluator'
+
+
+@pytest.mark.parametrize(
+    ('settings', 'place', 'expected'),
+    [
+        ({LOADER: {}}, f'{LOADER}.dataset', 'is missing, and the data loader needs it.'),
+        ({f'{LOADER}.sampler': ...}, f'{LOADER}.sampler', 'is missing'),
+        ({f'{LOADER}.num_workers': -1}, LOADER, 'num_workers option should be non-negative'),
+        ({f'{LOADER}.persistent_workers': True}, LOADER, 'needs num_workers > 0'),
+        ({f'{LOADER}.persistent_workers': 'yes'}, f'{LOADER}.persistent_workers', 'must be bool'),
+        ({f'{LOADER}.prefetch_factor': 2}, LOADER, 'prefetch_factor'),
+        ({f'{LOADER}.batch_size': 0}, LOADER, 'batch_size=0'),
+        ({f'{LOADER}.batch_size': '64'}, f'{LOADER}.batch_size', "must be int or None, got '64'."),
+        ({f'{LOADER}.shuffle': True}, LOADER, 'sampler option is mutually exclusive with shuffle'),
+        ({f'{LOADER}.sampler.type': 'InfiniteSample'}, f'{LOADER}.sampler.type', 'Sampler\'?'),
+        ({f'{LOADER}.sampler.shufle': True}, f'{LOADER}.sampler.shufle', "Did you mean 'shuffle'?"),
+        ({f'{LOADER}.sampler': 'InfiniteSampler'}, f'{LOADER}.sampler', 'must be a dict with type'),
+        ({f'{LOADER}.colate_fn': None}, f'{LOADER}.colate_fn', "Did you mean 'collate_fn'?"),
+        ({f'{LOADER}.collate_fn': 'image_collate'}, f'{LOADER}.collate_fn', 'must be a dict with'),
+        ({f'{LOADER}.collate_fn.type': 'image_colate'},
+         f'{LOADER}.collate_fn.type', "Did you mean 'image_collate'?"),
+        ({f'{LOADER}.worker_init_fn': dict(type='mmengine.dataset.worker_init_fn')},
+         f'{LOADER}.worker_init_fn.rank', 'is missing'),
+        ({f'{LOADER}.batch_sampler': dict(type='BatchSamplr')},
+         f'{LOADER}.batch_sampler.type', 'is not registered as a data sampler'),
+        ({f'{LOADER}.dataset': [dict(type='DigitsDataset')]}, f'{LOADER}.dataset', 'must be a'),
+        ({f'{LOADER}.dataset.image_sise': 28}, f'{LOADER}.dataset.image_sise', "'image_size'?"),
+        ({f'{LOADER}.dataset.image_size': 4}, f'{LOADER}.dataset', 'image_size must be'),
+        ({f'{LOADER}.dataset': dict(type='MNISTDataset', split='training')},
+         f'{LOADER}.dataset', "split must be 'train' or 'test', got 'training'."),
+        ({f'{LOADER}.dataset': dict(type='RepeatDataset', times=2, dataset=dict(type='Digits'))},
+         f'{LOADER}.dataset.dataset.type', "Did you mean 'DigitsDataset'?"),
+        ({'val_dataloader.sampler': dict(type='InfiniteSampler')},
+         'val_dataloader.sampler.type', 'must come to an end here, got InfiniteSampler'),
+        ({'train_cfg': dict(by_epoch=True, max_epochs=2), 'param_scheduler': []},
+         f'{LOADER}.sampler.type', 'must come to an end here, got InfiniteSampler'),
+        ({EVALUATOR: 'FrechetDistance'}, EVALUATOR, 'must be'),
+        ({EVALUATOR: dict(typ='GANEvaluator')}, f'{EVALUATOR}.type', 'is missing. Add'),
+        ({f'{EVALUATOR}.type': ...}, f'{EVALUATOR}.type', "is missing. Add type='GANEvaluator'."),
+        ({f'{EVALUATOR}.extractr': dict(type='MNISTClassifier')},
+         f'{EVALUATOR}.extractr', "Did you mean 'extractor'?"),
+        ({f'{EVALUATOR}.extractor.type': 'MNISTClasifier'},
+         f'{EVALUATOR}.extractor.type', "Did you mean 'MNISTClassifier'?"),
+        ({f'{EVALUATOR}.num_samples': '1000'}, f'{EVALUATOR}.num_samples', 'must be int or None'),
+        ({f'{EVALUATOR}.metrics': ...}, f'{EVALUATOR}.metrics', 'is missing'),
+        ({f'{EVALUATOR}.metrics': [dict(type='FrechetDistanse')]},
+         f'{EVALUATOR}.metrics[0].type', "Did you mean 'FrechetDistance'?"),
+        ({f'{EVALUATOR}.metrics': [dict(type='PrecisionRecall', neighbors=3)]},
+         f'{EVALUATOR}.metrics[0].neighbors', "Did you mean 'neighbours'?"),
+        ({f'{EVALUATOR}.metrics': [dict(type='Memorization')]},
+         EVALUATOR, 'Memorization needs train_dataset'),
+        ({EVALUATOR: dict(type='FrechetDistance')}, EVALUATOR, 'in the list of a GANEvaluator'),
+        ({EVALUATOR: [dict(type='ModeCoverage')]}, f'{EVALUATOR}[0]', 'list of a GANEvaluator'),
+        ({EVALUATOR: dict(metrics=[dict(type='ModeCoverage')])},
+         f'{EVALUATOR}.metrics[0]', 'in the list of a GANEvaluator'),
+        ({EVALUATOR: [dict(type='DumpResults')]}, f'{EVALUATOR}[0].out_file_path', 'is missing'),
+        ({EVALUATOR: dict(type='DumpResults')}, f'{EVALUATOR}.out_file_path', 'is missing'),
+    ],
+)  # fmt: skip
+def test_mistakes_are_named_where_they_are(mistakes, settings, place, expected):
+    found = mistakes(settings)
+    assert place in found
+    assert expected in found[place]
+
+
+DIGITS = dict(type='DigitsDataset', image_size=28)
+IN_ORDER = dict(type='DefaultSampler', shuffle=True)
+
+
+@pytest.mark.parametrize(
+    'settings',
+    [
+        {f'{LOADER}.sampler': IN_ORDER, f'{LOADER}.num_batch_per_epoch': 2},
+        {f'{LOADER}.sampler': dict(type='InfiniteSampler', shuffle=True, seed=3)},
+        {f'{LOADER}.num_workers': 1, f'{LOADER}.persistent_workers': True,
+         f'{LOADER}.worker_init_fn': dict(type='mmengine.dataset.worker_init_fn',
+                                          num_workers=1, rank=0, seed=0)},
+        {f'{LOADER}.dataset': dict(type='ConcatDataset', datasets=[DIGITS, DIGITS])},
+        {f'{LOADER}.dataset': dict(type='RepeatDataset', dataset=DIGITS, times=2)},
+        {'train_cfg': dict(type='EpochBasedTrainLoop', max_epochs=1), f'{LOADER}.sampler': IN_ORDER,
+         'param_scheduler': []},
+        {EVALUATOR: dict(type='DumpResults', out_file_path='x.pkl')},
+        {EVALUATOR: [dict(type='DumpResults', out_file_path='x.pkl')]},
+        {f'{EVALUATOR}.extractor': dict(type='InceptionV3')},  # it is not fetched
+    ],
+)  # fmt: skip
+def test_right_ones(mistakes, settings):
+    assert mistakes(settings) == {}
+
+
+def test_neither_data_nor_downloads(mistakes, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr('mmgan_lite.datasets.downloads.obtain_files', lambda *a, **k: 1 / 0)
+    for name in ('gan_mlp_mnist-28x28', 'r3gan_stacked-mnist-28x28_cpu', 'dcgan_folder-64x64'):
+        assert mmgan_lite.config_validation.check_config(mmgan_lite.get_config(name)) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_pipelines(mistakes):
+    pytest.importorskip('mmcv.transforms')
+    pipeline = [
+        dict(type='RandomChoice', transforms=[[dict(type='RandomGrayscale', prob=0.1)]]),
+        dict(type='Resize', scale=(28, 28)),
+        dict(type='PackImage'),
+    ]
+    key = f'{LOADER}.dataset'
+    folder = dict(type='ImageFolderDataset', data_root='nowhere', pipeline=pipeline)
+    assert mistakes({key: folder}) == {}
+    pipeline[0]['transforms'][0][0]['probability'] = 0.1
+    pipeline[1]['type'] = 'Rezise'
+    found = mistakes({key: folder})
+    assert f'{key}.pipeline[0].transforms[0][0].probability' in found
+    assert "Did you mean 'Resize'?" in found[f'{key}.pipeline[1].type']
+
+
+@pytest.mark.parametrize(
+    ('cfg', 'shape'),
+    [
+        (dict(type='DigitsDataset', image_size=32), (1, 32, 32)),
+        (dict(type='ImageFolderDataset', data_root='x', image_size=(64, 48)), (3, 64, 48)),
+        (dict(type='ImageFolderDataset', data_root='x'), None),
+        (dict(type='StackedMNISTDataset', num_images=9), (3, 28, 28)),
+        (dict(type='CIFAR10Dataset', data_root='x'), (3, 32, 32)),
+    ],
+)
+def test_shapes_that_are_known_without_data(cfg, shape):
+    assert image_shape_of(DATASETS.build({**cfg, 'lazy_init': True})) == shape
+
+
+def test_functions_need_their_project(mistakes):
+    found = mistakes({'train_dataloader.collate_fn.type': 'image_collate'})
+    assert list(found) == ['train_dataloader.collate_fn.type']
+    assert "Set type='mmgan_lite.image_collate'." in found['train_dataloader.collate_fn.type']
+
+
+def test_a_sampler_of_torch(mistakes):
+    assert list(mistakes({f'{LOADER}.sampler': None})) == [f'{LOADER}.sampler']
+    assert mistakes({f'{LOADER}.shuffle': True}) == {}
+
+
+def test_a_metric_may_be_named_like_an_evaluator(mistakes):
+    class MeanEvaluator(BaseMetric):
+        def process(self, data_batch, data_samples): ...
+
+        def compute_metrics(self, results): ...
+
+    METRICS.register_module(module=MeanEvaluator)
+    try:
+        assert mistakes({'val_evaluator': dict(type='MeanEvaluator')}) == {}
+    finally:
+        METRICS.module_dict.pop('MeanEvaluator')
+
+
+def test_data_of_others_are_not_built(mistakes):
+    """They may read all there is."""
+
+    class Reads(BaseDataset):
+        def __init__(self, lazy_init=False):
+            raise AssertionError
+
+    assert mistakes({'train_dataloader.dataset': dict(type=Reads)}) == {}

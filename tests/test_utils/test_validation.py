@@ -1,0 +1,51 @@
+"""Bad arguments of networks: each sentence says argument, rule, value and remedy."""
+
+import pytest
+
+from mmgan_lite.utils.validation import (
+    check_hidden_dims,
+    check_image_shape,
+    check_num_classes,
+    check_positive,
+    check_weight,
+)
+
+
+@pytest.mark.parametrize('value', [0, -1, 2.0, True, '3'])
+def test_positive(value):
+    with pytest.raises(ValueError, match=r'latent_dim must be an int of at least 1, got'):
+        check_positive('latent_dim', value)
+    assert check_positive('latent_dim', 1) == 1
+
+
+@pytest.mark.parametrize('value', [-0.5, float('inf'), float('nan'), True, '3', None])
+def test_weight(value):
+    with pytest.raises(
+        ValueError, match=r'weight must be a finite number of at least 0, got .*Pass weight=1.0, or'
+    ):
+        check_weight('weight', value)
+    assert [check_weight('weight', number) for number in (0, 2, 0.5)] == [0, 2, 0.5]
+
+
+@pytest.mark.parametrize('value', [(28, 28), (1, 28, 0), (1, 28.0, 28), 28, (True, 28, 28)])
+def test_image_shape(value):
+    with pytest.raises(
+        ValueError, match=r'image_shape must be three positive ints.*Pass image_shape'
+    ):
+        check_image_shape(value)
+    assert check_image_shape([3, 8, 12]) == (3, 8, 12)
+
+
+@pytest.mark.parametrize('value', [0, 1, -10, 2.5, True])
+def test_num_classes(value):
+    with pytest.raises(ValueError, match=r'num_classes must be an int of at least 2, got'):
+        check_num_classes(value)
+    assert check_num_classes(None) is None
+    assert check_num_classes(10) == 10
+
+
+@pytest.mark.parametrize('value', [(), (8, 0), (8.0,), 8])
+def test_hidden_dims(value):
+    with pytest.raises(ValueError, match=r'hidden_dims must be a sequence of positive ints, got'):
+        check_hidden_dims(value)
+    assert check_hidden_dims([8, 4]) == (8, 4)

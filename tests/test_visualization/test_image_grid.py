@@ -1,0 +1,82 @@
+"""Pictures and animations."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mmgan_lite.visualization.image_grid import (
+    atomic_path,
+    enlarge,
+    make_picture,
+    save_gif,
+    save_png,
+)
+
+
+def test_picture_has_images_where_they_belong():
+    images = torch.arange(6, dtype=torch.uint8).reshape(6, 1, 1, 1).expand(6, 1, 3, 4)
+    picture = make_picture(images, columns=3)
+    assert picture.shape == (2 * (3 + 2) + 2, 3 * (4 + 2) + 2, 3)
+    assert [int(picture[3 + 5 * (i // 3), 3 + 6 * (i % 3), 0]) for i in range(6)] == [*range(6)]
+    assert picture[:2].max() == 0
+
+
+def test_square_by_default_and_one_image_as_it_is():
+    images = torch.zeros(5, 3, 2, 2, dtype=torch.uint8)
+    assert make_picture(images).shape == (2 * 4 + 2, 3 * 4 + 2, 3)
+    assert make_picture(images[:1]).shape == (2, 2, 3)
+
+
+def test_bad_images():
+    with pytest.raises(ValueError, match=r'C = 1 or 3 to be shown, got \(2, 2, 4, 4\)'):
+        make_picture(torch.zeros(2, 2, 4, 4, dtype=torch.uint8))
+    with pytest.raises(ValueError, match=r'columns must be an int of at least 1, got 0'):
+        make_picture(torch.zeros(2, 1, 4, 4, dtype=torch.uint8), columns=0)
+
+
+def test_enlarge():
+    picture = np.array([[[1], [2]]], dtype=np.uint8)
+    assert enlarge(picture, 2)[:, :, 0].tolist() == [[1, 1, 2, 2], [1, 1, 2, 2]]
+    with pytest.raises(ValueError, match=r'scale must be an int of at least 1, got 0'):
+        enlarge(picture, 0)
+
+
+def test_png_comes_back(tmp_path):
+    grey = torch.arange(12, dtype=torch.uint8).reshape(1, 3, 4)
+    save_png(grey, tmp_path / 'new' / 'grey.png')
+    assert np.array_equal(np.asarray(Image.open(tmp_path / 'new' / 'grey.png')), grey[0])
+    colour = np.arange(36, dtype=np.uint8).reshape(3, 4, 3)
+    save_png(colour, tmp_path / 'colour.png')
+    assert np.array_equal(np.asarray(Image.open(tmp_path / 'colour.png')), colour)
+    assert sorted(p.name for p in tmp_path.rglob('*')) == ['colour.png', 'grey.png', 'new']
+
+
+def test_gif_keeps_greys_order_and_time(tmp_path):
+    frames = [np.full((4, 4, 3), value, np.uint8) for value in (0, 17, 255)]
+    frames[1][0, 0] = 18
+    save_gif(frames, tmp_path / 'x.gif', frame_ms=50)
+    with Image.open(tmp_path / 'x.gif') as gif:
+        assert gif.n_frames == 3
+        assert gif.info['loop'] == 0
+        for index, frame in enumerate(frames):
+            gif.seek(index)
+            assert gif.info['duration'] == 50
+            assert np.array_equal(np.asarray(gif.convert('RGB')), frame)
+
+
+def test_bad_gif(tmp_path):
+    with pytest.raises(ValueError, match=r'frames must hold at least one picture'):
+        save_gif([], tmp_path / 'x.gif')
+    with pytest.raises(ValueError, match=r'frame_ms must be at least 20, got 5'):
+        save_gif([np.zeros((2, 2, 3), np.uint8)], tmp_path / 'x.gif', frame_ms=5)
+
+
+def test_failed_write_leaves_what_was_there(tmp_path):
+    path = tmp_path / 'x.txt'
+    path.write_text('old')
+    with pytest.raises(OSError, match='full'), atomic_path(path) as temporary:  # noqa: PT012
+        temporary.write_text('half')
+        raise OSError('full')
+    assert [p.name for p in tmp_path.iterdir()] == ['x.txt']
+    assert path.read_text() == 'old'
