@@ -1,7 +1,8 @@
 """Checks of arguments that many parts share, so that all answer a mistake alike."""
 
+import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 def check_positive(name: str, value: int) -> int:
@@ -74,3 +75,14 @@ def check_hidden_dims(hidden_dims: Sequence[int]) -> tuple[int, ...]:
             'Pass hidden_dims=(512, 256) for two hidden layers.'
         )
     return widths
+
+
+def did_you_mean(name: object, known: Iterable[object], otherwise: str = '') -> str:
+    """The remedy for a misspelled name: the closest known one, or ``otherwise`` if none is close.
+
+    Example:
+        >>> did_you_mean('generater', ['generator', 'discriminator'])
+        "Did you mean 'generator'?"
+    """
+    close = difflib.get_close_matches(str(name), [str(other) for other in known], n=1)
+    return f'Did you mean {close[0]!r}?' if close else otherwise

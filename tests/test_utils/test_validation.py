@@ -8,6 +8,7 @@ from mmgan_lite.utils.validation import (
     check_num_classes,
     check_positive,
     check_weight,
+    did_you_mean,
 )
 
 
@@ -49,3 +50,8 @@ def test_hidden_dims(value):
     with pytest.raises(ValueError, match=r'hidden_dims must be a sequence of positive ints, got'):
         check_hidden_dims(value)
     assert check_hidden_dims([8, 4]) == (8, 4)
+
+
+def test_did_you_mean_names_the_closest_or_the_other_remedy():
+    assert did_you_mean('sampel', ['train', 'sample']) == "Did you mean 'sample'?"
+    assert did_you_mean('xyz', ['train', 'sample'], 'Remove it.') == 'Remove it.'

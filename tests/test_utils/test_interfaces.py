@@ -1,0 +1,28 @@
+"""A model has an interface if it has its attributes, whatever its class."""
+
+from torch import nn
+
+from mmgan_lite.models import GAN
+from mmgan_lite.utils.interfaces import HasProbe, SamplesImages, unwrap_model
+
+
+def build_gan():
+    return GAN(
+        generator=dict(type='MLPGenerator', latent_dim=2, image_shape=(1, 4, 4)),
+        discriminator=dict(type='MLPDiscriminator', image_shape=(1, 4, 4)),
+        loss=dict(type='NonSaturatingGANLoss'),
+    )
+
+
+def test_gan_has_the_interfaces_and_a_layer_has_none():
+    for interface in (SamplesImages, HasProbe):
+        assert isinstance(build_gan(), interface)
+        assert not isinstance(nn.Linear(1, 1), interface)
+
+
+def test_only_a_wrapper_is_unwrapped():
+    network = nn.Sequential()
+    network.module = nn.Linear(1, 1)  # an attribute of that name does not make it a wrapper
+    assert unwrap_model(network) is network
+    wrapped = nn.DataParallel(nn.Linear(1, 1))
+    assert unwrap_model(wrapped) is wrapped.module
