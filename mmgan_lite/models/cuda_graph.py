@@ -15,10 +15,10 @@ from mmgan_lite.models.data_preprocessor import TrainingBatch
 
 Step = Callable[[TrainingBatch], dict[str, Tensor]]
 
-# Runs before recording: libraries choose their kernels, and optimisers make their state.
+# Runs before recording: libraries choose their kernels, and optimizers make their state.
 _WARM_UP = 3
-# A few kinds of iteration alternate (with the generator's turn or without, regularisers due or
-# not), and an optimiser's settings may change in a few steps. More than this is a mistake.
+# A few kinds of iteration alternate (with the generator's turn or without, regularizers due or
+# not), and an optimizer's settings may change in a few steps. More than this is a mistake.
 _MAX_RECORDINGS = 64
 
 
@@ -27,14 +27,14 @@ class GraphedStep:
 
     A recording repeats kernels on fixed addresses with fixed arguments. So batches are copied into
     place, the learning rate lies on the device and is refreshed before each replay, and when
-    anything else that the optimisers are set to has changed, all is recorded anew.
+    anything else that the optimizers are set to has changed, all is recorded anew.
 
     Args:
         optim_wrappers: The wrappers that the step uses.
 
     Raises:
         ValueError: If the model is not on a GPU, or a wrapper accumulates gradients or scales the
-            loss (float16), or its optimiser cannot be recorded.
+            loss (float16), or its optimizer cannot be recorded.
     """
 
     def __init__(self, optim_wrappers: Sequence[OptimWrapper]) -> None:
@@ -100,7 +100,7 @@ class GraphedStep:
         self._recordings.clear()
 
     def _settings(self) -> Hashable:
-        """All that the optimisers are set to, but for parameters and learning rates."""
+        """All that the optimizers are set to, but for parameters and learning rates."""
         return tuple(
             tuple((name, value) for name, value in group.items() if name not in _CHANGING)
             for group in self._groups
@@ -148,7 +148,7 @@ class _Recording:
 
 @contextmanager
 def _recordable(groups: Sequence[dict], rates: Sequence[Tensor]) -> Iterator[None]:
-    """Inside, optimisers keep all their numbers on the device, the learning rate too.
+    """Inside, optimizers keep all their numbers on the device, the learning rate too.
 
     Afterwards the groups are as they were: schedulers read and write a number, and a checkpoint
     loads on a CPU.

@@ -123,7 +123,7 @@ def _stack_images(data: Mapping[str, Any]) -> Tensor:
     if images.dtype != torch.uint8 or images.ndim != 4:
         raise ValueError(
             f'inputs must be uint8 (N, C, H, W) of 0 to 255, got {images.dtype} '
-            f'{tuple(images.shape)}. Leave normalising to the data preprocessor.'
+            f'{tuple(images.shape)}. Leave normalizing to the data preprocessor.'
         )
     return images
 

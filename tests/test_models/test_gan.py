@@ -255,15 +255,15 @@ def test_real_images_and_fakes_are_apart_without_one_pass(make_batch, make_optim
 
 
 def test_discriminator_that_is_wrong_about_itself():
-    class Normalised(LinearDiscriminator):
+    class Normalized(LinearDiscriminator):
         one_pass = True
 
         def __init__(self):
             super().__init__()
             self.norm = nn.BatchNorm2d(1)
 
-    with pytest.raises(ValueError, match=r"of Normalised, which has BatchNorm2d in 'norm'. Set"):
-        GAN(LinearGenerator(), Normalised(), WassersteinLoss())
+    with pytest.raises(ValueError, match=r"of Normalized, which has BatchNorm2d in 'norm'. Set"):
+        GAN(LinearGenerator(), Normalized(), WassersteinLoss())
 
 
 class AutocastOptimWrapper(OptimWrapper):
@@ -522,7 +522,7 @@ class TestErrors:
         ):
             gan.train_step(make_batch(), single)
 
-    def test_misspelt_argument(self, make_gan):
+    def test_misspelled_argument(self, make_gan):
         with pytest.raises(
             TypeError, match=r"GAN has no argument 'discriminator_step'.*'discriminator_steps'"
         ):

@@ -60,7 +60,8 @@ def test_path_length(prove_open, digits, optim_wrapper):
             loss=dict(type='NonSaturatingGANLoss'),
             regularizers=[dict(type='TinyPathLength'), dict(type='R1Regularizer', interval=4)],
             ema=dict(type='ExponentialMovingAverage', momentum=0.1)),
-        train_dataloader=digits, optim_wrapper=optim_wrapper('generator', 'discriminator'))  # fmt: skip
+        train_dataloader=digits,
+        optim_wrapper=optim_wrapper('generator', 'discriminator'))  # fmt: skip
     assert runner.model.regularizers[0].average > 0
     penalties = runner.message_hub.get_scalar('train/loss_path_length').data[0]
     assert len(penalties) == 4  # due in every second step of the generator

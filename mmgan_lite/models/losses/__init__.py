@@ -1,4 +1,4 @@
-"""Objectives of the two players, and regularisers of the discriminator."""
+"""Objectives of the two players, and regularizers of the discriminator."""
 
 from mmgan_lite.models.losses.adversarial import (
     AdversarialLoss,

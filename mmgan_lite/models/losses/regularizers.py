@@ -298,7 +298,7 @@ class LeCamRegularizer(Regularizer):
     the anchor where the discriminator is right.
 
     The averages are corrected for their start, so that after the first call the anchors are the
-    means of that batch. A call in training mode takes its logits into them and then penalises; in
+    means of that batch. A call in training mode takes its logits into them and then penalizes; in
     eval mode they stay. Where several processes train, each has the anchors of its own batches.
 
     Args:
