@@ -1,4 +1,4 @@
-"""The way of a batch from the data loader into the model, and of images back."""
+"""From a batch of the data loader to the tensors of a model, and from images back to bytes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -57,11 +57,11 @@ class ImageBatchPreprocessor(BaseDataPreprocessor):
     """uint8 images of 0 to 255 to float32 images of -1 to 1 on the model's device.
 
     The bytes cross to the device, a quarter of what floats would weigh, and become floats there in
-    one step for the whole batch. Takes what our datasets give (one tensor), and what those of
+    one step for the batch. Takes what the datasets of mmgan_lite give (one tensor), and those of
     other MM projects give: a list of images, and ``data_samples`` that carry ``gt_label``.
 
     On the way to a GPU a batch goes through pinned memory, so that the CPU need not wait for the
-    copy; one that the data loader pinned already (``pin_memory=True``) is taken as it is.
+    copy; one that the data loader pinned already (``pin_memory=True``) is not copied again.
 
     Example:
         >>> preprocessor = ImageBatchPreprocessor()
@@ -76,7 +76,7 @@ class ImageBatchPreprocessor(BaseDataPreprocessor):
         Args:
             data: ``inputs``, uint8 ``(N, C, H, W)`` or a list of N ``(C, H, W)``; where the data
                 has labels, ``labels`` (N ints) or ``data_samples`` (N objects with ``gt_label``).
-            training: No part in it; MMEngine's interface.
+            training: Not used; MMEngine's interface.
 
         Returns:
             ``inputs``, float32 ``(N, C, H, W)`` in [-1, 1], and ``labels``, int64 ``(N,)``, if any.

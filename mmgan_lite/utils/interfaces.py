@@ -64,7 +64,7 @@ class HasPlayers(Protocol):
 
 @runtime_checkable
 class HasProbe(Protocol):
-    """Reports on a batch how the discriminator and the generator stand, leaving no trace."""
+    """Measures the discriminator and the generator on a batch without changing them."""
 
     def prepare_batch(self, data: Any) -> Any:
         """A batch of the data loader, preprocessed and checked."""
