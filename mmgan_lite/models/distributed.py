@@ -80,8 +80,8 @@ def _rename(state: dict, old: str, new: str) -> None:
 
 def _seed_by_rank() -> None:
     # All processes start from one seed, and would draw the same latents and flip the same images:
-    # a batch over four processes would be little better than one process's. The seed is mixed with the rank,
-    # not added to it, so that runs with neighboring seeds share no noise.
+    # the batches of four processes would be little better than one's. The seed is mixed with the
+    # rank, not added to it, so that runs with neighboring seeds share no noise.
     stream = np.random.SeedSequence((torch.initial_seed(), get_rank()))
     seed = int(stream.generate_state(1)[0])
     random.seed(seed)

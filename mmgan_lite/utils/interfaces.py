@@ -6,6 +6,8 @@ An object has an interface if it has all of its attributes: ``isinstance(model, 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from mmengine.model import is_model_wrapper
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
@@ -74,19 +76,6 @@ class HasProbe(Protocol):
 
 
 @runtime_checkable
-class ReportsSteps(Protocol):
-    """An optim wrapper that reports on its last step: ``GANOptimWrapper``.
-
-    Attributes:
-        skipped: Whether the step was left out.
-        grad_norm: Before clipping, a tensor without dimensions; None if nothing was clipped.
-    """
-
-    skipped: bool
-    grad_norm: 'Tensor | None'
-
-
-@runtime_checkable
 class BelongsToPlayer(Protocol):
     """A regularizer that names its player; any other is the discriminator's.
 
@@ -148,6 +137,4 @@ class HasClassifier(Protocol):
 
 def unwrap_model(model: Any) -> Any:
     """The model or network itself, without MMEngine's wrapper for several processes."""
-    from mmengine.model import is_model_wrapper
-
     return model.module if is_model_wrapper(model) else model

@@ -465,9 +465,8 @@ def _fake_logits(discriminator: Discriminator, batch: PenaltyBatch) -> Tensor:
 def _gradients(discriminator: Discriminator, images: Tensor, batch: PenaltyBatch) -> Tensor:
     """Gradient of each image's logit with respect to the image, ``(N, C * H * W)``.
 
-    Differentiable again with respect to the weights, unless the caller is under ``no_grad``. Only
-    the gradient of the images is computed: the weights' own gradients stay untouched, and so do the hooks that a
-    wrapper for several processes has on them.
+    Differentiable again with respect to the weights, unless the caller is under ``no_grad``. The
+    ``grad`` of the weights, and the hooks of a wrapper for several processes, are not touched.
     """
     create_graph = torch.is_grad_enabled()
     with torch.enable_grad():
