@@ -1,4 +1,4 @@
-"""Inception score: sure of each image's class, and unsure of the class of all.
+"""Inception score: each image clearly of one class, all together of many.
 
 Salimans et al. 2016, Improved Techniques for Training GANs, arXiv:1606.03498. Differs: any
 classifier; computed by torch-fidelity, on shuffled images.
@@ -16,17 +16,17 @@ from mmgan_lite.utils.validation import check_positive
 class InceptionScore(GANMetric):
     """``IS``, the mean over splits, and ``IS_std``, their standard deviation.
 
-    From 1, one class or no idea, to the number of classes; higher is better.
+    Between 1 and the number of classes; higher is better.
 
     Args:
-        splits: Parts that the images are dealt into, at least 1.
+        splits: Number of parts that the images are split into, at least 1.
 
     Raises:
         ValueError: If ``splits`` is out of its range.
     """
 
     score_names = ('IS', 'IS_std')
-    needs_logits = True
+    needs = ('logits',)
 
     def __init__(self, splits: int = 10) -> None:
         super().__init__()

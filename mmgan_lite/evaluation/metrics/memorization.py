@@ -11,7 +11,7 @@ from torch import Tensor
 from mmgan_lite.evaluation.metrics.base import (
     Comparison,
     GANMetric,
-    centred,
+    centered,
     require,
     squared_distances,
 )
@@ -25,12 +25,12 @@ class Memorization(GANMetric):
     """``memorization``: the chance that a fake is nearer to a training image than a new real is.
 
     0.5 where the fakes are as new as the held-out real images, 1 where all are copies, 0 where all
-    are further off than any of those. Needs the evaluator's ``train_dataset``, and a loader of
+    are further away than any of those. Needs the evaluator's ``train_dataset``, and a loader of
     real images that were not trained on.
     """
 
     score_names = ('memorization',)
-    needs_train = True
+    needs = ('features', 'train')
 
     def compute(self, comparison: Comparison) -> dict[str, float]:
         """Score under 'memorization'; at least one image of each kind.
@@ -46,7 +46,7 @@ class Memorization(GANMetric):
             ('training', train),
         ):
             require(type(self).__name__, what, len(samples), 1)
-        fake, real, known = centred(
+        fake, real, known = centered(
             comparison.fake.features, comparison.real.features, train.features
         )
         of_reals = _nearest(real, known).sort().values
@@ -57,7 +57,7 @@ class Memorization(GANMetric):
         further = len(of_reals) - (nearer + nearer_or_equal).double() / 2
         return {'memorization': float(further.mean() / len(of_reals))}
 
-    def compute_floor(self, comparison: Comparison) -> dict[str, float]:
+    def compute_real_score(self, comparison: Comparison) -> dict[str, float]:
         """One half, by definition."""
         return {'memorization': 0.5}
 

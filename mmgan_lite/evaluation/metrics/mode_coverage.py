@@ -27,7 +27,7 @@ class ModeCoverage(GANMetric):
     """
 
     score_names = ('modes', 'mode_kl')
-    needs_logits = True
+    needs = ('logits',)
 
     def compute(self, comparison: Comparison) -> dict[str, float]:
         """Scores under 'modes' and 'mode_kl'; at least one fake.
