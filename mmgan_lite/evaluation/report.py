@@ -69,7 +69,7 @@ class Report:
 
     def table(self) -> str:
         """The protocol, and a line for each score."""
-        rows = [('', 'score', 'real score', '')]
+        rows = [('', 'score', 'real_score', '')]
         for score in self.scores:
             settings = ', '.join(f'{name}={value}' for name, value in score.settings.items())
             real_score = '-' if score.real_score is None else f'{score.real_score:.4g}'

@@ -134,7 +134,8 @@ class MNISTClassifier(FeatureExtractor):
             )
         features, logits = self.network(scale_images(images.reshape(-1, 1, *images.shape[2:])))
         return Extracted(
-            features.reshape(num, -1), _joint_logits(logits.reshape(num, channels, -1))
+            features.reshape(num, channels * NUM_FEATURES),
+            _joint_logits(logits.reshape(num, channels, NUM_CLASSES)),
         )
 
 
