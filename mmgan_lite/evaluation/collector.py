@@ -21,7 +21,7 @@ _TO_UINT8 = "Convert floats by the model's data_preprocessor.to_uint8."
 
 
 @runtime_checkable
-class HasMetainfo(Protocol):
+class _HasMetainfo(Protocol):
     """A data set with a description, such as every ``BaseDataset`` of MMEngine."""
 
     metainfo: Mapping[str, Any]
@@ -29,7 +29,7 @@ class HasMetainfo(Protocol):
 
 def metainfo_of(dataset: object) -> Mapping[str, Any]:
     """The description of a data set; empty if it has none."""
-    return dataset.metainfo if isinstance(dataset, HasMetainfo) else {}
+    return dataset.metainfo if isinstance(dataset, _HasMetainfo) else {}
 
 
 def data_name(metainfo: Mapping[str, Any] | None, otherwise: str) -> str:
@@ -78,7 +78,7 @@ class FeatureCollector:
     Args:
         extractor: The network.
         cache_dir: Folder of the files.
-        train_dataset: What the model was trained on; None if it is not known.
+        train_dataset: What the model was trained on; None if unknown.
     """
 
     def __init__(

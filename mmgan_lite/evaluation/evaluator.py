@@ -110,7 +110,7 @@ class GANEvaluator(Evaluator):
 
     @property
     def score_names(self) -> list[str] | None:
-        """Full names of all scores, in their order; None where a metric does not know its own."""
+        """Full names of all scores, in their order; None where a metric has none declared."""
         if self.other_metrics or not all(metric.score_names for metric in self.gan_metrics):
             return None
         return [name + self._tag_of(m) for m in self.gan_metrics for name in m.score_names]

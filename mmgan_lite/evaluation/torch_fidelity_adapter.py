@@ -1,8 +1,8 @@
-"""The only file that knows torch-fidelity: its mathematics, and its Inception network.
+"""The only file that imports torch-fidelity: its formulas, and its Inception network.
 
-Obukhov et al. 2020, doi:10.5281/zenodo.4957738. What it computes in its command line is not used:
-features come from our extractors, and go into its functions as tensors. It is imported when it is
-asked for, because it imports torchvision.
+Obukhov et al. 2020, doi:10.5281/zenodo.4957738. Its command line is not used: features come from
+the extractors of mmgan_lite, and go into its functions as tensors. It is imported inside the
+functions, because it imports torchvision.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mmgan_lite.checkpoints import reading
 
-# The beginning of the file's sha256, which its name ends in.
+# Beginning of the file's sha256, at the end of its name.
 INCEPTION_SHA256 = '6726825d'
 _BLOCK = 2000
 
@@ -166,8 +166,8 @@ def build_inception(path: Path) -> nn.Module:
     """
     from torch_fidelity import FeatureExtractorInceptionV3
 
-    # torch-fidelity unpickles the file without restraint, and eight digits of a checksum are soon
-    # found for another.
+    # torch-fidelity unpickles the file without restrictions, and a file with the same eight digits
+    # of the checksum is soon found.
     with reading(path):
         return FeatureExtractorInceptionV3(
             'inception-v3-compat',

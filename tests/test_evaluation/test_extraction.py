@@ -12,11 +12,11 @@ IMAGES = torch.randint(0, 256, (5, 1, 2, 2), dtype=torch.uint8)
 
 def test_batches_make_no_difference(monkeypatch):
     extractor = ModuleExtractor(nn.Flatten(), 'pixels')
-    whole = extract(extractor, IMAGES)
+    expected = extract(extractor, IMAGES)
     monkeypatch.setattr(extraction, '_BATCH', 2)
-    assert torch.equal(extract(extractor, IMAGES).features, whole.features)
-    torch.testing.assert_close(whole.features, IMAGES.flatten(1) / 127.5 - 1)
-    assert whole.logits is None
+    assert torch.equal(extract(extractor, IMAGES).features, expected.features)
+    torch.testing.assert_close(expected.features, IMAGES.flatten(1) / 127.5 - 1)
+    assert expected.logits is None
 
 
 def test_autocast_of_the_loop_is_left_outside():

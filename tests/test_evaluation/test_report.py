@@ -30,6 +30,11 @@ def test_table():
     )
 
 
+def test_old_names():
+    assert REPORT.scores[0].floor == 0.25
+    assert REPORT.floor == '10,000 images of MNIST train'
+
+
 def test_json():
     summary = json.loads(json.dumps(REPORT.to_dict()))
     assert summary['scores']['KID[net]'] == {

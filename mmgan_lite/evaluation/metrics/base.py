@@ -59,7 +59,7 @@ class Comparison:
     Args:
         fake: N images of the generator, or real ones in their place for the real score.
         real: The real images that they are compared with.
-        train: The images that the model was trained on; None where they are not known.
+        train: The images that the model was trained on; None without ``train_dataset``.
         model: The model, without a wrapper for several processes; None where none is bound.
     """
 
@@ -84,7 +84,7 @@ class GANMetric(BaseMetric):
 
     Attributes:
         needs: Some of these names.
-        score_names: The names that ``compute`` returns, known beforehand; empty if they are not.
+        score_names: The names that ``compute`` returns; empty if they depend on the data.
 
     Example:
         >>> class NumParameters(GANMetric):
@@ -101,16 +101,19 @@ class GANMetric(BaseMetric):
     needs: tuple[str, ...] = ('features',)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Check ``needs``, and read the attributes of a metric for an earlier version.
+        """Check ``needs``, and read the attributes of metrics for version 0.1.
 
         Raises:
             ValueError: If ``needs`` has an unknown name.
         """
         super().__init_subclass__(**kwargs)
-        old = [name for name in _OLD_NEEDS if name in cls.__dict__]
+        old = {
+            need: cls.__dict__[name] for name, need in _OLD_NEEDS.items() if name in cls.__dict__
+        }
         if old:
-            cls.needs = (*cls.needs, *(_OLD_NEEDS[name] for name in old if cls.__dict__[name]))
-            _warn_renamed(cls, ', '.join(old), f'needs = {cls.needs}')
+            needs = dict.fromkeys((*cls.needs, *old))
+            cls.needs = tuple(need for need in needs if old.get(need, True))
+            _warn_renamed(cls, ', '.join(f'needs_{need}' for need in old), f'needs = {cls.needs}')
         if 'compute_floor' in cls.__dict__:
             cls.compute_real_score = cls.__dict__['compute_floor']  # type: ignore[method-assign]
             _warn_renamed(cls, 'compute_floor', 'compute_real_score')
@@ -133,6 +136,19 @@ class GANMetric(BaseMetric):
             ValueError: If there are too few images.
         """
         raise NotImplementedError
+
+    def require(self, comparison: Comparison, fake: int = 0, real: int = 0, train: int = 0) -> None:
+        """Raise ``ValueError`` unless there are as many images of each kind."""
+        for what, samples, least in (
+            ('fake', comparison.fake, fake),
+            ('real', comparison.real, real),
+            ('training', comparison.train or Samples(), train),
+        ):
+            if len(samples) < least:
+                raise ValueError(
+                    f'{type(self).__name__} needs at least {least} {what} images, got '
+                    f'{len(samples)}. Draw or load more, or take the metric out of the list.'
+                )
 
     def compute_real_score(self, comparison: Comparison) -> dict[str, float]:
         """Scores of real images in the place of the fakes; none of a metric of the model."""
@@ -173,15 +189,6 @@ def renamed_argument(name: str, value: int, old_name: str, old_value: int | None
         return value
     print_log(f'{old_name} has a new name: write {name}={old_value}.', 'current', logging.WARNING)
     return old_value
-
-
-def require(metric: str, what: str, count: int, least: int) -> None:
-    """Raise ``ValueError`` unless there are enough images."""
-    if count < least:
-        raise ValueError(
-            f'{metric} needs at least {least} {what} images, got {count}. Draw or load more, or '
-            'take the metric out of the list.'
-        )
 
 
 def centered(*sets: Tensor) -> list[Tensor]:

@@ -1,6 +1,6 @@
 """Conditional accuracy: whether a fake shows the class that the model was given."""
 
-from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric, require
+from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric
 from mmgan_lite.registry import METRICS
 
 
@@ -28,7 +28,7 @@ class ConditionalAccuracy(GANMetric):
         Raises:
             ValueError: If there is none, or a label is no class of the classifier.
         """
-        require(type(self).__name__, 'fake', len(comparison.fake), 1)
+        self.require(comparison, fake=1)
         logits, labels = comparison.fake.logits, comparison.fake.labels
         assert logits is not None
         assert labels is not None

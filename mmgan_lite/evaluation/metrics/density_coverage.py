@@ -13,7 +13,6 @@ from mmgan_lite.evaluation.metrics.base import (
     GANMetric,
     centered,
     renamed_argument,
-    require,
     squared_distances,
 )
 from mmgan_lite.registry import METRICS
@@ -56,8 +55,7 @@ class DensityCoverage(GANMetric):
         Raises:
             ValueError: If there are fewer, or no fake.
         """
-        require(type(self).__name__, 'fake', len(comparison.fake), 1)
-        require(type(self).__name__, 'real', len(comparison.real), self.neighbors + 1)
+        self.require(comparison, fake=1, real=self.neighbors + 1)
         fake, real = centered(comparison.fake.features, comparison.real.features)
         inside_count, covered = 0, 0
         for start in range(0, len(real), _BLOCK):

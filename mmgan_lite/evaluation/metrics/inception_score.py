@@ -6,7 +6,7 @@ classifier; computed by torch-fidelity, on shuffled images.
 
 from typing import Any
 
-from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric, require
+from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric
 from mmgan_lite.evaluation.torch_fidelity_adapter import inception_score
 from mmgan_lite.registry import METRICS
 from mmgan_lite.utils.validation import check_positive
@@ -43,7 +43,7 @@ class InceptionScore(GANMetric):
         Raises:
             ValueError: If there are fewer.
         """
-        require(type(self).__name__, 'fake', len(comparison.fake), self.splits)
+        self.require(comparison, fake=self.splits)
         assert comparison.fake.logits is not None
         mean, deviation = inception_score(comparison.fake.logits, self.splits)
         return {'IS': mean, 'IS_std': deviation}

@@ -6,7 +6,7 @@ arXiv:1904.06991. Differs: any extractor; computed by torch-fidelity.
 
 from typing import Any
 
-from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric, renamed_argument, require
+from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric, renamed_argument
 from mmgan_lite.evaluation.torch_fidelity_adapter import precision_recall
 from mmgan_lite.registry import METRICS
 from mmgan_lite.utils.validation import check_positive
@@ -42,8 +42,7 @@ class PrecisionRecall(GANMetric):
         Raises:
             ValueError: If there are fewer.
         """
+        self.require(comparison, fake=self.neighbors + 1, real=self.neighbors + 1)
         fake, real = comparison.fake.features, comparison.real.features
-        for what, features in (('fake', fake), ('real', real)):
-            require(type(self).__name__, what, len(features), self.neighbors + 1)
         precision, recall = precision_recall(fake, real, self.neighbors)
         return {'precision': precision, 'recall': recall}

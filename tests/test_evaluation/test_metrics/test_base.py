@@ -6,6 +6,7 @@ from mmengine.evaluator import BaseMetric, Evaluator
 
 from mmgan_lite.evaluation import (
     Comparison,
+    ConditionalAccuracy,
     DensityCoverage,
     GANMetric,
     PrecisionRecall,
@@ -75,6 +76,9 @@ def test_metric_for_an_earlier_version():
     assert first.endswith("write needs = ('features', 'logits').")
     assert second == 'compute_floor of Old has a new name: write compute_real_score.'
     assert {warning.filename for warning in found} == {__file__}
+    with pytest.warns(FutureWarning, match='needs_labels of Unconditional has a new name'):
+        without = type('Unconditional', (ConditionalAccuracy,), dict(needs_labels=False))
+    assert without.needs == ('logits',)
 
 
 @pytest.mark.parametrize('metric', [DensityCoverage, PrecisionRecall])
