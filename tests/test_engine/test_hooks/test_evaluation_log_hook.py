@@ -19,7 +19,7 @@ REPORT = Report(
     weights='EMA',
     real_data='Noise test',
     num_reals=12,
-    floor='halves',
+    baseline='halves',
 )
 
 
@@ -69,7 +69,7 @@ def test_validations_come_with_iteration_and_protocol(make_runner, fake_gan, fak
     found = lines(runner)
     assert [(entry['loop'], entry['iteration']) for entry in found] == [('val', 2), ('val', 4)]
     assert found[0]['scores'] == {
-        'FID[pixels]': dict(value=3.5, floor=0.25, settings=dict(k=2)),
+        'FID[pixels]': dict(value=3.5, real_score=0.25, settings=dict(k=2)),
         'Count/n': dict(value=12),
     }
     assert found[0]['protocol'] == REPORT.to_dict()['protocol']
