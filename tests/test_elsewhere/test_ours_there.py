@@ -209,7 +209,7 @@ WRAPPER = dict(optim_wrapper='mmgan_lite.engine.optimizers.multi_optim_wrapper.G
     ('name', 'ours'),
     [
         ('nothing', {}),
-        ('generator', dict(generator=f'{MODELS}.generators.mlp.MLPGenerator')),
+        ('generator', dict(generator=f'{MODELS}.networks.mlp.MLPGenerator')),
         ('discriminator', dict(discriminator=f'{MODELS}.discriminators.mlp.MLPDiscriminator')),
         ('loss', dict(loss=f'{MODELS}.losses.adversarial.NonSaturatingGANLoss')),
         ('digits_pseudo', DIGITS),
