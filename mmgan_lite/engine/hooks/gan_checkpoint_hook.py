@@ -32,11 +32,11 @@ from mmgan_lite.checkpoints import (
     write_checkpoint,
     write_sealed,
 )
+from mmgan_lite.engine.mmengine_compat import passes_made
 from mmgan_lite.engine.resume.dataloader_state import (
     can_begin_anywhere,
     go_on,
     number_batches,
-    passes_made,
 )
 from mmgan_lite.engine.resume.preemption import EXIT_CODE, StopSignals
 from mmgan_lite.engine.resume.rng_state import (

@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from mmgan_lite.engine.hooks.health_states import STATES, HealthWatch
-from mmgan_lite.engine.hooks.random_state import isolated_random_state
+from mmgan_lite.engine.resume.rng_state import isolated_random_state
 from mmgan_lite.registry import HOOKS, MODELS, build_part
 from mmgan_lite.utils.validation import check_positive
 

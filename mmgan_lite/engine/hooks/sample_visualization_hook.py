@@ -11,7 +11,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import IterBasedTrainLoop, Runner
 from torch import Tensor
 
-from mmgan_lite.engine.hooks.random_state import isolated_random_state
+from mmgan_lite.engine.resume.rng_state import isolated_random_state
 from mmgan_lite.registry import HOOKS
 from mmgan_lite.utils.atomic_io import atomic_write
 from mmgan_lite.utils.validation import check_positive

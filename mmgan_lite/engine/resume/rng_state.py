@@ -1,8 +1,9 @@
-"""What a process trains with besides weights and optimisers: random numbers, begun gradients.
+"""The state of a process besides weights and optimizers: random numbers, partial gradients.
 
-All is in plain types, so that a checkpoint with it stays readable without running code.
+All of it is in plain types, so that a checkpoint with it stays readable without running code.
 """
 
+import contextlib
 import random
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -42,10 +43,10 @@ def get_random_state(device: torch.device | str = 'cpu') -> dict[str, Any]:
 
 
 def set_random_state(state: Mapping[str, Any], device: torch.device | str = 'cpu') -> None:
-    """Put all global random streams where :func:`get_random_state` found them.
+    """Restore all global random streams to what :func:`get_random_state` returned.
 
     Args:
-        state: What that function gave; its tensors may have been moved to another device.
+        state: What that function returned; its tensors may have been moved to another device.
         device: Where the model is now. A state from another kind of device leaves its stream as
             it is.
     """
@@ -60,8 +61,37 @@ def set_random_state(state: Mapping[str, Any], device: torch.device | str = 'cpu
         module.set_rng_state(state['device'].cpu())
 
 
+@contextlib.contextmanager
+def isolated_random_state(seed: int, device: torch.device | str = 'cpu') -> Iterator[None]:
+    """Seed all global random streams, and restore them at the end.
+
+    Args:
+        seed: Of Python's, numpy's and torch's streams inside.
+        device: Where random numbers may be drawn besides the CPU.
+
+    Example:
+        >>> state = torch.get_rng_state()
+        >>> with isolated_random_state(0):
+        ...     drawn = torch.randn(3)
+        >>> torch.equal(state, torch.get_rng_state())
+        True
+    """
+    state = get_random_state(device)
+    try:
+        random.seed(seed)
+        np.random.seed(seed)
+        # Not torch.manual_seed: it would reseed GPUs whose state is not restored.
+        torch.default_generator.manual_seed(seed)
+        module = _device_module(device)
+        if module is not None:
+            module.manual_seed(seed)
+        yield
+    finally:
+        set_random_state(state, device)
+
+
 def get_partial_gradients(optim_wrapper: OptimWrapper) -> dict[str, list[Tensor | None]]:
-    """Gradients of networks that are in the middle of accumulating them.
+    """Gradients of the networks that have begun to accumulate them.
 
     Args:
         optim_wrapper: One wrapper, or a dict of them.
@@ -82,7 +112,7 @@ def get_partial_gradients(optim_wrapper: OptimWrapper) -> dict[str, list[Tensor 
 def set_partial_gradients(
     optim_wrapper: OptimWrapper, gradients: Mapping[str, list[Tensor | None]]
 ) -> None:
-    """Put gradients back that :func:`get_partial_gradients` gave."""
+    """Restore the gradients that :func:`get_partial_gradients` returned."""
     for name, wrapper in _wrappers(optim_wrapper):
         if name not in gradients:
             continue
@@ -91,11 +121,10 @@ def set_partial_gradients(
 
 
 def _device_module(device: torch.device | str) -> Any:
-    """The part of torch that knows the kind of device, if it has random numbers of its own."""
-    if torch.device(device).type == 'cpu':
-        return None
-    module = torch.get_device_module(device)
-    return module if hasattr(module, 'get_rng_state') else None
+    """The module of torch for a device that has random numbers of its own, such as a GPU."""
+    kind = torch.device(device).type
+    # Tensors on the meta device have no numbers.
+    return None if kind in ('cpu', 'meta') else torch.get_device_module(device)
 
 
 def _wrappers(optim_wrapper: OptimWrapper) -> Iterator[tuple[str, OptimWrapper]]:
