@@ -4,6 +4,8 @@ Both had the GANs of the MM world before; a config that comes from there names p
 here under that name. A look-up of one is answered with ours.
 """
 
+import warnings
+
 _LOSS = (
     'NonSaturatingGANLoss() under loss of the GAN, for gan_type vanilla and wgan-logistic-ns; '
     'LeastSquaresGANLoss(), half as large, for lsgan; WassersteinGANLoss() for wgan; '
@@ -94,3 +96,17 @@ def check_name(name: str) -> None:
     """
     if name in OLD_NAMES:
         raise ValueError(f'{name!r} is a name of MMGeneration or MMagic. Write {OLD_NAMES[name]}.')
+
+
+def either_name(new: str, value: bool, old_value: bool, old: str = 'old_checkpoint') -> bool:
+    """The value of a flag that also has a former name; warns if that one was used.
+
+    Args:
+        new: Its name.
+        value: Under its name.
+        old_value: Under its former name.
+        old: Its former name.
+    """
+    if old_value:
+        warnings.warn(f'{old} is called {new} now.', FutureWarning, stacklevel=3)
+    return value or old_value
