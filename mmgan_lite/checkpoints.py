@@ -14,6 +14,7 @@ import os
 import re
 import struct
 import time
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -372,3 +373,12 @@ def _digest(path: Path, seal: re.Match[bytes]) -> str:
             left -= len(block)
     digest.update(seal[2])
     return digest.hexdigest()
+
+
+def __getattr__(name: str) -> Any:
+    """Names that were here before."""
+    if name != 'use_safe_loader':
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    place = 'mmgan_lite.engine.mmengine_compat'
+    warnings.warn(f'use_safe_loader is in {place} now.', FutureWarning, stacklevel=2)
+    return importlib.import_module(place).use_safe_loader
