@@ -146,11 +146,12 @@ class AdaptiveAugment(nn.Module):
         Where several processes train, each must call it, and all get the same ``p``.
 
         Args:
-            real_logits: Float ``(N,)``, of augmented real images.
+            real_logits: Float ``(N, ...)``, of augmented real images; of a map the mean counts.
         """
         if self.target is None:
             return
-        sign_sum = real_logits.sign().sum(dtype=torch.float32)
+        signs = real_logits.float().sign().reshape(len(real_logits), -1).mean(1)
+        sign_sum = signs.sum(dtype=torch.float32)
         all_reduce(sign_sum)
         self.sign_sum += sign_sum
         self.num_images += len(real_logits) * get_world_size()
