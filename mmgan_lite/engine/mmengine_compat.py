@@ -17,7 +17,7 @@ import numpy as np
 from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import HistoryBuffer
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import (
     BaseLoop,
     CheckpointLoader,
@@ -124,6 +124,12 @@ def set_batches(loop: IterBasedTrainLoop, batches: Iterator, passes: int) -> Non
 def restart_indices(sampler: InfiniteSampler) -> None:
     """Let an endless sampler draw its indices from the first one again."""
     sampler.indices = sampler._indices_of_rank()
+
+
+def named_wrappers(optim_wrapper: OptimWrapper) -> dict[str, OptimWrapper]:
+    """The optim wrappers of a Runner by their networks; ``model`` is a single one."""
+    several = isinstance(optim_wrapper, OptimWrapperDict)
+    return dict(optim_wrapper.items()) if several else {'model': optim_wrapper}
 
 
 def accumulative_counts(wrapper: OptimWrapper) -> int:

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.optim import OptimWrapper
 from torch import Tensor
+
+from mmgan_lite.engine.mmengine_compat import named_wrappers
 
 _NUMPY_KEYS = ('name', 'keys', 'position', 'has_gauss', 'gauss')
 
@@ -104,7 +106,7 @@ def get_partial_gradients(optim_wrapper: OptimWrapper) -> dict[str, list[Tensor 
         name: [
             None if p.grad is None else p.grad.detach().clone().cpu() for p in _parameters(wrapper)
         ]
-        for name, wrapper in _wrappers(optim_wrapper)
+        for name, wrapper in named_wrappers(optim_wrapper).items()
         if not wrapper.should_update()
     }
 
@@ -113,7 +115,7 @@ def set_partial_gradients(
     optim_wrapper: OptimWrapper, gradients: Mapping[str, list[Tensor | None]]
 ) -> None:
     """Restore the gradients that :func:`get_partial_gradients` returned."""
-    for name, wrapper in _wrappers(optim_wrapper):
+    for name, wrapper in named_wrappers(optim_wrapper).items():
         if name not in gradients:
             continue
         for parameter, gradient in zip(_parameters(wrapper), gradients[name], strict=True):
@@ -125,13 +127,6 @@ def _device_module(device: torch.device | str) -> Any:
     kind = torch.device(device).type
     # Tensors on the meta device have no numbers.
     return None if kind in ('cpu', 'meta') else torch.get_device_module(device)
-
-
-def _wrappers(optim_wrapper: OptimWrapper) -> Iterator[tuple[str, OptimWrapper]]:
-    if isinstance(optim_wrapper, OptimWrapperDict):
-        yield from optim_wrapper.items()
-    else:
-        yield 'model', optim_wrapper
 
 
 def _parameters(wrapper: OptimWrapper) -> list[torch.nn.Parameter]:
