@@ -11,7 +11,7 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     checkpoint=dict(type='GANCheckpointHook', interval=5000, by_epoch=False, max_keep_ckpts=2),
     setup_check=dict(type='SetupCheckHook'),
-    health=dict(type='GANHealthHook'),
+    health=dict(type='GANHealthHook', guard=dict()),
     samples=dict(type='SampleVisualizationHook', interval=1000),
     progress_bar=dict(type='ProgressBarHook'),
 )

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -70,7 +69,8 @@ class GANHealthHook(Hook):
 
     A model without ``probe``, such as one of images to images, is not measured.
 
-    It includes :class:`NonFiniteGuardHook`, which ends a training that is no longer finite.
+    With ``guard`` it includes :class:`NonFiniteGuardHook`, which ends a training that is no longer
+    finite, skips steps or rolls back. The default runtime has ``guard=dict()``.
 
     Args:
         interval: Iterations from one probe to the next, at least 1.
@@ -79,7 +79,7 @@ class GANHealthHook(Hook):
             ``dict(type='MNISTClassifier')`` is; None for no ``class_entropy``.
         stop_on: States in which training stops: after the iteration, or, in training by epochs,
             after the epoch.
-        guard: Arguments of :class:`NonFiniteGuardHook`, such as
+        guard: Arguments of :class:`NonFiniteGuardHook`: ``dict()``, or such as
             ``dict(max_skips=10, max_rollbacks=3)``; None for no guard.
 
     Raises:
@@ -100,7 +100,7 @@ class GANHealthHook(Hook):
         num_samples: int = 32,
         classifier: Mapping | nn.Module | None = None,
         stop_on: Sequence[str] = (),
-        guard: Mapping | None = MappingProxyType({}),
+        guard: Mapping | None = None,
     ) -> None:
         self.interval = check_positive('interval', interval)
         if isinstance(num_samples, bool) or not isinstance(num_samples, int) or num_samples < 2:
