@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mmengine.config import Config, DictAction
 
 from mmgan_lite.catalog import config_path, set_data_root
+from mmgan_lite.utils.migration import former_hooks
 
 if TYPE_CHECKING:
     from mmgan_lite.inference import GANInferencer
@@ -91,6 +92,7 @@ def read_config(args: argparse.Namespace) -> Config:
     if getattr(args, 'data_root', None) is not None:
         set_data_root(cfg, args.data_root)
     cfg.merge_from_dict(args.cfg_options)
+    former_hooks(cfg)
     return cfg
 
 

@@ -100,8 +100,18 @@ class SetupCheckHook(Hook):
         """
         for part in self._parts:
             part.before_train(runner)
+        # Without what a config in pure Python imports.
+        for key, text in unknown_keys(runner.cfg.to_dict()).items():
+            raise ValueError(f'The top-level key {key!r} of the config {text}')
+        model = unwrap_model(runner.model)
+        if not isinstance(model, _ChecksTraining):
+            runner.logger.info(
+                f'SetupCheckHook does not check a {type(model).__name__}: it needs '
+                'check_optim_wrapper, check_average and prepare_batch.'
+            )
+            return
         with _raised_in_all_processes():
-            _check(runner)
+            _check(runner, model)
             epoch = _epoch(runner.train_dataloader)
         _check_same(all_gather_object(epoch))
 
@@ -131,20 +141,10 @@ def _bind_model(evaluator: Any, runner: Runner) -> None:
         evaluator.bind_model(unwrap_model(runner.model))
 
 
-def _check(runner: Runner) -> None:
-    # Without what a config in pure Python imports.
-    for key, text in unknown_keys(runner.cfg.to_dict()).items():
-        raise ValueError(f'The top-level key {key!r} of the config {text}')
-    model = unwrap_model(runner.model)
+def _check(runner: Runner, model: Any) -> None:
     loader = runner.train_dataloader
-    _check_batches(loader, model)
-    if not isinstance(model, _ChecksTraining):
-        runner.logger.info(
-            f'SetupCheckHook checks no {type(model).__name__}: it has no check_optim_wrapper, '
-            'check_average and prepare_batch.'
-        )
-        return
     model.check_optim_wrapper(runner.optim_wrapper)
+    _check_batches(loader, model)
     if loader.batch_size is not None:
         model.check_average(runner.optim_wrapper, loader.batch_size)
     batch = model.prepare_batch(loader.collate_fn([loader.dataset[0]]))
