@@ -16,8 +16,11 @@ ALLOWED = {
     'engine.hooks': {
         'checkpoints',
         'config_validation',
+        'engine.mmengine_compat',
         'engine.resume',
+        'visualization',
     },
+    'engine.resume': {'engine.mmengine_compat'},
     'engine.optimizers': set(),
     'visualization': {'version', 'utils'},
 }

@@ -15,10 +15,10 @@ from mmengine.evaluator import Evaluator
 from mmengine.runner import Runner
 
 from mmgan_lite.cli.options import (
+    add_allow_mmengine_types,
     add_config,
     add_data_root,
     add_launcher,
-    add_old_checkpoint,
     check_file,
     load_config,
     make_folder,
@@ -45,7 +45,7 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser.add_argument(
         '--out', type=Path, metavar='FILE.json', help='write the scores, with their protocol'
     )
-    add_old_checkpoint(parser)
+    add_allow_mmengine_types(parser)
     args = parser.parse_args()
     if args.num_samples is not None and args.num_samples < 1:
         parser.error(f'--num-samples must be >= 1, got {args.num_samples}')
@@ -91,8 +91,8 @@ def main() -> None:
     try:
         if args.num_samples is not None:
             set_num_samples(cfg, args.num_samples)
-        # Of another model's checkpoint the Runner would load what fits, almost without a word.
-        get_model(cfg, args.checkpoint, old_checkpoint=args.old_checkpoint)
+        # Of another model's checkpoint the Runner would load what fits, and say little of the rest.
+        get_model(cfg, args.checkpoint, allow_mmengine_types=args.allow_mmengine_types)
     except ValueError as error:
         parser.error(str(error))
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or f'work_dirs/{Path(args.config).stem}'

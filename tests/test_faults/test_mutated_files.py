@@ -24,7 +24,7 @@ from PIL import Image
 from torch import nn
 
 import mmgan_lite
-from mmgan_lite.checkpoints import read_checkpoint, use_safe_loader
+from mmgan_lite.checkpoints import read_checkpoint
 from mmgan_lite.datasets import (
     ImageFolderDataset,
     InMemoryImageDataset,
@@ -34,6 +34,7 @@ from mmgan_lite.datasets import (
     mnist,
     pack_images,
 )
+from mmgan_lite.engine.mmengine_compat import use_safe_loader
 from mmgan_lite.evaluation import ModuleExtractor
 from mmgan_lite.evaluation.cache import FeatureCache
 from mmgan_lite.evaluation.extractors import MNISTClassifier, mnist_classifier
