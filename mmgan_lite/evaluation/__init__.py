@@ -1,7 +1,7 @@
 """Metrics of generated images, their evaluator, and feature extractors."""
 
 from mmgan_lite.evaluation.cache import FeatureCache
-from mmgan_lite.evaluation.collector import Collected, FeatureCollector
+from mmgan_lite.evaluation.collector import FeatureCollector
 from mmgan_lite.evaluation.evaluator import GANEvaluator
 from mmgan_lite.evaluation.extractors import (
     DigitNetwork,
@@ -29,7 +29,6 @@ from mmgan_lite.evaluation.sampler import RepeatingSampler, SpreadSampler
 from mmgan_lite.evaluation.scoring import score
 
 __all__ = [
-    'Collected',
     'Comparison',
     'ConditionalAccuracy',
     'DensityCoverage',

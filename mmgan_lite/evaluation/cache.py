@@ -6,12 +6,9 @@ fingerprint of the extractor's weights; its code may differ too, so the first im
 again for comparison.
 """
 
-import contextlib
 import hashlib
 import logging
-import os
 import re
-import uuid
 from pathlib import Path
 
 import safetensors
@@ -20,8 +17,9 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor
 
-from mmgan_lite.evaluation.extraction import extract
 from mmgan_lite.evaluation.extractors import Extracted, FeatureExtractor
+from mmgan_lite.utils.atomic_io import atomic_write
+from mmgan_lite.utils.image_batch import join_columns
 
 _FORMAT = '1'
 _DIGEST_BYTES = 16
@@ -49,26 +47,33 @@ class FeatureCache:
         )
         # One entry an image.
         self._rows: dict[bytes, Extracted] = {}
+        self._has_new = False
         self._load()
         self._is_proven = not self._rows
 
-    def look_up(self, images: Tensor) -> tuple[Tensor, Extracted, bool]:
+    def look_up(self, images: Tensor) -> tuple[Tensor, Extracted]:
         """Features of uint8 images; unknown ones are extracted.
 
         Returns:
-            Digests, uint8 ``(N, 16)``; features and logits, on the CPU; whether any was unknown.
+            Digests, uint8 ``(N, 16)``; features and logits, on the CPU.
         """
         digests = image_digests(images)
-        keys = [row.tobytes() for row in digests.numpy()]
+        keys = _keys(digests)
         if not self._is_proven:
             self._prove(images, keys)
         unknown = [index for index, key in enumerate(keys) if key not in self._rows]
         if unknown:
-            found = extract(self._extractor, images[unknown])
-            for row, index in enumerate(unknown):
-                logits = None if found.logits is None else found.logits[row]
-                self._rows[keys[index]] = Extracted(found.features[row], logits)
-        return digests, _stack([self._rows[key] for key in keys]), bool(unknown)
+            self._add(digests[unknown], self._extractor.extract(images[unknown]))
+            self._has_new = True
+        return digests, self._stack(keys)
+
+    def _add(self, digests: Tensor, found: Extracted) -> None:
+        logits = [None] * len(digests) if found.logits is None else found.logits
+        rows = map(Extracted, found.features, logits)
+        self._rows.update(zip(_keys(digests), rows, strict=True))
+
+    def _stack(self, keys: list[bytes]) -> Extracted:
+        return Extracted(*join_columns([self._rows[key] for key in keys], torch.stack))
 
     def _prove(self, images: Tensor, keys: list[bytes]) -> None:
         """Extract a few known images again, and drop all that was loaded if they differ.
@@ -79,31 +84,28 @@ class FeatureCache:
         if not known:
             return
         self._is_proven = True
-        loaded = _stack([self._rows[keys[index]] for index in known])
-        if not _agree(loaded, extract(self._extractor, images[known])):
+        found = self._extractor.extract(images[known])
+        if not _agree(self._stack([keys[index] for index in known]), found):
             self._rows = {}
             _warn(f"The cache '{self.path}' is not what the extractor gives now: it is replaced.")
 
-    def save(self, digests: Tensor, extracted: Extracted) -> None:
-        """Replace the file by these rows, atomically.
+    def save(self, digests: Tensor, features: Tensor, logits: Tensor | None) -> None:
+        """Replace the file by these rows, atomically, if any was not in it.
 
         A folder that cannot be written to gives a warning, and no error.
         """
-        tensors = dict(digests=digests, features=extracted.features)
-        if extracted.logits is not None:
-            tensors['logits'] = extracted.logits
-        tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
-        content = safetensors.torch.save(
-            tensors, metadata={**self._identity, 'sha256': _content_hash(tensors)}
-        )
-        partial = self.path.with_name(f'{self.path.name}.{uuid.uuid4().hex[:8]}')
+        if not self._has_new:
+            return
+        self._has_new = False
+        tensors = dict(digests=digests.contiguous(), features=features.contiguous())
+        if logits is not None:
+            tensors['logits'] = logits.contiguous()
+        metadata = {**self._identity, 'sha256': _content_hash(tensors)}
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(content)
-            os.replace(partial, self.path)
+            with atomic_write(self.path) as temporary:
+                temporary.write_bytes(safetensors.torch.save(tensors, metadata))
         except OSError as error:
-            with contextlib.suppress(OSError):
-                partial.unlink()
             _warn(f"Features could not be cached in '{self.path}' ({error}); set cache_dir.")
 
     def _load(self) -> None:
@@ -111,21 +113,13 @@ class FeatureCache:
             return
         try:
             with safetensors.safe_open(self.path, 'pt') as file:
-                metadata = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                if file.metadata() != {**self._identity, 'sha256': _content_hash(tensors)}:
+                    raise ValueError('not the sha256, the extractor or the format that it must be')
         except (OSError, ValueError, safetensors.SafetensorError) as error:
             _warn(f"The cache '{self.path}' is damaged ({error}): it is replaced.")
             return
-        sha256 = metadata.pop('sha256', None)
-        if metadata != self._identity:
-            _warn(f"The cache '{self.path}' is of another extractor or format: it is replaced.")
-        elif sha256 != _content_hash(tensors):
-            _warn(f"The cache '{self.path}' is damaged (its sha256 differs): it is replaced.")
-        else:
-            logits = tensors.get('logits', [None] * len(tensors['digests']))
-            keys = (row.tobytes() for row in tensors['digests'].numpy())
-            rows = map(Extracted, tensors['features'], logits)
-            self._rows = dict(zip(keys, rows, strict=True))
+        self._add(tensors['digests'], Extracted(tensors['features'], tensors.get('logits')))
 
 
 def image_digests(images: Tensor) -> Tensor:
@@ -138,20 +132,18 @@ def image_digests(images: Tensor) -> Tensor:
     return torch.frombuffer(bytearray(b''.join(digests)), dtype=torch.uint8).view(-1, _DIGEST_BYTES)
 
 
-def _stack(rows: list[Extracted]) -> Extracted:
-    logits = [row.logits for row in rows if row.logits is not None]
-    return Extracted(
-        torch.stack([row.features for row in rows]), torch.stack(logits) if logits else None
-    )
+def _keys(digests: Tensor) -> list[bytes]:
+    return [row.tobytes() for row in digests.numpy()]
 
 
 def _agree(first: Extracted, second: Extracted) -> bool:
     """Whether two are equal but for rounding; NaN never is."""
     for left, right in zip(first, second, strict=True):
-        if left is None or right is None:
-            if left is not right:
-                return False
-        elif left.shape != right.shape or not (left - right).norm() <= _TOLERANCE * left.norm():
+        if left is None and right is None:
+            continue
+        if left is None or right is None or left.shape != right.shape:
+            return False
+        if not (left - right).norm() <= _TOLERANCE * left.norm():
             return False
     return True
 
@@ -160,7 +152,7 @@ def _content_hash(tensors: dict[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         digest.update(f'{name} {tuple(tensor.shape)}'.encode())
-        digest.update(tensor.contiguous().numpy().data)
+        digest.update(tensor.numpy().data)
     return digest.hexdigest()
 
 

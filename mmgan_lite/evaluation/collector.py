@@ -1,7 +1,7 @@
 """Features of one evaluation: of the fakes, of the real images and of the training images."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import functools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -10,14 +10,14 @@ from mmengine.dist import all_gather_object
 from torch import Tensor
 
 from mmgan_lite.evaluation.cache import FeatureCache
-from mmgan_lite.evaluation.extraction import extract
-from mmgan_lite.evaluation.extractors import Extracted, FeatureExtractor
+from mmgan_lite.evaluation.extractors import FeatureExtractor
 from mmgan_lite.evaluation.metrics import Comparison, Samples
 from mmgan_lite.evaluation.sampler import spread
-from mmgan_lite.utils.image_batch import batch_labels, stack_images, stack_labels
+from mmgan_lite.utils.image_batch import batch_labels, join_columns, stack_images, stack_labels
 
 _BATCH = 250
 _TO_UINT8 = "Convert floats by the model's data_preprocessor.to_uint8."
+_WEIGHTS = {True: 'EMA', False: 'last', None: None}
 
 
 @runtime_checkable
@@ -38,40 +38,6 @@ def data_name(metainfo: Mapping[str, Any] | None, otherwise: str) -> str:
     return ' '.join(str(metainfo[k]) for k in ('dataset', 'split') if k in metainfo) or otherwise
 
 
-@dataclass(frozen=True, eq=False)
-class Collected:
-    """Fakes and real images of one batch, or of all batches of all processes.
-
-    Args:
-        fake: N images of the model.
-        real: N images of the data loader.
-        digests: Of the real images, uint8 ``(N, 16)``.
-        is_new: Whether features of a real image were not in the cache.
-        weights: Which of the model's weights drew the fakes: 'EMA', 'last' or None if unknown.
-    """
-
-    fake: Samples
-    real: Samples
-    digests: Tensor
-    is_new: bool
-    weights: str | None
-
-    @classmethod
-    def merge(
-        cls, parts: Sequence['Collected'], join: Callable[[list[Tensor]], Tensor]
-    ) -> 'Collected | None':
-        """One of several; None of none."""
-        if not parts:
-            return None
-        return cls(
-            Samples.merge([part.fake for part in parts], join),
-            Samples.merge([part.real for part in parts], join),
-            join([part.digests for part in parts]),
-            any(part.is_new for part in parts),
-            parts[0].weights,
-        )
-
-
 class FeatureCollector:
     """Extracts each image once and keeps the features of real images in files.
 
@@ -79,25 +45,34 @@ class FeatureCollector:
         extractor: The network.
         cache_dir: Folder of the files.
         train_dataset: What the model was trained on; None if unknown.
+
+    Attributes:
+        weights: Which of the model's weights drew the fakes: 'EMA', 'last' or None if unknown.
     """
 
+    weights: str | None = None
+
     def __init__(
-        self, extractor: FeatureExtractor, cache_dir: Path, train_dataset: Any | None = None
+        self, extractor: FeatureExtractor, cache_dir: Path, train_dataset: Any = None
     ) -> None:
         self.extractor = extractor
         self.cache_dir = cache_dir
         self.train_dataset = train_dataset
-        self._batches: list[Collected] = []
-        self._real_cache: FeatureCache | None = None
-        self._train: tuple[list[int], Samples] | None = None
+        # Of each batch the fakes' features, logits and labels, those of the real images, and the
+        # digests of these.
+        self._batches: list[tuple[Tensor | None, ...]] = []
+        self._cache: FeatureCache | None = None
 
-    def add(self, samples: Sequence[Mapping], data_batch: Any, name: str) -> Collected:
+    def add(self, samples: Sequence[Mapping], data_batch: Any, name: str) -> Samples:
         """Extract a batch.
 
         Args:
             samples: The model's, with ``fake_image`` and maybe ``gt_label`` and ``from_ema``.
             data_batch: The data loader's, with ``inputs`` and maybe labels.
             name: Of the real images, for the name of their file.
+
+        Returns:
+            The fakes.
 
         Raises:
             ValueError: If it lacks something, or a feature is not finite.
@@ -108,85 +83,82 @@ class FeatureCollector:
                 'GAN.'
             )
         fakes = stack_images([s['fake_image'] for s in samples], 'fake_image', _TO_UINT8)
+        labels = stack_labels(sample.get('gt_label') for sample in samples)
         reals = stack_images(data_batch['inputs'], 'inputs', _TO_UINT8)
         self.extractor.to(fakes.device)
-        self._real_cache = self._real_cache or self._open_cache(name, reals)
-        digests, real, is_new = self._real_cache.look_up(reals)
-        labels = stack_labels(sample.get('gt_label') for sample in samples)
-        batch = Collected(
-            Samples(*extract(self.extractor, fakes), _to_cpu(labels)),
-            Samples(*real, _to_cpu(batch_labels(data_batch))),
-            digests,
-            is_new,
-            _weights_of(samples[0]),
-        )
-        self._batches.append(batch)
-        return batch
+        found = self.extractor.extract(fakes)
+        self._cache = self._cache or self._open_cache(name, reals)
+        digests, real = self._cache.look_up(reals)
+        self._batches.append((*found, labels, *real, batch_labels(data_batch), digests))
+        self.weights = _WEIGHTS[samples[0].get('from_ema')]
+        return Samples(*found, labels)
 
-    def gather(self) -> Collected | None:
-        """All batches of all processes in the order of the data set, which are then forgotten.
+    def gather(self) -> list[Any]:
+        """Columns of all batches and processes, in the order of the data set; forgets them.
 
-        Every process must call it. None if there was no batch.
+        Every process must call it.
+
+        Raises:
+            ValueError: If there was no batch.
         """
-        own, self._batches = Collected.merge(self._batches, torch.cat), []
-        parts = [part for part in all_gather_object(own) if part is not None]
-        return Collected.merge(parts, _interleave)
+        own, self._batches = join_columns(self._batches, _concatenate), []
+        parts = [part for part in all_gather_object(own) if part]
+        if not parts:
+            raise ValueError('The data loader must give images to compare with, got none.')
+        return join_columns(parts, _interleave)
 
-    def compare(self, found: Collected | None, size: int, num_fakes: int) -> Comparison:
+    def compare(self, columns: list[Any], size: int, num_fakes: int) -> Comparison:
         """Fakes and real images without those that samplers added; saves features of the latter.
 
         Args:
-            found: What was gathered.
+            columns: What was gathered.
             size: Number of real images in the data set.
             num_fakes: How many fakes are compared.
 
         Raises:
             ValueError: If there are fewer.
         """
-        if size == 0 or found is None:
-            raise ValueError('The data loader must give images to compare with, got none.')
-        if len(found.fake) < num_fakes:
+        fake, real = Samples(*columns[:3]), Samples(*columns[3:6])
+        if len(fake) < num_fakes:
             raise ValueError(
                 f'num_samples={num_fakes} needs as many images from the data loader, got '
-                f"{len(found.fake)}. Set sampler=dict(type='RepeatingSampler', "
-                f'num_samples={num_fakes}) in it, or the same num_samples as in its SpreadSampler.'
+                f"{len(fake)}. Set sampler=dict(type='RepeatingSampler', num_samples={num_fakes}) "
+                'in it, or the same num_samples as in its SpreadSampler.'
             )
-        if len(found.real) < size:  # the sampler left some out, and gave one for each fake
+        if len(real) < size:  # the sampler left some out, and gave one for each fake
             size = num_fakes
-        real = found.real[:size]
-        if found.is_new and self._real_cache is not None:
-            self._real_cache.save(found.digests[:size], Extracted(real.features, real.logits))
-        return Comparison(found.fake[:num_fakes], real)
+        real = real[:size]
+        if self._cache is not None:
+            self._cache.save(columns[6][:size], real.features, real.logits)
+        return Comparison(fake[:num_fakes], real)
 
-    def read_train(self, positions: list[int] | None = None) -> Samples:
-        """Training images at these positions, all without any; extracted once.
+    @functools.cached_property
+    def train(self) -> Samples:
+        """All training images."""
+        return self.read_train(range(len(self.train_dataset)))
+
+    def read_train(self, positions: Sequence[int]) -> Samples:
+        """Training images at these positions.
 
         Raises:
             ValueError: If there are none.
         """
-        dataset: Any = self.train_dataset
-        if len(dataset) == 0:
+        if not positions:
             raise ValueError('train_dataset must hold images, got 0. Pass one that has some.')
-        positions = list(range(len(dataset))) if positions is None else positions
-        if self._train is not None and self._train[0] == positions:
-            return self._train[1]
-        cache, parts, digests, any_new = None, [], [], False
+        cache, rows = None, []
         for start in range(0, len(positions), _BATCH):
-            items = [dataset[i] for i in positions[start : start + _BATCH]]
+            items = [self.train_dataset[i] for i in positions[start : start + _BATCH]]
             images = stack_images([item['inputs'] for item in items], 'inputs', _TO_UINT8)
-            cache = cache or self._open_cache(self.train_name, images)
-            known, found, is_new = cache.look_up(images)
-            any_new |= is_new
-            digests.append(known)
             labels = stack_labels(item.get('gt_label', item.get('labels')) for item in items)
-            parts.append(Samples(*found, labels))
-        samples = Samples.merge(parts)
-        self._train = positions, samples
-        if any_new and cache is not None:
-            cache.save(torch.cat(digests), Extracted(samples.features, samples.logits))
-        return samples
+            cache = cache or self._open_cache(self.train_name, images)
+            digests, found = cache.look_up(images)
+            rows.append((*found, labels, digests))
+        features, logits, labels, digests = join_columns(rows, _concatenate)
+        if cache is not None:
+            cache.save(digests, features, logits)
+        return Samples(features, logits, labels)
 
-    def baseline(self, comparison: Comparison) -> tuple[Comparison | None, str]:
+    def baseline(self, comparison: Comparison) -> tuple[Comparison, str]:
         """Real images in the place of the fakes, and in words which."""
         real, train, model = comparison.real, comparison.train, comparison.model
         if self.train_dataset is not None:
@@ -195,8 +167,6 @@ class FeatureCollector:
             chosen = self.read_train(positions) if train is None else train[torch.tensor(positions)]
             text = f'{len(chosen):,} images of {self.train_name}'
             return Comparison(chosen, real, train, model), text
-        if len(real) < 2:
-            return None, 'none, for want of real images'
         order = torch.randperm(len(real), generator=torch.Generator().manual_seed(0))
         half = len(real) // 2
         halves = Comparison(real[order[:half]], real[order[half : 2 * half]], model=model)
@@ -212,19 +182,13 @@ class FeatureCollector:
         return FeatureCache(self.cache_dir, f'{name} {shape}', self.extractor)
 
 
+def _concatenate(parts: list[Tensor]) -> Tensor:
+    return torch.cat(parts).cpu()
+
+
 def _interleave(parts: list[Tensor]) -> Tensor:
     """Rows of all processes in one order: MMEngine's samplers give them in turns."""
     rows = torch.empty(sum(map(len, parts)), *parts[0].shape[1:], dtype=parts[0].dtype)
     for rank, part in enumerate(parts):
         rows[rank :: len(parts)] = part
     return rows
-
-
-def _to_cpu(labels: Tensor | None) -> Tensor | None:
-    return None if labels is None else labels.cpu()
-
-
-def _weights_of(sample: Mapping) -> str | None:
-    if 'from_ema' not in sample:
-        return None
-    return 'EMA' if sample['from_ema'] else 'last'

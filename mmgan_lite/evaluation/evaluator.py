@@ -1,8 +1,9 @@
 """One evaluation for MMEngine's loops: all metrics get the same fakes and real images."""
 
+import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,7 @@ from mmengine.logging import print_log
 from mmengine.structures import BaseDataElement
 from torch import nn
 
-from mmgan_lite.evaluation.collector import (
-    Collected,
-    FeatureCollector,
-    data_name,
-    metainfo_of,
-)
+from mmgan_lite.evaluation.collector import FeatureCollector, data_name, metainfo_of
 from mmgan_lite.evaluation.extractors import FeatureExtractor
 from mmgan_lite.evaluation.metrics import Comparison, GANMetric, Samples
 from mmgan_lite.evaluation.report import Report, Score
@@ -79,21 +75,19 @@ class GANEvaluator(Evaluator):
         if num_samples is not None:
             check_positive('num_samples', num_samples)
         self.num_samples = num_samples
-        self.train_dataset = (
-            None if train_dataset is None else build_part(DATASETS, train_dataset, 'train_dataset')
-        )
+        if train_dataset is not None:
+            train_dataset = build_part(DATASETS, train_dataset, 'train_dataset')
+        self.train_dataset = train_dataset
         self.cache_dir = _default_cache() if cache_dir is None else Path(cache_dir).expanduser()
-        for metric in self.gan_metrics:
-            if metric.needs_images and self.extractor is None:
-                raise _lacks(metric, 'extractor', "dict(type='InceptionV3')")
-            if 'train' in metric.needs and self.train_dataset is None:
-                raise _lacks(metric, 'train_dataset', "dict(type='MNISTDataset', split='train')")
+        self._needs = {need for metric in self.gan_metrics for need in metric.needs}
+        self._require(extractor=self.extractor is not None, train=train_dataset is not None)
         self._collector: FeatureCollector | None = None
-        if self.extractor is not None and any(metric.needs_images for metric in self.gan_metrics):
-            self._collector = FeatureCollector(self.extractor, self.cache_dir, self.train_dataset)
+        if self.extractor is not None and self._needs - {'model'}:
+            self._collector = FeatureCollector(self.extractor, self.cache_dir, train_dataset)
         self.report: Report | None = None
         self._model: nn.Module | None = None
-        self._real_scores: tuple[tuple[bytes, int] | None, dict[str, float]] = (None, {})
+        # Real images and number of fakes that the baseline is for, its name, and the real scores.
+        self._baseline: tuple[tuple[bytes, int] | None, str, dict[str, float]] = (None, '', {})
 
     @Evaluator.dataset_meta.setter
     def dataset_meta(self, dataset_meta: dict) -> None:
@@ -133,15 +127,17 @@ class GANEvaluator(Evaluator):
         Raises:
             ValueError: If it lacks something, or a feature is not finite.
         """
-        samples = [s.to_dict() if isinstance(s, BaseDataElement) else s for s in data_samples]
-        for metric in self.other_metrics:
-            metric.process(data_batch, samples)
+        super().process(data_samples, data_batch)
         fakes = Samples()
         if self._collector is not None:
+            samples = [s.to_dict() if isinstance(s, BaseDataElement) else s for s in data_samples]
             name = data_name(self.dataset_meta, 'unnamed')
-            fakes = self._collector.add(samples, data_batch, name).fake
-        for metric in self.gan_metrics:
-            self._check_needs(metric, fakes)
+            fakes = self._collector.add(samples, data_batch, name)
+        self._require(
+            model=self._model is not None,
+            logits=fakes.logits is not None,
+            labels=fakes.labels is not None,
+        )
 
     def evaluate(self, size: int) -> dict[str, float]:
         """All scores under their full names; ``report`` and the log get their protocol too.
@@ -153,11 +149,11 @@ class GANEvaluator(Evaluator):
         Raises:
             ValueError: If there are too few images for a metric.
         """
-        found = None if self._collector is None else self._collector.gather()
+        columns = None if self._collector is None else self._collector.gather()
         outcome: list[Any] = [None]
         if is_main_process():
             try:
-                outcome = [self._make_report(found, size)]
+                outcome = [self._make_report(columns, size)]
             except Exception as error:  # the other processes must not wait for ever
                 outcome = [error]
         broadcast_object_list(outcome)
@@ -170,31 +166,31 @@ class GANEvaluator(Evaluator):
             metrics.update(metric.evaluate(size))
         return metrics
 
-    def _make_report(self, found: Collected | None, size: int) -> Report:
+    def _make_report(self, columns: list[Any] | None, size: int) -> Report:
         """All scores, in the main process."""
-        if self._collector is None or self.extractor is None:
+        if columns is None or self._collector is None or self.extractor is None:
             return Report(self._scores(Comparison(Samples(), Samples(), model=self._model), {}))
         num_fakes = size if self.num_samples is None else self.num_samples
-        comparison = self._collector.compare(found, size, num_fakes)
-        assert found is not None
-        comparison = dataclasses.replace(comparison, model=self._model)
-        if any('train' in metric.needs for metric in self.gan_metrics):
-            comparison = dataclasses.replace(comparison, train=self._collector.read_train())
-        baseline, baseline_name = self._collector.baseline(comparison)
+        comparison = dataclasses.replace(
+            self._collector.compare(columns, size, num_fakes),
+            train=self._collector.train if 'train' in self._needs else None,
+            model=self._model,
+        )
         num_reals = len(comparison.real)
-        key = (found.digests[:num_reals].numpy().tobytes(), num_fakes)
-        if self._real_scores[0] != key:
-            self._real_scores = key, dict(self._compute_real_scores(baseline))
+        key = (columns[-1][:num_reals].numpy().tobytes(), num_fakes)
+        if self._baseline[0] != key:
+            baseline, text = self._collector.baseline(comparison)
+            self._baseline = key, text, self._compute_real_scores(baseline)
         return Report(
-            scores=self._scores(comparison, self._real_scores[1]),
+            scores=self._scores(comparison, self._baseline[2]),
             extractor=self.extractor.name,
             extractor_sha256=self.extractor.fingerprint,
             num_features=comparison.real.features.shape[1],
             num_fakes=num_fakes,
-            weights=found.weights,
+            weights=self._collector.weights,
             real_data=data_name(self.dataset_meta, 'unnamed data'),
             num_reals=num_reals,
-            baseline=baseline_name,
+            baseline=self._baseline[1],
         )
 
     def _scores(self, comparison: Comparison, real_scores: Mapping[str, float]) -> list[Score]:
@@ -208,39 +204,41 @@ class GANEvaluator(Evaluator):
             raise ValueError(f'metrics must give each score once, got {names}. Remove one of two.')
         return scores
 
-    def _compute_real_scores(self, baseline: Comparison | None) -> Iterator[tuple[str, float]]:
-        if baseline is None:
-            return
+    def _compute_real_scores(self, baseline: Comparison) -> dict[str, float]:
+        scores: dict[str, float] = {}
         for metric in self.gan_metrics:
             if 'labels' in metric.needs and baseline.fake.labels is None:
                 continue
-            try:
-                yield from metric.compute_real_score(baseline).items()
-            except ValueError:
-                # Too few images in a half: the table shows that there is no real score.
-                continue
+            # Of too few images, as in a half, the table shows that there is no real score.
+            with contextlib.suppress(ValueError):
+                scores.update(metric.compute_real_score(baseline))
+        return scores
 
     def _tag_of(self, metric: GANMetric) -> str:
         return self.extractor.tag if self.extractor is not None and metric.needs_images else ''
 
-    def _check_needs(self, metric: GANMetric, fakes: Samples) -> None:
-        name = type(metric).__name__
-        if 'model' in metric.needs and self._model is None:
-            raise ValueError(
-                f'{name} needs the model, but bind_model of the GANEvaluator was not called. Keep '
-                'the default_hooks of mmgan_lite, which call it before each loop, or call it.'
-            )
-        if 'logits' in metric.needs and fakes.logits is None:
-            assert self.extractor is not None
-            raise ValueError(
-                f'{name} needs an extractor with logits of classes, but {self.extractor.name} '
-                'gives features only. Take the metric out, or choose a classifier as the extractor.'
-            )
-        if 'labels' in metric.needs and fakes.labels is None:
-            raise ValueError(
-                f'{name} needs fakes with labels, but the model is not conditional. Take the '
-                'metric out, or train with num_classes.'
-            )
+    def _require(self, **available: bool) -> None:
+        """Raise ``ValueError`` if a metric needs what is not available."""
+        for metric in self.gan_metrics:
+            needs = (*metric.needs, 'extractor') if metric.needs_images else metric.needs
+            for need in needs:
+                if not available.get(need, True):
+                    raise ValueError(
+                        f'{type(metric).__name__} needs {_LACKS[need]}, or take the metric out.'
+                    )
+
+
+# What a metric lacks, and what to do.
+_LACKS = {
+    'extractor': "extractor, got None. Add extractor=dict(type='InceptionV3') to the evaluator",
+    'train': 'train_dataset, got None. Add '
+    "train_dataset=dict(type='MNISTDataset', split='train') to the evaluator",
+    'model': 'the model, but bind_model of the GANEvaluator was not called. Keep the '
+    'default_hooks of mmgan_lite, which call it before each loop',
+    'logits': 'an extractor with logits of classes, but this one gives features only. Choose a '
+    'classifier as the extractor',
+    'labels': 'fakes with labels, but the model is not conditional. Train with num_classes',
+}
 
 
 def _build_extractor(extractor: Any) -> FeatureExtractor:
@@ -251,13 +249,6 @@ def _build_extractor(extractor: Any) -> FeatureExtractor:
             "of yours: extractor=dict(type='ModuleExtractor', module=..., name='my-net')."
         )
     return extractor
-
-
-def _lacks(metric: GANMetric, argument: str, example: str) -> ValueError:
-    return ValueError(
-        f'{type(metric).__name__} needs {argument}, got None. Add {argument}={example} to the '
-        'evaluator, or take the metric out.'
-    )
 
 
 def _default_cache() -> Path:

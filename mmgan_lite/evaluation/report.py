@@ -59,10 +59,9 @@ class Report:
         """All but the scores, in one line."""
         if self.extractor_sha256 is None:
             return 'scores of the model, without an extractor'
-        weights = 'unknown weights' if self.weights is None else f'{self.weights} weights'
         return (
-            f'{self.num_fakes:,} fakes ({weights}) against {self.num_reals:,} images of '
-            f'{self.real_data}, seen through {self.extractor} '
+            f'{self.num_fakes:,} fakes ({self.weights or "unknown"} weights) against '
+            f'{self.num_reals:,} images of {self.real_data}, seen through {self.extractor} '
             f'({self.num_features} features, sha256 {self.extractor_sha256[:12]}); '
             f'real-data baseline: {self.baseline}'
         )

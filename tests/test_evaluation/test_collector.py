@@ -6,6 +6,7 @@ from mmengine.dataset import BaseDataset
 from torch import nn
 
 from mmgan_lite.evaluation import ModuleExtractor
+from mmgan_lite.evaluation.cache import image_digests
 from mmgan_lite.evaluation.collector import FeatureCollector, _interleave, data_name, metainfo_of
 
 IMAGES = torch.randint(0, 256, (10, 1, 2, 2), dtype=torch.uint8)
@@ -26,12 +27,15 @@ def test_batches_are_gathered_in_order_and_forgotten(collector):
         part = slice(start, start + 4)
         samples = [dict(fake_image=image, gt_label=1, from_ema=True) for image in IMAGES[part]]
         collector.add(samples, dict(inputs=IMAGES.flip(0)[part]), 'some data')
-    found = collector.gather()
-    assert torch.equal(found.fake.features, floats(IMAGES))
-    assert torch.equal(found.real.features, floats(IMAGES.flip(0)))
-    assert found.fake.labels.tolist() == [1] * 10
-    assert (found.real.labels, found.weights, found.is_new) == (None, 'EMA', True)
-    assert collector.gather() is None
+    columns = collector.gather()
+    comparison = collector.compare(columns, 10, 9)
+    assert torch.equal(comparison.fake.features, floats(IMAGES[:9]))
+    assert torch.equal(comparison.real.features, floats(IMAGES.flip(0)))
+    assert comparison.fake.labels.tolist() == [1] * 9
+    assert (comparison.real.labels, collector.weights) == (None, 'EMA')
+    assert torch.equal(columns[-1], image_digests(IMAGES.flip(0)))
+    with pytest.raises(ValueError, match='must give images to compare with, got none'):
+        collector.gather()
 
 
 def test_model_without_images(collector):
@@ -43,10 +47,9 @@ def test_training_images_at_some_positions(collector):
     found = collector.read_train([2, 7])
     assert torch.equal(found.features, floats(IMAGES[[2, 7]]))
     assert found.labels.tolist() == [2, 7]
-    assert len(collector.read_train()) == 10
-    collector.train_dataset = []
+    assert len(collector.train) == 10
     with pytest.raises(ValueError, match='train_dataset must hold images, got 0'):
-        collector.read_train()
+        collector.read_train([])
 
 
 def test_rows_of_several_processes_in_turns():

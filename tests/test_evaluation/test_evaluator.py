@@ -5,7 +5,6 @@ import json
 import pytest
 import torch
 from mmengine.evaluator import BaseMetric
-from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
@@ -27,7 +26,7 @@ from mmgan_lite.evaluation import (
     SpreadSampler,
     torch_fidelity_adapter,
 )
-from mmgan_lite.registry import EVALUATOR, HOOKS, METRICS, MODELS
+from mmgan_lite.registry import EVALUATOR, METRICS, MODELS
 
 stream = torch.Generator().manual_seed(0)
 REALS = torch.randint(0, 256, (40, 1, 2, 2), dtype=torch.uint8, generator=stream)
@@ -85,12 +84,6 @@ class ScaledLatents(nn.Module):
 
     def forward(self, latents, labels=None):
         return self.scale * latents.view(-1, *self.image_shape)
-
-
-@HOOKS.register_module()
-class BindModelHook(Hook):
-    def before_val(self, runner):
-        runner.val_loop.evaluator.bind_model(runner.model)
 
 
 @METRICS.register_module()
@@ -328,7 +321,6 @@ def test_metric_of_the_model_in_the_validation_loop(repo, shrunk_config, tmp_pat
     cfg.model.generator = dict(type='ScaledLatents')
     cfg = with_evaluation(cfg, tmp_path)
     cfg.val_evaluator = dict(type='GANEvaluator', metrics=[dict(type='PathLength')])
-    cfg.custom_hooks = [dict(type='BindModelHook')]
     runner = Runner.from_cfg(cfg)
     assert runner.val() == {'path_length': pytest.approx(9, rel=1e-5)}
     report = runner.val_loop.evaluator.report
@@ -378,7 +370,7 @@ def test_mistakes_of_the_config(make_evaluator):
 
 def test_metric_that_lacks_something(make_evaluator):
     flat = ModuleExtractor(nn.Flatten(), 'flat')
-    with pytest.raises(ValueError, match='InceptionScore needs an extractor with logits .* flat'):
+    with pytest.raises(ValueError, match='InceptionScore needs an extractor with logits'):
         feed(make_evaluator(InceptionScore(), extractor=flat))
     with pytest.raises(ValueError, match='ConditionalAccuracy needs fakes with labels'):
         feed(make_evaluator(ConditionalAccuracy()))

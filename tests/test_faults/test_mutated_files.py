@@ -151,10 +151,10 @@ def feature_cache(folder):
 
     def look_up():
         cache = FeatureCache(folder, 'some data', extractor)
-        return cache, *cache.look_up(images)[:2]
+        return cache, *cache.look_up(images)
 
     cache, digests, found = look_up()
-    cache.save(digests, found)
+    cache.save(digests, *found)
     return Case(cache.path, lambda: look_up()[2].features.numpy())
 
 

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from mmgan_lite.evaluation.extractors.base import Extracted, FeatureExtractor, state_fingerprint
 from mmgan_lite.registry import MODELS, build_part
+from mmgan_lite.utils.image_batch import join_columns
 
 
 @MODELS.register_module()
@@ -60,7 +61,4 @@ class ModuleExtractor(FeatureExtractor):
                     f'{tuple(tensor.shape)} from {type(self.module).__name__}. '
                     'End its forward with .flatten(1).'
                 )
-        return Extracted(
-            extracted.features.float(),
-            None if extracted.logits is None else extracted.logits.float(),
-        )
+        return Extracted(*join_columns([extracted], lambda column: column[0].float()))
