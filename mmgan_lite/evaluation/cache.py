@@ -10,6 +10,7 @@ import hashlib
 import logging
 import re
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -19,9 +20,11 @@ from torch import Tensor
 
 from mmgan_lite.evaluation.extractors import Extracted, FeatureExtractor
 from mmgan_lite.utils.atomic_io import atomic_write
-from mmgan_lite.utils.image_batch import join_columns
+from mmgan_lite.utils.image_batch import join_columns, stack_images, stack_labels
 
-_FORMAT = '1'
+TO_UINT8 = "Convert floats by the model's data_preprocessor.to_uint8."
+
+_BATCH = 250
 _DIGEST_BYTES = 16
 # Images whose features are compared with those in a file, and how far they may differ: another
 # device or batch size changes the last digits.
@@ -34,17 +37,19 @@ class FeatureCache:
 
     Args:
         folder: Folder of the file; made when something is saved.
-        data: Name of the data set and shape, such as 'MNIST test 1x28x28'.
+        data: Name of the data set, such as 'MNIST test'.
+        image_shape: Channels, height and width.
         extractor: Its name and fingerprint are in the name of the file and in it.
     """
 
-    def __init__(self, folder: Path, data: str, extractor: FeatureExtractor) -> None:
+    def __init__(
+        self, folder: Path, data: str, image_shape: tuple[int, ...], extractor: FeatureExtractor
+    ) -> None:
         self._extractor = extractor
-        name = f'{data} {extractor.name} {extractor.fingerprint[:12]}'
+        shape = 'x'.join(map(str, image_shape))
+        name = f'{data} {shape} {extractor.name} {extractor.fingerprint[:12]}'
         self.path = folder / f'{re.sub("[^A-Za-z0-9._]+", "-", name)}.safetensors'
-        self._identity = dict(
-            format=_FORMAT, extractor=extractor.name, fingerprint=extractor.fingerprint
-        )
+        self._about = dict(format='1', extractor=extractor.name, fingerprint=extractor.fingerprint)
         # One entry an image.
         self._rows: dict[bytes, Extracted] = {}
         self._has_new = False
@@ -66,6 +71,19 @@ class FeatureCache:
             self._add(digests[unknown], self._extractor.extract(images[unknown]))
             self._has_new = True
         return digests, self._stack(keys)
+
+    def read(self, dataset: Any, positions: range | list[int]) -> list[Any]:
+        """Features, logits and labels of some images of a data set; saves the features."""
+        rows = []
+        for start in range(0, len(positions), _BATCH):
+            items = [dataset[i] for i in positions[start : start + _BATCH]]
+            images = stack_images([item['inputs'] for item in items], 'inputs', TO_UINT8)
+            labels = stack_labels(item.get('gt_label', item.get('labels')) for item in items)
+            digests, found = self.look_up(images)
+            rows.append((*found, labels, digests))
+        features, logits, labels, digests = join_columns(rows)
+        self.save(digests, features, logits)
+        return [features, logits, labels]
 
     def _add(self, digests: Tensor, found: Extracted) -> None:
         logits = [None] * len(digests) if found.logits is None else found.logits
@@ -100,7 +118,7 @@ class FeatureCache:
         tensors = dict(digests=digests.contiguous(), features=features.contiguous())
         if logits is not None:
             tensors['logits'] = logits.contiguous()
-        metadata = {**self._identity, 'sha256': _content_hash(tensors)}
+        metadata = {**self._about, 'sha256': _content_hash(tensors)}
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with atomic_write(self.path) as temporary:
@@ -114,7 +132,7 @@ class FeatureCache:
         try:
             with safetensors.safe_open(self.path, 'pt') as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-                if file.metadata() != {**self._identity, 'sha256': _content_hash(tensors)}:
+                if file.metadata() != {**self._about, 'sha256': _content_hash(tensors)}:
                     raise ValueError('not the sha256, the extractor or the format that it must be')
         except (OSError, ValueError, safetensors.SafetensorError) as error:
             _warn(f"The cache '{self.path}' is damaged ({error}): it is replaced.")
@@ -138,14 +156,10 @@ def _keys(digests: Tensor) -> list[bytes]:
 
 def _agree(first: Extracted, second: Extracted) -> bool:
     """Whether two are equal but for rounding; NaN never is."""
-    for left, right in zip(first, second, strict=True):
-        if left is None and right is None:
-            continue
-        if left is None or right is None or left.shape != right.shape:
-            return False
-        if not (left - right).norm() <= _TOLERANCE * left.norm():
-            return False
-    return True
+    left, right = ([tensor for tensor in part if tensor is not None] for part in (first, second))
+    if [tensor.shape for tensor in left] != [tensor.shape for tensor in right]:
+        return False
+    return all((a - b).norm() <= _TOLERANCE * a.norm() for a, b in zip(left, right, strict=True))
 
 
 def _content_hash(tensors: dict[str, Tensor]) -> str:

@@ -80,8 +80,7 @@ class SpreadSampler(_OrderedSampler):
         if num_samples > len(dataset):
             raise ValueError(
                 f'num_samples must be at most the {len(dataset)} images of the data, got '
-                f"{num_samples}. Set sampler=dict(type='RepeatingSampler', "
-                f'num_samples={num_samples}).'
+                f"{num_samples}. Set type='RepeatingSampler' for more."
             )
         super().__init__(spread(num_samples, len(dataset)))
 

@@ -10,8 +10,6 @@ from mmgan_lite.evaluation.extractors import FeatureExtractor, MNISTClassifier
 from mmgan_lite.evaluation.metrics import Comparison, ConditionalAccuracy, FrechetDistance, Samples
 from mmgan_lite.utils.validation import check_positive
 
-_BATCH = 250
-
 
 def score(
     fakes: Any,
@@ -46,7 +44,7 @@ def score(
     if not isinstance(fakes, Tensor):
         order = torch.arange(check_positive('num', num))
         labels = None if fakes.num_classes is None else order % fakes.num_classes
-        fakes = torch.cat([_draw(fakes, part, labels, use_ema) for part in order.split(_BATCH)])
+        fakes = torch.cat([_draw(fakes, part, labels, use_ema) for part in order.split(250)])
     fake = Samples(*extractor.extract(fakes), None if labels is None else labels.cpu())
     comparison = Comparison(fake, Samples(*extractor.extract(reals)))
     result: dict[str, Any] = {f'FID{extractor.tag}': FrechetDistance().compute(comparison)['FID']}

@@ -79,9 +79,14 @@ def batch_labels(batch: Mapping[str, Any]) -> Tensor | None:
     return stack_labels(labels)
 
 
+def concatenate(parts: list[Tensor]) -> Tensor:
+    """The rows of all parts, on the CPU."""
+    return torch.cat(parts).cpu()
+
+
 def join_columns(
     parts: Iterable[Sequence[Tensor | None]],
-    join: Callable[[list[Tensor]], Tensor] = torch.cat,
+    join: Callable[[list[Tensor]], Tensor] = concatenate,
 ) -> list[Any]:
     """The first tensors of all parts in one, the second ones, and so on.
 

@@ -31,7 +31,7 @@ class Store:
 
     def __init__(self, folder, extractor=None, data='MNIST test'):
         self.extractor = extractor or ModuleExtractor(Classifier(), 'pixels')
-        self.cache = FeatureCache(folder, data, self.extractor)
+        self.cache = FeatureCache(folder, data, (1, 4, 4), self.extractor)
         self.extracted = 0
         self.extractor.register_forward_hook(self._count)
 
@@ -75,6 +75,19 @@ def test_pixels_decide_not_the_order(tmp_path):
     _, found = store.look_up(changed)
     assert store.extracted == 4 + 1
     torch.testing.assert_close(found.features, changed.flatten(1) / 127.5 - 1)
+
+
+def test_images_of_a_data_set(tmp_path, monkeypatch):
+    monkeypatch.setattr('mmgan_lite.evaluation.cache._BATCH', 2)
+    dataset = [dict(inputs=image, labels=label) for label, image in enumerate(IMAGES)]
+    store = Store(tmp_path)
+    features, logits, labels = store.cache.read(dataset, [5, 2, 3])
+    torch.testing.assert_close(features, IMAGES[[5, 2, 3]].flatten(1) / 127.5 - 1)
+    assert torch.equal(logits, features[:, :3])
+    assert labels.tolist() == [5, 2, 3]
+    other = Store(tmp_path)
+    other.cache.read([dict(inputs=image) for image in IMAGES], range(6))
+    assert other.extracted == 2 + 3  # those of the first batch that are in the file, and new ones
 
 
 def test_another_extractor_is_not_mixed_in(tmp_path, warnings):
@@ -176,6 +189,8 @@ def test_digests_depend_on_shape_and_pixels():
 
 
 def test_name_of_the_file_is_a_plain_one():
-    cache = FeatureCache(Path('folder'), '../my data/x:y', ModuleExtractor(nn.Flatten(), 'a/b'))
+    cache = FeatureCache(
+        Path('folder'), '../my data/x:y', (1, 4, 4), ModuleExtractor(nn.Flatten(), 'a/b')
+    )
     assert cache.path.parent == Path('folder')
-    assert cache.path.name.startswith('..-my-data-x-y-a-b-')
+    assert cache.path.name.startswith('..-my-data-x-y-1x4x4-a-b-')

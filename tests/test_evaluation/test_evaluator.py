@@ -26,6 +26,7 @@ from mmgan_lite.evaluation import (
     SpreadSampler,
     torch_fidelity_adapter,
 )
+from mmgan_lite.evaluation.evaluator import _data_name, _interleave
 from mmgan_lite.registry import EVALUATOR, METRICS, MODELS
 
 stream = torch.Generator().manual_seed(0)
@@ -244,7 +245,9 @@ def test_train_dataset_of_other_classes(make_evaluator):
     evaluator = make_evaluator(train_dataset=InMemoryImageDataset(TRAIN, metainfo=CLOTHES))
     evaluator.dataset_meta = dict(split='test')  # without classes
     evaluator.dataset_meta = CLOTHES
-    with pytest.raises(ValueError, match=r'train_dataset must .* got shirt, bag, ... for 0, 1'):
+    with pytest.raises(
+        ValueError, match=r"train_dataset must .* got \('shirt', 'bag'\)... for \('0', '1'\)"
+    ):
         evaluator.dataset_meta = dict(classes=('0', '1'))
 
 
@@ -376,6 +379,16 @@ def test_metric_that_lacks_something(make_evaluator):
         feed(make_evaluator(ConditionalAccuracy()))
 
 
+def test_model_without_images(make_evaluator):
+    with pytest.raises(ValueError, match='data samples must have fake_image, got one without'):
+        make_evaluator().process([dict(fake_image=FAKES[0]), {}], dict(inputs=REALS[:2]))
+
+
+def test_empty_train_dataset(make_evaluator):
+    with pytest.raises(ValueError, match='train_dataset must hold images, got 0'):
+        feed(make_evaluator(train_dataset=[]))
+
+
 def test_no_images(make_evaluator):
     with pytest.raises(ValueError, match='must give images to compare with, got none'):
         make_evaluator().evaluate(0)
@@ -436,6 +449,17 @@ def test_curve_during_training(repo, shrunk_config, tmp_path):
     text = log.read_text()
     assert 'FID[mnist-classifier]' in text
     assert 'real-data baseline: the real images in two halves of 15' in text
+
+
+def test_rows_of_several_processes_in_turns():
+    parts = [torch.tensor([0, 3, 6]), torch.tensor([1, 4]), torch.tensor([2, 5])]
+    assert _interleave(parts).tolist() == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_names_of_data():
+    assert _data_name(dict(dataset='MNIST', split='test', classes=()), 'none') == 'MNIST test'
+    assert _data_name(dict(dataset='MNIST'), 'none') == 'MNIST'
+    assert _data_name(None, 'none') == _data_name({}, 'none') == 'none'
 
 
 def test_more_fakes_through_the_test_loop(repo, shrunk_config, tmp_path):

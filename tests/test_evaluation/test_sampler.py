@@ -66,5 +66,5 @@ def test_bad_number_to_spread(num_samples):
 
 
 def test_more_than_there_are_to_spread():
-    with pytest.raises(ValueError, match=r"at most the 4 images .* got 5. Set .*'RepeatingS"):
+    with pytest.raises(ValueError, match=r"at most the 4 images .* got 5. Set type='RepeatingS"):
         SpreadSampler(range(4), 5)

@@ -150,7 +150,7 @@ def feature_cache(folder):
     extractor = ModuleExtractor(nn.Flatten(), 'pixels')
 
     def look_up():
-        cache = FeatureCache(folder, 'some data', extractor)
+        cache = FeatureCache(folder, 'some data', (3, 8, 8), extractor)
         return cache, *cache.look_up(images)
 
     cache, digests, found = look_up()

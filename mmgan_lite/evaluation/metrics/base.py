@@ -86,7 +86,7 @@ class GANMetric(BaseMetric):
     default_prefix = ''
     score_names: tuple[str, ...] = ()
     needs: tuple[str, ...] = ('features',)
-    settings: Mapping[str, Any] = {}
+    settings: dict[str, Any] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Check ``needs``, and read the attributes of metrics for version 0.1.
@@ -125,14 +125,11 @@ class GANMetric(BaseMetric):
 
     def require(self, comparison: Comparison, fake: int = 0, real: int = 0, train: int = 0) -> None:
         """Raise ``ValueError`` unless there are as many images of each kind."""
-        for what, samples, least in (
-            ('fake', comparison.fake, fake),
-            ('real', comparison.real, real),
-            ('training', comparison.train or Samples(), train),
-        ):
+        found = dict(fake=comparison.fake, real=comparison.real, training=comparison.train or ())
+        for (kind, samples), least in zip(found.items(), (fake, real, train), strict=True):
             if len(samples) < least:
                 raise ValueError(
-                    f'{type(self).__name__} needs at least {least} {what} images, got '
+                    f'{type(self).__name__} needs at least {least} {kind} images, got '
                     f'{len(samples)}. Draw or load more, or take the metric out of the list.'
                 )
 

@@ -5,7 +5,6 @@ classifier; computed by torch-fidelity, on shuffled images.
 """
 
 from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric
-from mmgan_lite.evaluation.torch_fidelity_adapter import inception_score
 from mmgan_lite.registry import METRICS
 from mmgan_lite.utils.validation import check_positive
 
@@ -37,6 +36,8 @@ class InceptionScore(GANMetric):
         Raises:
             ValueError: If there are fewer.
         """
+        from mmgan_lite.evaluation.torch_fidelity_adapter import inception_score
+
         self.require(comparison, fake=self.splits)
         assert comparison.fake.logits is not None
         scores = inception_score(comparison.fake.logits, self.splits)

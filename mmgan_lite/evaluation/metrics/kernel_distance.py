@@ -5,7 +5,6 @@ torch-fidelity.
 """
 
 from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric
-from mmgan_lite.evaluation.torch_fidelity_adapter import kernel_distance
 from mmgan_lite.registry import METRICS
 from mmgan_lite.utils.validation import check_positive
 
@@ -40,6 +39,8 @@ class KernelDistance(GANMetric):
         Raises:
             ValueError: If there are fewer.
         """
+        from mmgan_lite.evaluation.torch_fidelity_adapter import kernel_distance
+
         self.require(comparison, fake=2, real=2)
         fake, real = comparison.fake.features, comparison.real.features
         size = min(self.subset_size, len(fake), len(real))

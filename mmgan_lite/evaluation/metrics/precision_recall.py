@@ -5,7 +5,6 @@ arXiv:1904.06991. Differs: any extractor; computed by torch-fidelity.
 """
 
 from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric
-from mmgan_lite.evaluation.torch_fidelity_adapter import precision_recall
 from mmgan_lite.registry import METRICS
 from mmgan_lite.utils.migration import either_name
 from mmgan_lite.utils.validation import check_positive
@@ -37,6 +36,8 @@ class PrecisionRecall(GANMetric):
         Raises:
             ValueError: If there are fewer.
         """
+        from mmgan_lite.evaluation.torch_fidelity_adapter import precision_recall
+
         self.require(comparison, fake=self.neighbors + 1, real=self.neighbors + 1)
         fake, real = comparison.fake.features, comparison.real.features
         scores = precision_recall(fake, real, self.neighbors)

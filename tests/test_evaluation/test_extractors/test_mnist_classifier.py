@@ -69,5 +69,5 @@ def test_bad_weights(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match='must hold the weights of DigitNetwork'):
         MNISTClassifier(path)
     monkeypatch.setattr(mnist_classifier, 'WEIGHTS', path)
-    with pytest.raises(ValueError, match='must have the sha256 .* install mmgan-lite again'):
+    with pytest.raises(ValueError, match='must have the sha256 .* Install mmgan-lite again'):
         MNISTClassifier()
