@@ -133,7 +133,7 @@ class FeatureCache:
             with safetensors.safe_open(self.path, 'pt') as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
                 if file.metadata() != {**self._about, 'sha256': _content_hash(tensors)}:
-                    raise ValueError('not the sha256, the extractor or the format that it must be')
+                    raise ValueError('the sha256, the extractor or the format differs')
         except (OSError, ValueError, safetensors.SafetensorError) as error:
             _warn(f"The cache '{self.path}' is damaged ({error}): it is replaced.")
             return

@@ -100,7 +100,7 @@ def test_another_extractor_is_not_mixed_in(tmp_path, warnings):
     again = Store(tmp_path, other.extractor)
     again.look_up()
     assert again.extracted == 6
-    assert 'the sha256, the extractor or the format' in warnings[0]
+    assert 'the sha256, the extractor or the format differs' in warnings[0]
 
 
 class Tap(nn.Module):

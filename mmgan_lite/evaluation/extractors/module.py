@@ -30,7 +30,7 @@ class ModuleExtractor(FeatureExtractor):
     def __init__(self, module: dict | nn.Module, name: str) -> None:
         super().__init__()
         if not isinstance(name, str) or not name.strip():
-            raise ValueError(f"name must be a word or more, got {name!r}. Pass name='my-net'.")
+            raise ValueError(f"name must not be empty, got {name!r}. Pass name='my-net'.")
         module = build_part(MODELS, module, 'module')
         if not isinstance(module, nn.Module):
             raise ValueError(
