@@ -7,6 +7,7 @@ their names in a config (``type='mmgan_lite.GAN'``); nothing has to be imported 
 from typing import Any
 
 from mmgan_lite.catalog import config_path, get_config, list_components, list_configs
+from mmgan_lite.utils.migration import redirect_moved_modules
 from mmgan_lite.version import __version__
 
 __all__ = [
@@ -27,3 +28,6 @@ def __getattr__(name: str) -> Any:
 
         return getattr(inference, name)
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+
+
+redirect_moved_modules()
