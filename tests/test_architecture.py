@@ -17,6 +17,7 @@ ALLOWED = {
         'checkpoints',
         'config_validation',
         'engine.resume',
+        'visualization',
     },
     'engine.optimizers': set(),
     'visualization': {'version', 'utils'},

@@ -1,7 +1,6 @@
 """Draw what a config's training sees: the first images of its train_dataloader, as one picture."""
 
 import argparse
-import math
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,9 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch import Tensor
 from torch.utils.data import DataLoader
-from torchvision.utils import make_grid
 
 from mmgan_lite.cli.options import add_config, add_data_root, check_file, load_config, writing
-from mmgan_lite.visualization.image_grid import save_png
+from mmgan_lite.visualization.image_grid import make_picture, save_png
 
 
 def parse_args() -> argparse.Namespace:
@@ -65,9 +63,8 @@ def main() -> None:
     images, labels = first_images(Runner.build_dataloader(cfg.train_dataloader, seed), args.num)
 
     out = args.out or Path('work_dirs') / Path(args.config).stem / 'train.png'
-    grid = make_grid(images, nrow=math.ceil(math.sqrt(len(images))))
     with writing('--out', out):
-        save_png(grid, out)
+        save_png(make_picture(images), out)
     print(f'{len(images)} images of shape {tuple(images.shape[1:])}: {out}')
     if labels:
         print('labels:', *labels)

@@ -16,7 +16,8 @@ from mmgan_lite.cli.options import (
     parse_labels,
     writing,
 )
-from mmgan_lite.visualization.image_grid import atomic_path, make_picture, save_png
+from mmgan_lite.utils.atomic_io import atomic_write
+from mmgan_lite.visualization.image_grid import make_picture, save_png
 
 GRID_IMAGES = 100
 
@@ -62,7 +63,7 @@ def write_npz(images: Tensor, labels: Tensor | None, out: Path) -> None:
     arrays = dict(images=images.permute(0, 2, 3, 1).numpy())
     if labels is not None:
         arrays['labels'] = labels.numpy()
-    with atomic_path(out / 'samples.npz') as temporary, temporary.open('wb') as file:
+    with atomic_write(out / 'samples.npz') as temporary, temporary.open('wb') as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 

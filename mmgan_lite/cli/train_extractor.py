@@ -151,9 +151,7 @@ def main() -> None:
     score = accuracy(network, test_set.images, test_set.labels)
     metadata = {'test_accuracy': f'{score:.4f}'}
     content = safetensors.torch.save(network.state_dict(), metadata)
-    with writing('--out', args.out):
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(args.out) as temporary:
-            temporary.write_bytes(content)
+    with writing('--out', args.out), atomic_write(args.out) as temporary:
+        temporary.write_bytes(content)
     sha256 = hashlib.sha256(content).hexdigest()
     print(f'{score:.2%} of the {len(test_set):,} test images; {args.out} has sha256 {sha256}')

@@ -22,8 +22,8 @@ from mmgan_lite.inference.model import find_device, load_weights
 from mmgan_lite.inference.sampling import draw_images, non_finite_names
 from mmgan_lite.inference.saved_config import check_parts
 from mmgan_lite.models import GAN
+from mmgan_lite.utils.atomic_io import atomic_write
 from mmgan_lite.version import __version__
-from mmgan_lite.visualization.image_grid import atomic_path
 
 SUFFIX = '.safetensors'
 FORMAT = 1
@@ -100,7 +100,7 @@ def publish_generator(
     middle = '' if iteration is None else f'_iter-{iteration}'
     safe_name = re.sub(r'[^\w.-]+', '-', name)
     path = Path(out_dir) / f'{safe_name}{middle}-{_sha256(content)[:8]}{SUFFIX}'
-    with atomic_path(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(content)
     return path
 

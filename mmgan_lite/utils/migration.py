@@ -15,7 +15,7 @@ from typing import Any
 # Old modules and where their names are now, without 'mmgan_lite.'. Modules below one of them are
 # below its first new one, unless they are named here too.
 _MOVED_MODULES: dict[str, tuple[str, ...]] = {
-    'apis': ('inference', 'config_validation', 'engine.processes', 'visualization.image_grid'),
+    'apis': ('inference', 'config_validation', 'engine.processes', 'visualization'),
     'apis.benchmarking': ('engine.benchmark.measurement',),
     'apis.config_check': ('config_validation.config_check',),
     'apis.pictures': ('visualization.image_grid',),

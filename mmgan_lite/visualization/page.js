@@ -39,7 +39,7 @@
     constructor(spec, parent) {
       this.series = spec.series;
       this.counts = spec.counts;
-      const values = this.series.flatMap((s) => [...s.values, s.floor]).filter((v) => v !== null);
+      const values = this.series.flatMap((s) => [...s.values, s.real_score]).filter((v) => v !== null);
       this.steps = [...new Set(this.series.flatMap((s) => s.steps))].sort((a, b) => a - b);
       this.low = Math.min(...values);
       this.high = Math.max(...values);
@@ -54,7 +54,7 @@
         const item = make('li', list, `k${i % 6}`);
         if (this.series.length > 1 || s.name !== spec.title) item.append(s.name);
         const readout = make('b', item);
-        if (s.floor !== null) item.append(` (real images score ${number(s.floor)})`);
+        if (s.real_score !== null) item.append(` (real images score ${number(s.real_score)})`);
         return readout;
       });
       if (values.length && this.low > 0 && this.high / this.low > 30) this.addLogSwitch(list);
@@ -163,8 +163,8 @@
 
     renderSeries(s, color) {
       const { left, right } = this.box;
-      if (s.floor !== null && (!this.log || s.floor > 0)) {
-        draw('line', this.svg, { class: `floor ${color}`, x1: left, x2: right, y1: this.y(s.floor), y2: this.y(s.floor) });
+      if (s.real_score !== null && (!this.log || s.real_score > 0)) {
+        draw('line', this.svg, { class: `real-score ${color}`, x1: left, x2: right, y1: this.y(s.real_score), y2: this.y(s.real_score) });
       }
       let path = '';
       let open = false;

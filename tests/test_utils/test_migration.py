@@ -102,7 +102,9 @@ MOVED = {
 @pytest.mark.parametrize('old', MOVED)
 def test_old_import_path_gives_the_same_objects_and_names_the_new_path(old, monkeypatch):
     monkeypatch.delitem(sys.modules, f'mmgan_lite.{old}', raising=False)
-    with pytest.warns(DeprecationWarning, match=rf'mmgan_lite\.{old} has moved: import from') as log:
+    with pytest.warns(
+        DeprecationWarning, match=rf'mmgan_lite\.{old} has moved: import from'
+    ) as log:
         module = importlib.import_module(f'mmgan_lite.{old}')
     message = [str(w.message) for w in log if f'mmgan_lite.{old} has' in str(w.message)][0]
     new = message.rstrip('.').partition('import from ')[2].split(' or ')

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from mmgan_lite.engine.hooks.random_state import isolated_random_state
 from mmgan_lite.registry import HOOKS
-from mmgan_lite.utils.atomic_io import atomic_write
 from mmgan_lite.utils.validation import check_positive
+from mmgan_lite.visualization.image_grid import make_picture, pick_evenly, save_gif, save_png
 
 _GIF_MAX_FRAMES = 100
 _GIF_FRAME_MS = 100
@@ -162,10 +162,9 @@ class SampleVisualizationHook(Hook):
         # whose pictures would show when it happened.
         images = torch.nan_to_num(images.float(), nan=-1.0).clamp(-1, 1)
         images = ((images + 1) * 127.5).round().to(torch.uint8).cpu()
-        grid = _make_grid(
-            images, self._columns, source=f'{type(_bare_model(runner)).__name__}.sample'
-        )
-        _save_png(grid, self._path(iteration))
+        source = f'images of {type(_bare_model(runner)).__name__}.sample'
+        grid = make_picture(images, self._columns, source)
+        save_png(grid, self._path(iteration))
         runner.visualizer.add_image('samples', grid, step=iteration)
         self._iterations.append(iteration)
 
@@ -180,8 +179,8 @@ class SampleVisualizationHook(Hook):
             else:
                 rows = len(self._latents) // self._columns
                 images = _images_by_class(dataset, order, rows, self._columns)
-        grid = _make_grid(images, self._columns, source='The training dataset')
-        _save_png(grid, self._folder / 'real.png')
+        grid = make_picture(images, self._columns, 'images of the training dataset')
+        save_png(grid, self._folder / 'real.png')
         runner.visualizer.add_image('real', grid, step=runner.iter)
 
     def _path(self, iteration: int) -> Path:
@@ -194,24 +193,14 @@ class SampleVisualizationHook(Hook):
     def _write_gif(self) -> None:
         from PIL import Image
 
-        num_frames = min(len(self._iterations), _GIF_MAX_FRAMES)
-        picked = np.linspace(0, len(self._iterations) - 1, num_frames).round().astype(int)
         frames = []
-        for index in picked:
-            with Image.open(self._path(self._iterations[index])) as image:
-                frames.append(image.copy())
+        for iteration in pick_evenly(self._iterations, _GIF_MAX_FRAMES):
+            with Image.open(self._path(iteration)) as image:
+                frames.append(np.array(image))
         # A resumed run may have been given another num_samples; an animation has one size.
-        frames = [frame for frame in frames if frame.size == frames[-1].size]
+        frames = [frame for frame in frames if frame.shape == frames[-1].shape]
         durations = [_GIF_FRAME_MS] * (len(frames) - 1) + [_GIF_LAST_FRAME_MS]
-        with atomic_write(self._folder / 'training.gif') as path:
-            frames[0].save(
-                path,
-                format='GIF',
-                save_all=True,
-                append_images=frames[1:],
-                duration=durations,
-                loop=0,  # for ever
-            )
+        save_gif(frames, self._folder / 'training.gif', durations)
 
 
 def _bare_model(runner: Runner) -> Any:
@@ -251,22 +240,3 @@ def _images_by_class(dataset: Any, order: list[int], rows: int, columns: int) ->
     black = torch.zeros_like(_image(item))
     cells = [row + [black] * (columns - len(row)) for row in found]
     return torch.stack([image for row in cells for image in row])
-
-
-def _make_grid(images: Tensor, columns: int, source: str) -> np.ndarray:
-    """``(N, 1 or 3, H, W)`` uint8 to one RGB picture ``(H', W', 3)`` uint8, row by row."""
-    from torchvision.utils import make_grid
-
-    if images.ndim != 4 or images.shape[1] not in (1, 3):
-        raise ValueError(
-            f'{source} must give images (N, C, H, W) with C = 1 or 3 to be drawn, got '
-            f'{tuple(images.shape)}. Remove SampleVisualizationHook from the config.'
-        )
-    return make_grid(images, nrow=columns).permute(1, 2, 0).contiguous().numpy()
-
-
-def _save_png(picture: np.ndarray, path: Path) -> None:
-    from PIL import Image
-
-    with atomic_write(path) as temporary:
-        Image.fromarray(picture).save(temporary, format='PNG')
