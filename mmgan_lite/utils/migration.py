@@ -130,13 +130,13 @@ class _MovedModuleFinder(MetaPathFinder, Loader):
     """Makes a module of an old name when it is imported, with the names of the new modules."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        return ModuleSpec(fullname, self, is_package=True) if _new_modules(fullname) else None
+        return ModuleSpec(fullname, self, is_package=True) if new_modules(fullname) else None
 
     def create_module(self, spec: ModuleSpec) -> None:
         return None
 
     def exec_module(self, module: ModuleType) -> None:
-        found = _new_modules(module.__name__)
+        found = new_modules(module.__name__)
         warnings.warn(
             f'{module.__name__} has moved: import from {" or ".join(found)}.',
             DeprecationWarning,
@@ -147,8 +147,13 @@ class _MovedModuleFinder(MetaPathFinder, Loader):
             module.__dict__.update({k: v for k, v in new.items() if not k.startswith('__')})
 
 
-def _new_modules(name: str) -> list[str]:
-    """Where a module has moved; none if it has not."""
+def new_modules(name: str) -> list[str]:
+    """Where a module of this package has moved to; none if it has not.
+
+    Example:
+        >>> new_modules('mmgan_lite.models.generators.mlp')
+        ['mmgan_lite.models.networks.mlp']
+    """
     package, _, old = name.partition('.')
     rest = ''
     while package == 'mmgan_lite' and old:

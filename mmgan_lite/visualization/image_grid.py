@@ -73,8 +73,7 @@ def save_png(picture: Union[np.ndarray, 'Tensor'], path: str | Path) -> None:
     """
     from PIL import Image
 
-    is_array = isinstance(picture, np.ndarray)
-    pixels = picture if is_array else picture.permute(1, 2, 0).numpy()
+    pixels = picture if isinstance(picture, np.ndarray) else picture.permute(1, 2, 0).numpy()
     image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
     with atomic_write(path) as temporary:
         image.save(temporary, format='PNG')

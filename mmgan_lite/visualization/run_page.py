@@ -261,7 +261,7 @@ def _protocol_rows(protocol: Mapping[str, Any]) -> dict[str, str]:
         'real images': ('num_reals', 'real_data'),
         'extractor': ('extractor', 'num_features'),
         'extractor sha256': ('extractor_sha256',),
-        'real-data baseline': ('floor',),
+        'real-data baseline': ('baseline', 'floor'),
     }
     rows = {
         title: ', '.join(rest.pop(k) for k in keys if k in rest) for title, keys in titles.items()
