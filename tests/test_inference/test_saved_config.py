@@ -54,7 +54,9 @@ def test_config_in_pure_python_comes_back(tmp_path):
 )
 def test_what_would_run_is_refused(value, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match=r"inside 'x.pth' cannot be read: line 1 has .* have to run"):
+    with pytest.raises(
+        ValueError, match=r"inside 'x.pth' cannot be read: line 1 has .* have to run"
+    ):
         parse_config(f'model = {value}', 'x.pth')
     assert list(tmp_path.iterdir()) == []
 

@@ -1,1 +1,1 @@
-"""Speed of training beside a loop without MMEngine."""
+"""Speed of training compared with a loop without MMEngine."""
