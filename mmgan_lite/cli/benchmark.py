@@ -29,11 +29,7 @@ from mmgan_lite.cli.options import (
     positive_int,
     set_launcher,
 )
-from mmgan_lite.engine.benchmark.measurement import (
-    benchmark_data,
-    benchmark_training,
-    profile_training,
-)
+from mmgan_lite.engine.benchmark import benchmark_data, benchmark_training, profile_training
 from mmgan_lite.utils.atomic_io import atomic_write
 from mmgan_lite.utils.environment import available_cores, machine, versions
 

@@ -11,8 +11,8 @@ from mmgan_lite.datasets.stacked_mnist import StackedImages, StackedMNISTDataset
 from mmgan_lite.datasets.transforms import PackImage
 
 __all__ = [
-    'CIFAR100Dataset',
     'CIFAR10Dataset',
+    'CIFAR100Dataset',
     'DigitsDataset',
     'FashionMNISTDataset',
     'ImageBatch',

@@ -91,7 +91,7 @@ def benchmark_training(
     lead_in = _lead_in(cfg.train_dataloader)
     with _runner(cfg, (1 + blocks) * (lead_in + iters)) as runner:
         find = functools.partial(_alternatives, cfg, runner, runner_only)
-        hook = TurnsHook(find, iters, blocks, lead_in)
+        hook = _TurnsHook(find, iters, blocks, lead_in)
         runner.register_hook(hook)
         _train(runner)
         batch_size = _batch_size(runner.train_dataloader) * get_world_size()
@@ -181,7 +181,7 @@ def figure(seconds: Sequence[float], images: int | None = None) -> dict[str, Any
     )
 
 
-class TurnsHook(Hook):
+class _TurnsHook(Hook):
     """Runs a block of each alternative after each block of the Runner's iterations.
 
     After the last block it ends the training, by an exception of this module.

@@ -11,7 +11,6 @@ from torch.utils.data import DataLoader
 
 from mmgan_lite.engine.benchmark import measurement
 from mmgan_lite.engine.benchmark.measurement import (
-    TurnsHook,
     benchmark_data,
     benchmark_training,
     endless,
@@ -191,7 +190,10 @@ def test_turns():
         calls.append('prepare')
         return alternatives, ['a note']
 
-    hook, runner = TurnsHook(prepare, iters=2, blocks=2, lead_in=1), SimpleNamespace(hooks=[])
+    hook, runner = (
+        measurement._TurnsHook(prepare, iters=2, blocks=2, lead_in=1),
+        SimpleNamespace(hooks=[]),
+    )
     with pytest.raises(measurement._FinishedError):  # noqa: PT012
         for index in range(100):
             calls.append('runner')
@@ -214,8 +216,8 @@ def test_pause_is_no_time_of_an_iteration():
 
 
 def test_turns_go_last_in_an_iteration():
-    assert TurnsHook.priority == 'LOWEST'
-    assert HOOKS.get('TurnsHook') is None
+    assert measurement._TurnsHook.priority == 'LOWEST'
+    assert HOOKS.get('_TurnsHook') is None
 
 
 def test_endless_starts_anew():
