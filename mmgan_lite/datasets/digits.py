@@ -1,7 +1,7 @@
-"""Handwritten digits that come with the package: real data without any download.
+"""Handwritten digits in the package: real data without a download.
 
 The 1,797 images of the test part of *Optical Recognition of Handwritten Digits* (Alpaydin &
-Kaynak 1998, UCI Machine Learning Repository, doi:10.24432/C50P49, licence CC BY 4.0), 8x8 pixels
+Kaynak 1998, UCI Machine Learning Repository, doi:10.24432/C50P49, license CC BY 4.0), 8x8 pixels
 with values 0..16. ``digits.npz`` was made, once, by::
 
     digits = sklearn.datasets.load_digits()
@@ -28,8 +28,8 @@ _STORED_MAX = 16
 class DigitsDataset(InMemoryImageDataset):
     """1,797 real handwritten digits, resized once when loaded; needs no network.
 
-    Small enough to try a config in seconds and for tests; too small to compare GANs on. It has
-    no train and test split.
+    Small enough for tests and to try a config in seconds; too small to compare GANs. There is no
+    train and test split.
 
     Args:
         image_size: Height and width in pixels, each >= 8; an int for square images. The stored

@@ -86,7 +86,7 @@ def _draw_chart(axis: 'Axes', title: str, members: Sequence[str], logs: Sequence
                 has_real_score = True
     if has_real_score:
         # In the legend once, after the trainings; the colors show which is whose.
-        axis.plot([], [], color='grey', ls=':', lw=1, label='real images score')
+        axis.plot([], [], color='gray', ls=':', lw=1, label='real images score')
     if drawn and all(curve.is_count for curve in drawn):
         _scale_counts(axis)
     axis.set_title(_plain(title), fontsize=10)
