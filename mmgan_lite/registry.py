@@ -22,7 +22,7 @@ SCOPE = 'mmgan_lite'
 
 
 class Registry(MMEngineRegistry):
-    """MMEngine's registry; the classes that are decorated with it explain a misspelt argument."""
+    """MMEngine's registry; the classes that are decorated with it explain a misspelled argument."""
 
     def get(self, key: str) -> Any:
         """As in MMEngine; a name of MMGeneration or MMagic that nobody registered is explained."""

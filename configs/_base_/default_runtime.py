@@ -1,6 +1,6 @@
 default_scope = 'mmgan_lite'
 randomness = dict(seed=0)
-model_wrapper_cfg = dict(type='mmgan_lite.GANDistributedDataParallel')  # under several processes
+model_wrapper_cfg = dict(type='mmgan_lite.GANDistributedDataParallel')  # distributed training
 log_processor = dict(by_epoch=False, window_size=50)
 visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')])
 default_hooks = dict(
@@ -10,14 +10,8 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     checkpoint=dict(type='GANCheckpointHook', interval=5000, by_epoch=False, max_keep_ckpts=2),
-    data_placement=dict(type='DataPlacementHook'),
     setup_check=dict(type='SetupCheckHook'),
-    non_finite_guard=dict(type='NonFiniteGuardHook'),
-    corrupt_images=dict(type='CorruptImageHook'),
-    provenance=dict(type='ProvenanceHook'),
-    health=dict(type='GANHealthHook'),
-    safe_checkpoint=dict(type='SafeCheckpointHook'),
-    evaluation_log=dict(type='EvaluationLogHook'),
+    health=dict(type='GANHealthHook', guard=dict()),
     samples=dict(type='SampleVisualizationHook', interval=1000),
     progress_bar=dict(type='ProgressBarHook'),
 )

@@ -122,7 +122,9 @@ def _check_evaluator(walk: ConfigWalk, path: str, cfg: dict) -> None:
             _check_metrics(walk, f'{path}.metrics', cfg['metrics'])
         return
     # Another network may have to be fetched, and training data be read.
-    given = {**cfg, 'extractor': dict(type='ModuleExtractor', module=nn.Flatten(), name='none')}
+    given = dict(cfg)
+    if cfg.get('extractor') is not None:
+        given['extractor'] = dict(type='ModuleExtractor', module=nn.Flatten(), name='none')
     if cfg.get('train_dataset') is not None:
         given['train_dataset'] = SimpleNamespace(metainfo={})
         _check_dataset(walk, f'{path}.train_dataset', cfg['train_dataset'])
@@ -137,11 +139,9 @@ def _check_metrics(walk: ConfigWalk, path: str, cfg: Any) -> None:
         metric = None
         if walk.part(place, entry, 'METRICS'):
             metric = walk.build(place, entry, 'METRICS')
-        if metric is not None and hasattr(
-            metric, 'compute_floor'
-        ):  # one of ours, which says where it belongs
+        if metric is not None and hasattr(metric, 'compute_real_score'):
             try:
-                metric.process({}, [])
+                metric.compute_metrics([])
             except ValueError as error:
                 walk.note(place, str(error))
 

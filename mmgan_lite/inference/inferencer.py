@@ -32,6 +32,7 @@ from mmgan_lite.inference.sampling import (
 from mmgan_lite.inference.saved_config import check_parts
 from mmgan_lite.models import GAN
 from mmgan_lite.registry import INFERENCERS, MODELS
+from mmgan_lite.utils.migration import either_name
 from mmgan_lite.utils.validation import check_positive
 from mmgan_lite.visualization.image_grid import make_picture
 
@@ -76,8 +77,9 @@ class GANInferencer(BaseInferencer):
             ``weights``.
         weights: A checkpoint of a training, or a ``.safetensors`` file of ``publish-model``.
         device: Such as 'cpu' or 'cuda'; None for a GPU if there is one, else the CPU.
-        old_checkpoint: Whether ``weights`` may be a checkpoint that MMEngine wrote without
+        allow_mmengine_types: Whether MMEngine may have written ``weights`` without
             ``SafeCheckpointHook``; no code in it runs either way.
+        old_checkpoint: Former name of ``allow_mmengine_types``.
 
     Attributes:
         model: The GAN, in eval mode. That of a published file has no discriminator.
@@ -108,11 +110,13 @@ class GANInferencer(BaseInferencer):
         model: str | Path | Mapping | GAN | None = None,
         weights: str | Path | None = None,
         device: str | torch.device | None = None,
+        allow_mmengine_types: bool = False,
         old_checkpoint: bool = False,
     ) -> None:
+        allow_types = either_name('allow_mmengine_types', allow_mmengine_types, old_checkpoint)
         self.scope = MODELS.scope
         target = find_device(device)
-        loaded = load_model(model, weights, old_checkpoint)
+        loaded = load_model(model, weights, allow_types)
         self.cfg, self.info, self.classes = loaded.cfg, loaded.info, loaded.classes
         self.model = loaded.model.to(target).eval()
         self.pipeline = self._init_pipeline(self.cfg)

@@ -40,7 +40,7 @@ class LoadedModel:
 
 
 def load_model(
-    model: str | Path | Mapping | GAN | None, weights: str | Path | None, old_checkpoint: bool
+    model: str | Path | Mapping | GAN | None, weights: str | Path | None, allow_mmengine_types: bool
 ) -> LoadedModel:
     """Load a model from the arguments of ``GANInferencer``; it is on the CPU if it is built here.
 
@@ -53,7 +53,9 @@ def load_model(
         )
     if isinstance(model, GAN):
         if weights is not None:
-            load_weights(model, read_checkpoint(weights, old_checkpoint)['state_dict'], weights)
+            load_weights(
+                model, read_checkpoint(weights, allow_mmengine_types)['state_dict'], weights
+            )
         return LoadedModel(model)
     if weights is not None and Path(weights).suffix == SUFFIX:
         return _load_published(model, weights)
@@ -65,7 +67,7 @@ def load_model(
             stacklevel=3,
         )
         return LoadedModel(get_model(cfg), cfg)
-    return _load_checkpoint(cfg, weights, old_checkpoint)
+    return _load_checkpoint(cfg, weights, allow_mmengine_types)
 
 
 def _load_published(model: Any, weights: str | Path) -> LoadedModel:
@@ -98,8 +100,8 @@ def _given_config(model: Any) -> Any:
     return read_config(str(model))
 
 
-def _load_checkpoint(cfg: Any, weights: str | Path, old_checkpoint: bool) -> LoadedModel:
-    checkpoint = read_checkpoint(weights, old_checkpoint)
+def _load_checkpoint(cfg: Any, weights: str | Path, allow_mmengine_types: bool) -> LoadedModel:
+    checkpoint = read_checkpoint(weights, allow_mmengine_types)
     meta = checkpoint.get('meta') or {}
     if cfg is None:
         cfg = _saved_config(meta, weights)

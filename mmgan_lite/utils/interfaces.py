@@ -1,10 +1,12 @@
-"""What hooks, evaluators and tools may ask of a model, whatever its class.
+"""The attributes of a model, a network or an optim wrapper that other parts rely on.
 
-A model has an interface if it has all of its attributes: ``isinstance(model, SamplesImages)``.
+An object has an interface if it has all of its attributes: ``isinstance(model, SamplesImages)``.
 """
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from mmengine.model import is_model_wrapper
 
 if TYPE_CHECKING:
     import torch
@@ -64,7 +66,7 @@ class HasPlayers(Protocol):
 
 @runtime_checkable
 class HasProbe(Protocol):
-    """Reports on a batch how the discriminator and the generator stand, leaving no trace."""
+    """Measures the discriminator and the generator on a batch without changing them."""
 
     def prepare_batch(self, data: Any) -> Any:
         """A batch of the data loader, preprocessed and checked."""
@@ -73,8 +75,66 @@ class HasProbe(Protocol):
         """Detached fakes, logits and norms of gradients."""
 
 
+@runtime_checkable
+class BelongsToPlayer(Protocol):
+    """A regularizer that names its player; any other is the discriminator's.
+
+    Attributes:
+        player: Name of the player whose objective it is added to.
+    """
+
+    player: str
+
+
+@runtime_checkable
+class ObservesLogits(Protocol):
+    """An augmentation that adapts to the discriminator: ``AdaptiveAugment``."""
+
+    def observe(self, real_logits: 'Tensor') -> None:
+        """Adapt to logits ``(N, ...)`` of real images."""
+
+
+@runtime_checkable
+class CountsImages(Protocol):
+    """An average of weights whose length is in images: ``HalfLifeMovingAverage``.
+
+    Attributes:
+        images_per_update: Real images that one process takes from one update to the next.
+    """
+
+    images_per_update: int
+
+
+@runtime_checkable
+class GivesImagesBack(Protocol):
+    """A data preprocessor that turns the images of a model into bytes."""
+
+    def to_uint8(self, images: 'Tensor') -> 'Tensor':
+        """Float images in [-1, 1] as uint8 of 0 to 255."""
+
+
+@runtime_checkable
+class TakesOnePass(Protocol):
+    """A discriminator that can take real images and fakes in one pass.
+
+    Attributes:
+        one_pass: Whether it is given them together.
+    """
+
+    one_pass: bool
+
+
+@runtime_checkable
+class HasClassifier(Protocol):
+    """A discriminator with a second output, for the classes.
+
+    Attributes:
+        has_classifier: Whether this one was built with it.
+    """
+
+    has_classifier: bool
+
+
 def unwrap_model(model: Any) -> Any:
     """The model or network itself, without MMEngine's wrapper for several processes."""
-    from mmengine.model import is_model_wrapper
-
     return model.module if is_model_wrapper(model) else model

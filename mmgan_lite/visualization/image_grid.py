@@ -80,7 +80,10 @@ def save_png(picture: Union[np.ndarray, 'Tensor'], path: str | Path) -> None:
 
 
 def save_gif(
-    frames: Sequence[np.ndarray], path: str | Path, frame_ms: int | Sequence[int] = 80
+    frames: Sequence[np.ndarray],
+    path: str | Path,
+    frame_ms: int = 80,
+    last_frame_ms: int | None = None,
 ) -> None:
     """Write an animation that repeats forever, by an atomic write.
 
@@ -88,8 +91,8 @@ def save_gif(
         frames: Pictures, uint8 ``(H, W, 3)``, all of one size. Gray ones keep each of their grays,
             colored ones are reduced to 256 colors a frame.
         path: The file; its folder is made.
-        frame_ms: Milliseconds of a frame, or of each frame; at least 20, as browsers slow down
-            faster ones.
+        frame_ms: Milliseconds of a frame, at least 20, as browsers slow down faster ones.
+        last_frame_ms: Milliseconds of the last frame; None for ``frame_ms``.
 
     Raises:
         ValueError: If there are no frames, or ``frame_ms`` < 20.
@@ -98,7 +101,7 @@ def save_gif(
 
     if len(frames) == 0:
         raise ValueError('frames must hold at least one picture, got none.')
-    if np.min(frame_ms) < 20:
+    if frame_ms < 20:
         raise ValueError(f'frame_ms must be at least 20, got {frame_ms}. Pass frame_ms=80.')
     gray = all((frame == frame[:, :, :1]).all() for frame in frames)
     images = [Image.fromarray(frame[:, :, 0] if gray else frame) for frame in frames]
@@ -108,7 +111,7 @@ def save_gif(
             format='GIF',
             save_all=True,
             append_images=images[1:],
-            duration=frame_ms,
+            duration=[*[frame_ms] * (len(frames) - 1), last_frame_ms or frame_ms],
             loop=0,  # forever
         )
 

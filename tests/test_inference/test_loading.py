@@ -40,7 +40,7 @@ def test_checkpoint_with_all_that_training_writes(write):
         experiment_name='first_20260102_030405',
         dataset_meta=dict(classes=('cat', 'dog')),
     )
-    loaded = load_model(None, path, old_checkpoint=False)
+    loaded = load_model(None, path, allow_mmengine_types=False)
     assert loaded.info == dict(iteration=5, name='first')
     assert loaded.classes == ('cat', 'dog')
     assert loaded.cfg['model']['generator']['latent_dim'] == 3

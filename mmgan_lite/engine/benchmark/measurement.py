@@ -28,13 +28,13 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from mmgan_lite.checkpoints import use_safe_loader
 from mmgan_lite.engine.benchmark.reference_loop import (
     ReferenceLoop,
     autocast_dtype,
     batches_of_tensor,
     unsupported_part,
 )
+from mmgan_lite.engine.mmengine_compat import use_safe_loader
 from mmgan_lite.utils.validation import check_positive
 
 # What runs alternately with the Runner: a function for one iteration, by name; and notes about it.

@@ -10,6 +10,7 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
 from mmgan_lite.datasets import InMemoryImageDataset
+from mmgan_lite.engine.mmengine_compat import accumulative_counts
 from mmgan_lite.engine.optimizers import GANOptimWrapper
 from mmgan_lite.models import (
     GAN,
@@ -146,7 +147,7 @@ def unsupported_part(model: nn.Module, optim_wrapper: OptimWrapper) -> str | Non
     for name, wrapper in optim_wrapper.items():
         if type(wrapper) not in (OptimWrapper, GANOptimWrapper):
             return f'a {type(wrapper).__name__}'
-        if wrapper._accumulative_counts != 1:
+        if accumulative_counts(wrapper) != 1:
             return f'accumulative_counts of the {name}'
         if wrapper.clip_grad_kwargs:
             return f'clip_grad of the {name}'
