@@ -7,7 +7,6 @@ error with the new name. Old import paths of this package keep working, with a w
 import importlib
 import sys
 import warnings
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
@@ -126,11 +125,16 @@ def check_name(name: str) -> None:
         raise ValueError(f'{name!r} is a name of MMGeneration or MMagic. Write {OLD_NAMES[name]}.')
 
 
-class _MovedModuleFinder(MetaPathFinder, Loader):
-    """Makes a module of an old name when it is imported, with the names of the new modules."""
+class _MovedModuleFinder:
+    """Finder and loader of old modules, which get the names of the new ones.
+
+    Without the base classes of ``importlib.abc``, which are slow to import.
+    """
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        return ModuleSpec(fullname, self, is_package=True) if new_modules(fullname) else None
+        if not new_modules(fullname):
+            return None
+        return ModuleSpec(fullname, self, is_package=True)  # type: ignore[arg-type]
 
     def create_module(self, spec: ModuleSpec) -> None:
         return None
