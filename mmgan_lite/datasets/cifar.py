@@ -61,6 +61,20 @@ def _damaged(folder: Path, source: Any) -> ValueError:
     )
 
 
+# In the order of their labels, which is alphabetical.
+_CIFAR10_CLASSES = 'airplane automobile bird cat deer dog frog horse ship truck'
+_CIFAR100_CLASSES = (
+    'apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus '
+    'butterfly camel can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch '
+    'crab crocodile cup dinosaur dolphin elephant flatfish forest fox girl hamster house kangaroo '
+    'keyboard lamp lawn_mower leopard lion lizard lobster man maple_tree motorcycle mountain mouse '
+    'mushroom oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree plain plate poppy '
+    'porcupine possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk skyscraper '
+    'snail snake spider squirrel streetcar sunflower sweet_pepper table tank telephone television '
+    'tiger tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm'
+)
+
+
 @DATASETS.register_module()
 class CIFAR10Dataset(_CIFARDataset):
     """Photographs of ten classes, 32x32, RGB: 50,000 to train on and 10,000 to test on.
@@ -87,26 +101,14 @@ class CIFAR10Dataset(_CIFARDataset):
         ('airplane', 'automobile', 'bird')
     """
 
-    METAINFO = {
-        'classes': (
-            'airplane',
-            'automobile',
-            'bird',
-            'cat',
-            'deer',
-            'dog',
-            'frog',
-            'horse',
-            'ship',
-            'truck',
-        )
-    }
+    METAINFO = {'classes': tuple(_CIFAR10_CLASSES.split())}
     torchvision_name = 'CIFAR10'
     folder = 'cifar-10-batches-py'
     files = (*(f'data_batch_{number}' for number in range(1, 6)), 'test_batch', 'batches.meta')
 
 
-# In the order of their labels, which is the alphabet's.
+# In the order of their labels, which is alphabetical.
+_CIFAR10_CLASSES = 'airplane automobile bird cat deer dog frog horse ship truck'
 _CIFAR100_CLASSES = (
     'apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus '
     'butterfly camel can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch '

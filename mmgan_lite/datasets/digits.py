@@ -19,6 +19,7 @@ import torch.nn.functional as F
 
 from mmgan_lite.datasets.in_memory import InMemoryImageDataset
 from mmgan_lite.registry import DATASETS
+from mmgan_lite.utils.validation import check_image_size
 
 _STORED_SIZE = 8
 _STORED_MAX = 16
@@ -62,13 +63,7 @@ class DigitsDataset(InMemoryImageDataset):
         lazy_init: bool = False,
         max_refetch: int = 1000,
     ) -> None:
-        size = tuple(image_size) if isinstance(image_size, Sequence) else (image_size, image_size)
-        if len(size) != 2 or not all(type(side) is int and side >= _STORED_SIZE for side in size):
-            raise ValueError(
-                'image_size must be an int >= 8 or a pair (height, width) of them, '
-                f'got {image_size!r}. Pass image_size=8 for the digits as they are stored.'
-            )
-        self.image_size = size
+        self.image_size = check_image_size(image_size, minimum=_STORED_SIZE)
         super().__init__(
             metainfo=metainfo,
             indices=indices,

@@ -20,6 +20,7 @@ from mmgan_lite.datasets.checksums import SUMS, read_checksums
 from mmgan_lite.datasets.in_memory import fingerprint_of, selector
 from mmgan_lite.datasets.transforms import PackImage, build_transforms, run_pipeline
 from mmgan_lite.registry import DATASETS
+from mmgan_lite.utils.validation import check_image_size
 
 EXTENSIONS = ('.jpg', '.jpeg', '.png', '.webp')
 _MODES = {1: 'L', 3: 'RGB'}
@@ -112,7 +113,7 @@ class ImageFolderDataset(BaseDataset):
             raise ValueError(
                 f'channels must be 1 (gray) or 3 (RGB), got {channels!r}. Pass channels=3.'
             )
-        self.image_size = _checked_size(image_size)
+        self.image_size = None if image_size is None else check_image_size(image_size, minimum=1)
         self.channels = channels
         # One array of bytes, which workers share; reading a list of strings would copy it.
         self._files: np.ndarray
@@ -316,19 +317,6 @@ class ImageFolderDataset(BaseDataset):
 
 class _UnreadableError(ValueError):
     """The file is no image, is damaged, or does not match its checksum."""
-
-
-def _checked_size(image_size: int | Sequence[int] | None) -> tuple[int, int] | None:
-    """Height and width; None stays None."""
-    if image_size is None:
-        return None
-    size = tuple(image_size) if isinstance(image_size, Sequence) else (image_size, image_size)
-    if len(size) != 2 or not all(type(side) is int and side >= 1 for side in size):
-        raise ValueError(
-            'image_size must be an int >= 1 or a pair (height, width) of them, '
-            f'got {image_size!r}. Pass image_size=64 for 64x64 images.'
-        )
-    return size[0], size[1]
 
 
 def _list_images(root: Path) -> tuple[list[str], list[str]]:

@@ -29,6 +29,9 @@ _KNOWN = {
         't10k-labels-idx1-ubyte': (10_008, '27ae3e4e09519cfbb04c329615203637'),
     }
 }
+_FASHION_CLASSES = (
+    'T-shirt/top, Trouser, Pullover, Dress, Coat, Sandal, Shirt, Sneaker, Bag, Ankle boot'
+)
 
 
 class _IDXDataset(TorchvisionDataset):
@@ -146,20 +149,7 @@ class FashionMNISTDataset(_IDXDataset):
         ('T-shirt/top', 'Trouser')
     """
 
-    METAINFO = {
-        'classes': (
-            'T-shirt/top',
-            'Trouser',
-            'Pullover',
-            'Dress',
-            'Coat',
-            'Sandal',
-            'Shirt',
-            'Sneaker',
-            'Bag',
-            'Ankle boot',
-        )
-    }
+    METAINFO = {'classes': tuple(_FASHION_CLASSES.split(', '))}
     torchvision_name = 'FashionMNIST'
 
 

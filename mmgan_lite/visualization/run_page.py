@@ -247,26 +247,8 @@ def _evaluation(entry: Mapping[str, Any]) -> str:
     protocol = entry.get('protocol')
     if not isinstance(protocol, dict):
         return f'<h3>{escape(title)}</h3>{table}'
-    return f'<h3>{escape(title)}</h3>{table}<h3>Protocol</h3>{_pairs(_protocol_rows(protocol))}'
-
-
-def _protocol_rows(protocol: Mapping[str, Any]) -> dict[str, str]:
-    """Protocol of an evaluation, with titles for the entries that the evaluator writes."""
-    rest = {key: _number(value) for key, value in protocol.items()}
-    if 'num_features' in rest:
-        rest['num_features'] += ' features'
-    titles = {
-        'generated images': ('num_fakes',),
-        'weights': ('weights',),
-        'real images': ('num_reals', 'real_data'),
-        'extractor': ('extractor', 'num_features'),
-        'extractor sha256': ('extractor_sha256',),
-        'real-data baseline': ('baseline', 'floor'),
-    }
-    rows = {
-        title: ', '.join(rest.pop(k) for k in keys if k in rest) for title, keys in titles.items()
-    }
-    return {**{title: text for title, text in rows.items() if text}, **rest}
+    entries = {key.replace('_', ' '): _number(value) for key, value in protocol.items()}
+    return f'<h3>{escape(title)}</h3>{table}<h3>Protocol</h3>{_pairs(entries)}'
 
 
 def _number(value: Any) -> str:
