@@ -65,8 +65,8 @@
     }
 
     describe(title) {
-      const told = this.series.map((s) => `${s.name} ends at ${number(s.values[s.values.length - 1])}`);
-      return `Curve of ${title} to iteration ${count(this.steps[this.steps.length - 1])}: ${told.join(', ')}. Arrow keys read values.`;
+      const ends = this.series.map((s) => `${s.name} ends at ${number(s.values[s.values.length - 1])}`);
+      return `Curve of ${title} to iteration ${count(this.steps[this.steps.length - 1])}: ${ends.join(', ')}. Arrow keys read values.`;
     }
 
     addLogSwitch(list) {
@@ -121,7 +121,7 @@
       if (!(high > low)) { const pad = Math.abs(low) * 0.1 || 1; low -= pad; high += pad; }
       const pad = (high - low) * 0.05;
       [low, high] = [low - pad, high + pad];
-      // What is never negative has no axis below zero, and counts have theirs from there.
+      // An axis of values >= 0 begins at 0 or above; that of counts begins at 0.
       if (!this.log && this.low >= 0) low = this.counts ? 0 : Math.max(low, 0);
       const [first, last] = [this.steps[0], this.steps[this.steps.length - 1]];
       const from = first === last ? first - 1 : Math.min(first, 0);
@@ -235,7 +235,7 @@
         else show(Number(slider.value) + 1);
       }, 150);
     };
-    // The grid at the iteration that the address asks for, or the last one before it.
+    // The grid at the iteration in the address, or the last one before it.
     const follow = () => {
       const match = /^#iteration=(\d+)$/.exec(location.hash);
       if (!match) return;

@@ -201,9 +201,9 @@ def shuffled_batches(
     Yields:
         Images, float32 ``(batch_size, C, H, W)`` in [-1, 1], and their labels or None.
     """
-    whole = len(images) - len(images) % batch_size
+    num_used = len(images) - len(images) % batch_size
     while True:
-        for index in torch.randperm(len(images), device=images.device)[:whole].split(batch_size):
+        for index in torch.randperm(len(images), device=images.device)[:num_used].split(batch_size):
             batch = images[index].float().sub_(127.5).div_(127.5)
             batch = batch.contiguous(memory_format=memory_format)
             yield batch, None if labels is None else labels[index]
