@@ -1,11 +1,12 @@
-"""What there is, by name: configs, registered parts, models.
+"""Configs and registered parts by name.
 
-Cheap to import; what a function needs beyond the standard library, it imports itself.
+Cheap to import: functions import what they need beyond the standard library.
 """
 
 import difflib
 import fnmatch
 import inspect
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,14 +14,16 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
 _LOOPS = ('train', 'val', 'test')
+# Older names of kinds, from the folders that the parts were in.
+_OLD_KINDS = dict(apis='inference', augmentations='augmentation')
 
 
 class Component(NamedTuple):
-    """A registered part: its name in a config, what it takes, and what it is.
+    """A registered part.
 
     Attributes:
         name: The ``type`` in a config, such as 'MLPGenerator'.
-        kind: Where it belongs, such as 'generators'.
+        kind: Kind of part, such as 'generators'.
         signature: Its arguments with their defaults.
         summary: First line of its documentation.
     """
@@ -32,9 +35,9 @@ class Component(NamedTuple):
 
 
 def config_path(name: str) -> str:
-    """Path of a config that comes with the package, from a wheel or a clone alike.
+    """Path of a config of the package, installed or not.
 
-    It serves as base of a config anywhere:
+    It can be the base of any config:
     ``_base_ = __import__('mmgan_lite').config_path('gan/gan_mlp_digits-28x28.py')``.
 
     Args:
@@ -58,22 +61,19 @@ def config_path(name: str) -> str:
     found = [path for path in _config_files() if path.stem == stem]
     if not found or '/' in name:
         known = [path.stem for path in _config_files()]
-        near = difflib.get_close_matches(stem, known, n=3, cutoff=0.4)
-        remedy = f'The nearest are: {", ".join(near)}.'
-        if not near:
-            remedy = 'There is no such file either; list_configs() tells the names.'
+        remedy = _nearest(stem, known) or 'There is no such file; list_configs() lists the names.'
         raise ValueError(f'name must be that of a config of mmgan_lite, got {name!r}. {remedy}')
     return str(found[0])
 
 
 def list_configs(pattern: str = '*') -> list[str]:
-    """Names of the configs that come with the package.
+    """Names of the configs of the package.
 
     Args:
         pattern: Shell-style pattern, such as 'gan_mlp_*'.
 
     Returns:
-        Sorted names, each good for :func:`get_config`.
+        Sorted names, for :func:`get_config`.
 
     Example:
         >>> list_configs('gan_mlp_digits*')
@@ -83,11 +83,11 @@ def list_configs(pattern: str = '*') -> list[str]:
 
 
 def get_config(name: str, data_root: str | None = None) -> 'Config':
-    """A config that comes with the package, bases merged.
+    """A config of the package, with its bases merged.
 
     Args:
         name: As for :func:`config_path`.
-        data_root: Folder for every dataset in it; None for what the config says.
+        data_root: Folder of the data, for each dataset in it; None for those in the config.
 
     Raises:
         ValueError: If there is no such config, or none of its datasets reads files.
@@ -106,14 +106,13 @@ def get_config(name: str, data_root: str | None = None) -> 'Config':
 
 
 def set_data_root(cfg: 'Config', data_root: str) -> None:
-    """Let all data loaders and evaluators of a config read from one folder.
+    """Set the folder of the data in all data loaders and evaluators of a config.
 
-    A dataset has a ``data_root`` or it has none, such as the embedded digits; only the first kind
-    is changed.
+    Datasets without a ``data_root``, such as the embedded digits, are not changed.
 
     Args:
-        cfg: Is changed in place.
-        data_root: What each ``data_root`` becomes.
+        cfg: The config; it is changed in place.
+        data_root: The folder.
 
     Raises:
         ValueError: If no dataset in it has a ``data_root``.
@@ -125,7 +124,7 @@ def set_data_root(cfg: 'Config', data_root: str) -> None:
     if not found:
         raise ValueError(
             'data_root needs a dataset with a data_root in the config, got none. Leave it out: '
-            'its data are not read from a folder.'
+            'its data is not read from a folder.'
         )
 
 
@@ -142,7 +141,7 @@ def list_components(kind: str | None = None) -> list[Component]:
     """The parts that a config can name.
 
     Args:
-        kind: Such as 'losses', 'generators', 'datasets', 'hooks'; None lists all.
+        kind: Kind, such as 'losses', 'generators', 'datasets', 'hooks'; None for all.
 
     Raises:
         ValueError: If there is no such kind.
@@ -151,6 +150,7 @@ def list_components(kind: str | None = None) -> list[Component]:
         >>> [component.name for component in list_components('generators')][:2]
         ['DCGANGenerator', 'MLPGenerator']
     """
+    kind = None if kind is None else _OLD_KINDS.get(kind, kind)
     components = sorted(_components(), key=lambda component: (component.kind, component.name))
     kinds = sorted({component.kind for component in components})
     if kind is not None and kind not in kinds:
@@ -159,10 +159,10 @@ def list_components(kind: str | None = None) -> list[Component]:
 
 
 def explain(name: str) -> str:
-    """Arguments and documentation of a registered part, or the whole text of a config.
+    """Arguments and documentation of a registered part, or the text of a config.
 
     Raises:
-        ValueError: If nothing has this name; the nearest names are given.
+        ValueError: If there is no such part or config; the nearest names are given.
     """
     if name in list_configs():
         return get_config(name).pretty_text
@@ -170,29 +170,40 @@ def explain(name: str) -> str:
         if part.__name__ == name:
             return f'{name}{inspect.signature(part)}\n\n{inspect.getdoc(part) or ""}'
     known = [*list_configs(), *(component.name for component in list_components())]
+    error = f'name must be that of a part or a config of mmgan_lite, got {name!r}. '
+    raise ValueError((error + _nearest(name, known)).rstrip())
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-    hint = f' The nearest are: {", ".join(near)}.' if near else ''
-    raise ValueError(f'name must be that of a part or a config of mmgan_lite, got {name!r}.{hint}')
+    return f'The nearest are: {", ".join(near)}.' if near else ''
 
 
 def _components() -> list[Component]:
     components = []
     for part in _parts():
-        # mmgan_lite.models.losses.adversarial: the kind is the folder that the file lies in.
-        kind = part.__module__.split('.')[-2]
         summary = (inspect.getdoc(part) or '').partition('\n')[0]
-        components.append(Component(part.__name__, kind, str(inspect.signature(part)), summary))
+        signature = str(inspect.signature(part))
+        components.append(Component(part.__name__, _kind(part), signature, summary))
     return components
 
 
-def _parts() -> list[Any]:
-    """The classes and functions of ours that are registered."""
-    from mmgan_lite import registry as registries
+def _kind(part: Any) -> str:
+    """The folder of its file; for networks, generators or discriminators."""
+    for suffix in ('Generator', 'Discriminator'):
+        if part.__name__.endswith(suffix):
+            return f'{suffix.lower()}s'
+    return part.__module__.split('.')[-2]
 
-    ours = [r for r in vars(registries).values() if isinstance(r, registries.Registry)]
-    for registry in ours:
+
+def _parts() -> list[Any]:
+    """The registered classes and functions of this package."""
+    from mmgan_lite import registry as module
+
+    registries = [r for r in vars(module).values() if isinstance(r, module.Registry)]
+    for registry in registries:
         registry.import_from_location()
-    registered = [part for registry in ours for part in registry.module_dict.values()]
+    registered = [part for registry in registries for part in registry.module_dict.values()]
     return [part for part in registered if part.__module__.startswith('mmgan_lite.')]
 
 

@@ -1,4 +1,4 @@
-"""What there is, by name."""
+"""Configs and registered parts by name."""
 
 from pathlib import Path
 
@@ -66,6 +66,12 @@ def test_list_components():
     assert 'latent_dim: int = 100' in generators['MLPGenerator']
     kinds = {component.kind for component in mmgan_lite.list_components()}
     assert {'datasets', 'generators', 'discriminators', 'hooks', 'losses', 'optimizers'} <= kinds
+
+
+def test_older_names_of_kinds():
+    names = [component.name for component in mmgan_lite.list_components('augmentations')]
+    assert names == ['AdaptiveAugment', 'DiffAugment']
+    assert mmgan_lite.list_components('apis') == mmgan_lite.list_components('inference')
 
 
 def test_unknown_kind():

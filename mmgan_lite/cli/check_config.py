@@ -26,7 +26,7 @@ def parse_args() -> argparse.Namespace:
 def load(name: str, args: argparse.Namespace) -> Config | str:
     """The config, or why there is none."""
     try:
-        return read_config(argparse.Namespace(config=name, cfg_options=args.cfg_options))
+        return read_config(name, args.cfg_options)
     # A config is code, and may raise anything.
     except Exception as error:
         return f'cannot be read: {type(error).__name__}: {error}'

@@ -64,7 +64,7 @@ def call_at_end(loop: BaseLoop, function: Callable[[], None]) -> None:
         finally:
             function()
 
-    loop.run = run_and_call  # type: ignore[method-assign]
+    loop.run = run_and_call
 
 
 # Training loops and their data.
@@ -94,13 +94,13 @@ def replace_next_epoch(loop: EpochBasedTrainLoop, run_epoch: Callable[[], bool])
     """
 
     def run_once() -> None:
-        del loop.run_epoch  # type: ignore[method-assign]
+        del loop.run_epoch
         if run_epoch():
             loop._epoch += 1
         else:
             loop.run_epoch()
 
-    loop.run_epoch = run_once  # type: ignore[method-assign]
+    loop.run_epoch = run_once
 
 
 def passes_made(loop: BaseLoop) -> int:

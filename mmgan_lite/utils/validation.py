@@ -48,6 +48,25 @@ def check_image_shape(image_shape: Sequence[int]) -> tuple[int, int, int]:
     return shape
 
 
+def check_image_size(image_size: int | Sequence[int], minimum: int) -> tuple[int, int]:
+    """Return height and width, which an int gives for square images, in pixels.
+
+    Raises:
+        ValueError: If they are not ints of at least ``minimum``.
+
+    Example:
+        >>> check_image_size(28, minimum=1), check_image_size((32, 48), minimum=1)
+        ((28, 28), (32, 48))
+    """
+    size = tuple(image_size) if isinstance(image_size, Sequence) else (image_size, image_size)
+    if len(size) != 2 or not all(type(side) is int and side >= minimum for side in size):
+        raise ValueError(
+            f'image_size must be an int >= {minimum} or a pair (height, width) of them, '
+            f'got {image_size!r}. Pass image_size=64 for 64x64 images.'
+        )
+    return size[0], size[1]
+
+
 def check_num_classes(num_classes: int | None) -> int | None:
     """Return ``num_classes``, None for an unconditional network.
 

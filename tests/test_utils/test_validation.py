@@ -5,6 +5,7 @@ import pytest
 from mmgan_lite.utils.validation import (
     check_hidden_dims,
     check_image_shape,
+    check_image_size,
     check_num_classes,
     check_positive,
     check_weight,
@@ -55,3 +56,11 @@ def test_hidden_dims(value):
 def test_did_you_mean_names_the_closest_or_the_other_remedy():
     assert did_you_mean('sampel', ['train', 'sample']) == "Did you mean 'sample'?"
     assert did_you_mean('xyz', ['train', 'sample'], 'Remove it.') == 'Remove it.'
+
+
+@pytest.mark.parametrize('value', [7, (8, 7), (8,), (8, 8, 8), 8.0, True, None])
+def test_image_size(value):
+    with pytest.raises(ValueError, match=r'image_size must be an int >= 8 or a pair .* of them'):
+        check_image_size(value, minimum=8)
+    assert check_image_size(8, minimum=8) == (8, 8)
+    assert check_image_size([8, 12], minimum=8) == (8, 12)
