@@ -1,9 +1,9 @@
-"""What is wrong with a config, all of it at once, without data.
+"""All errors of a config at once, without data.
 
-Each dict with ``type`` is held against the signature of its class: unknown and missing arguments,
+Each dict with ``type`` is compared with the signature of its class: unknown and missing arguments,
 values of another type. What needs no data is then built, the model on torch's meta device, where
-tensors have a shape and no memory; what its ``__init__`` refuses is a mistake too. At last the
-settings are held against one another.
+tensors have a shape and no memory, so that an ``__init__`` that raises is found too. Last, the
+settings are compared with each other.
 """
 
 import copy
@@ -14,20 +14,23 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from mmgan_lite.config_validation.clash_rules import check_average, check_images
-from mmgan_lite.config_validation.data_rules import check_data, check_evaluators
+from mmgan_lite.config_validation.data_rules import check_data, check_evaluators, check_images
 from mmgan_lite.config_validation.hook_rules import check_annealing, check_hooks
 from mmgan_lite.config_validation.model_rules import check_model
-from mmgan_lite.config_validation.optim_rules import check_optim_wrapper, check_schedulers
+from mmgan_lite.config_validation.optim_rules import (
+    ChecksTraining,
+    check_optim_wrapper,
+    check_schedulers,
+)
 from mmgan_lite.config_validation.runner_rules import check_loops, check_settings, check_top_level
 from mmgan_lite.config_validation.walk import ConfigWalk, check_scope
 
 
 def check_config(cfg: Config | Mapping) -> list[str]:
-    """All mistakes in a config, each as ``where: what``; no data is read, and nothing fetched.
+    """All errors of a config, each as ``where: what``; nothing is read or downloaded.
 
     Args:
-        cfg: The whole config, as the Runner gets it; it is not changed.
+        cfg: The complete config, as Runner gets it; it is not changed.
 
     Example:
         >>> import mmgan_lite
@@ -36,17 +39,17 @@ def check_config(cfg: Config | Mapping) -> list[str]:
         []
         >>> cfg.model.generator.laten_dim = 3
         >>> cfg.train_cfg.max_iters = '8000'
-        >>> for mistake in check_config(cfg):
-        ...     print(mistake[:68])
-        model.generator.laten_dim: is no argument of MLPGenerator. Did you m
+        >>> for error in check_config(cfg):
+        ...     print(error[:75])
+        model.generator.laten_dim: MLPGenerator has no argument 'laten_dim'. Did you
         train_cfg.max_iters: must be int, got '8000'.
     """
     plain = copy.deepcopy(cfg.to_dict() if isinstance(cfg, Config) else dict(cfg))
     walk = ConfigWalk(plain)
     scope = plain.get('default_scope') or 'mmengine'
     if isinstance(scope, str) and (problem := check_scope(scope)):
-        return [f'default_scope: {problem}']  # every name in the config hangs on it
-    # Seeds and the log belong to the training that may come afterwards.
+        return [f'default_scope: {problem}']  # every name in the config depends on it
+    # The training that may follow has its own random numbers and log.
     with (
         torch.random.fork_rng(devices=[]),
         warnings.catch_warnings(),
@@ -58,20 +61,20 @@ def check_config(cfg: Config | Mapping) -> list[str]:
 
 
 def require_valid(cfg: Config | Mapping) -> None:
-    """Raise if there is any mistake in a config.
+    """Raise if a config has errors.
 
     Raises:
-        ValueError: That lists all.
+        ValueError: With all of them.
     """
     problems = check_config(cfg)
     if problems:
-        count = 'a mistake' if len(problems) == 1 else f'{len(problems)} mistakes'
+        count = 'an error' if len(problems) == 1 else f'{len(problems)} errors'
         lines = '\n'.join(f'  {problem}' for problem in problems)
         raise ValueError(f'The config has {count}:\n{lines}')
 
 
 def _check(walk: ConfigWalk) -> None:
-    """Apply all rules; what could be built goes to those that hold one setting against another."""
+    """Apply all rules; those that compare settings get what could be built."""
     check_top_level(walk)
     model = check_model(walk)
     by_epoch = check_loops(walk)
@@ -83,4 +86,6 @@ def _check(walk: ConfigWalk) -> None:
     check_evaluators(walk)
     check_settings(walk)
     check_images(walk, model, dataset)
-    check_average(walk, model, optim_wrapper)
+    batch_size = walk.setting('train_dataloader', 'batch_size')
+    if optim_wrapper and type(batch_size) is int and isinstance(model, ChecksTraining):
+        walk.attempt('model.ema', lambda: model.check_average(optim_wrapper, batch_size))

@@ -1,29 +1,35 @@
-"""Data loaders, data sets and evaluators; no image is read."""
+"""Data loaders, datasets and evaluators; no image is read."""
 
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
+import torch
 from mmengine.dataset import BaseDataset, InfiniteSampler
 from mmengine.evaluator import Evaluator
 from torch import nn
 from torch.utils.data import DataLoader
 
-from mmgan_lite.config_validation.signatures import check_arguments, name_of
-from mmgan_lite.config_validation.walk import ConfigWalk, find, is_known, sentence, shortened
+from mmgan_lite.config_validation.walk import ConfigWalk, is_known, is_registered
+from mmgan_lite.evaluation import GANEvaluator, GANMetric
+from mmgan_lite.utils.interfaces import HasProbe, SamplesImages
+from mmgan_lite.utils.signatures import check_arguments, name_of
+from mmgan_lite.utils.validation import check_class_count
 
-_ITEMS: Any = range(2**40)  # stand for the data: enough for any number of samples
+_ITEMS: Any = range(2**40)  # in place of the data: enough for any number of samples
 _PARTS = ('dataset', 'sampler', 'batch_sampler', 'collate_fn', 'worker_init_fn')
 _READ_BY_RUNNER = ('num_batch_per_epoch', 'disable_subprocess_warning')
-# Shapes of the images of datasets that have one only.
-_IMAGE_SHAPES = {
-    'MNISTDataset': (1, 28, 28),
-    'FashionMNISTDataset': (1, 28, 28),
-    'KMNISTDataset': (1, 28, 28),
-    'StackedMNISTDataset': (3, 28, 28),
-    'CIFAR10Dataset': (3, 32, 32),
-    'CIFAR100Dataset': (3, 32, 32),
-}
+
+
+@runtime_checkable
+class HasImageShape(Protocol):
+    """A dataset with images of one shape, which is known before they are loaded.
+
+    Attributes:
+        image_shape: Channels, height and width; None if only the files have it.
+    """
+
+    image_shape: tuple[int, ...] | None
 
 
 def check_data(walk: ConfigWalk, by_epoch: bool | None) -> Any:
@@ -31,7 +37,7 @@ def check_data(walk: ConfigWalk, by_epoch: bool | None) -> Any:
 
     Args:
         walk: Through the config.
-        by_epoch: Whether training counts epochs; None where that is not known.
+        by_epoch: Whether training counts epochs; None if that is not known.
     """
     dataset = _check_loader(walk, 'train_dataloader', must_end=by_epoch is True)
     for split in ('val', 'test'):
@@ -40,8 +46,7 @@ def check_data(walk: ConfigWalk, by_epoch: bool | None) -> Any:
 
 
 def _check_loader(walk: ConfigWalk, path: str, must_end: bool) -> Any:
-    cfg = walk.entry(path)
-    if cfg is None:
+    if (cfg := walk.entry(path)) is None:
         return None
     given = {key: value for key, value in cfg.items() if key not in _READ_BY_RUNNER}
     problems = check_arguments(DataLoader, given)
@@ -50,79 +55,106 @@ def _check_loader(walk: ConfigWalk, path: str, must_end: bool) -> Any:
         walk.note(f'{path}.{key}', text)
     needed = ('dataset',) if cfg.get('batch_sampler') else ('dataset', 'sampler', 'batch_size')
     for key in needed:
-        # The Runner asks for a sampler. For None torch takes one of its own, in the order of
-        # ``shuffle``; without that it is more likely forgotten than meant.
+        # Runner needs a sampler. For None torch takes its own, in the order of ``shuffle``; a None
+        # without ``shuffle`` is more likely a mistake.
         torch_samples = key == 'sampler' and key in cfg and 'shuffle' in cfg
         if cfg.get(key) is None and not torch_samples:
             walk.note(f'{path}.{key}', 'is missing, and the data loader needs it.')
     if not problems:
         plain = {key: value for key, value in given.items() if key not in _PARTS}
         sampler = None if cfg.get('sampler') is None else range(1)
-        try:
-            DataLoader(_ITEMS, sampler=sampler, **plain)
-        except Exception as error:
-            walk.note(path, f'{sentence(error)} (in {shortened(plain)})')
+        walk.attempt(path, lambda: DataLoader(_ITEMS, sampler=sampler, **plain), plain)
     _check_sampling(walk, path, cfg, must_end)
     walk.function(f'{path}.collate_fn', cfg.get('collate_fn'), 1)
     walk.function(f'{path}.worker_init_fn', cfg.get('worker_init_fn'), 1)
-    if cfg.get('dataset') is None:
-        return None
-    return _check_dataset(walk, f'{path}.dataset', cfg['dataset'])
+    dataset = cfg.get('dataset')
+    return None if dataset is None else _check_dataset(walk, f'{path}.dataset', dataset)
 
 
 def _check_sampling(walk: ConfigWalk, path: str, cfg: Mapping, must_end: bool) -> None:
-    if cfg.get('sampler') is not None:
-        target = walk.part(f'{path}.sampler', cfg['sampler'], 'DATA_SAMPLERS', ('dataset',))
-        # One of somebody else might make a list of all.
-        if is_known(target):
-            walk.build(f'{path}.sampler', cfg['sampler'], 'DATA_SAMPLERS', dataset=_ITEMS)
+    if (sampler := cfg.get('sampler')) is not None:
+        target = walk.part(f'{path}.sampler', sampler, 'DATA_SAMPLERS', ('dataset',))
+        # One of another project might make a list of all.
+        if target is not None and is_known(target):
+            walk.build(f'{path}.sampler', sampler, 'DATA_SAMPLERS', dataset=_ITEMS)
         if must_end and isinstance(target, type) and issubclass(target, InfiniteSampler):
             walk.note(
                 f'{path}.sampler.type',
-                f'must come to an end here, got {name_of(target)}, which never does. Take '
+                f'must end here, got {name_of(target)}, which never does. Use '
                 "dict(type='DefaultSampler'), or train with train_cfg.by_epoch=False.",
             )
-    if cfg.get('batch_sampler') is not None:
-        added = ('sampler', 'batch_size')
-        walk.part(f'{path}.batch_sampler', cfg['batch_sampler'], 'DATA_SAMPLERS', added)
+    if (sampler := cfg.get('batch_sampler')) is not None:
+        walk.part(f'{path}.batch_sampler', sampler, 'DATA_SAMPLERS', ('sampler', 'batch_size'))
 
 
 def _check_dataset(walk: ConfigWalk, path: str, cfg: Any) -> Any:
+    """Check a dataset; returns it, or the class of another project, which may read data at once."""
     target = walk.part(path, cfg, 'DATASETS')
-    # One of somebody else may read its data at once.
-    if not (isinstance(target, type) and issubclass(target, BaseDataset) and is_known(target)):
-        return None
+    is_dataset = isinstance(target, type) and issubclass(target, BaseDataset)
+    if not is_dataset or not is_known(target):
+        return target
     return walk.build(path, cfg, 'DATASETS', lazy_init=True)
 
 
+def check_images(walk: ConfigWalk, model: Any, dataset: Any) -> None:
+    """Check that the model takes the images and the classes of the data.
+
+    Args:
+        walk: Through the config.
+        model: On the meta device, or None.
+        dataset: The result of :func:`check_data`.
+    """
+    cfg = walk.setting('train_dataloader', 'dataset')
+    # A pipeline may change the shape.
+    if (
+        isinstance(dataset, HasImageShape)
+        and isinstance(model, HasProbe)
+        and not cfg.get('pipeline')
+    ):
+        shape = dataset.image_shape
+        if isinstance(shape, tuple):  # of a class it may be a property
+            batch = dict(inputs=torch.zeros(1, *shape, dtype=torch.uint8), labels=torch.tensor([0]))
+            try:
+                model.prepare_batch(batch)
+            except ValueError as error:
+                walk.note('train_dataloader.dataset', str(error))
+            except Exception:  # a model with batches of another kind
+                pass
+    if isinstance(dataset, BaseDataset) and isinstance(model, SamplesImages):
+        classes = dataset.metainfo.get('classes') or ()
+        walk.attempt('model', lambda: check_class_count(model.num_classes, len(classes)))
+
+
 def check_evaluators(walk: ConfigWalk) -> None:
-    """Check the evaluators of both loops, with a network in the place of their extractor."""
+    """Check the evaluators of both loops, with another network in place of their extractor."""
     for path in ('val_evaluator', 'test_evaluator'):
         cfg = walk.cfg.get(path)
         if isinstance(cfg, dict) and 'type' not in cfg and cfg.keys() != {'metrics'}:
             walk.note(f'{path}.type', "is missing. Add type='GANEvaluator'.")
         elif isinstance(cfg, dict) and _is_evaluator(cfg):
-            _check_evaluator(walk, path, cfg)
+            _check_evaluator(walk, path, {'type': 'Evaluator', **cfg})
         elif cfg is not None:
             _check_metrics(walk, path, cfg)
 
 
 def _is_evaluator(cfg: Mapping) -> bool:
-    """Whether it is no metric: the Runner goes by ``metrics``, but that may have been forgotten."""
+    """Whether it is no metric: Runner looks for ``metrics``, which may be missing by mistake."""
     name = cfg.get('type')
-    return 'metrics' in cfg or (str(name).endswith('Evaluator') and find(name, 'METRICS') is None)
+    return 'metrics' in cfg or (
+        str(name).endswith('Evaluator') and not is_registered(name, 'METRICS')
+    )
 
 
 def _check_evaluator(walk: ConfigWalk, path: str, cfg: dict) -> None:
-    target = walk.part(path, {'type': 'Evaluator', **cfg}, 'EVALUATOR')
-    if target is None:
+    target = walk.part(path, cfg, 'EVALUATOR')
+    if target is Evaluator:
+        _check_metrics(walk, f'{path}.metrics', cfg['metrics'])
+    if target is not GANEvaluator:
         return
-    if name_of(target) != 'GANEvaluator':
-        if target is Evaluator:
-            _check_metrics(walk, f'{path}.metrics', cfg['metrics'])
-        return
-    # Another network may have to be fetched, and training data be read.
-    given = {**cfg, 'extractor': dict(type='ModuleExtractor', module=nn.Flatten(), name='none')}
+    # The network may have to be downloaded, and the training data be read.
+    given = dict(cfg)
+    if 'extractor' in cfg:
+        given['extractor'] = dict(type='ModuleExtractor', module=nn.Flatten(), name='none')
     if cfg.get('train_dataset') is not None:
         given['train_dataset'] = SimpleNamespace(metainfo={})
         _check_dataset(walk, f'{path}.train_dataset', cfg['train_dataset'])
@@ -130,28 +162,16 @@ def _check_evaluator(walk: ConfigWalk, path: str, cfg: dict) -> None:
 
 
 def _check_metrics(walk: ConfigWalk, path: str, cfg: Any) -> None:
-    """Metrics by themselves: one, or several of them."""
+    """Check one or several metrics of MMEngine's evaluator."""
     several = isinstance(cfg, (list, tuple))
-    for position, entry in enumerate(cfg if several else [cfg]):
-        place = f'{path}[{position}]' if several else path
-        metric = None
-        if walk.part(place, entry, 'METRICS'):
-            metric = walk.build(place, entry, 'METRICS')
-        if metric is not None and hasattr(
-            metric, 'compute_floor'
-        ):  # one of ours, which says where it belongs
-            try:
-                metric.process({}, [])
-            except ValueError as error:
-                walk.note(place, str(error))
-
-
-def image_shape_of(dataset: Any) -> tuple[int, ...] | None:
-    """``(C, H, W)`` of a dataset that is not loaded; None where only the files can tell."""
-    name = type(dataset).__name__
-    if getattr(getattr(dataset, 'pipeline', None), 'transforms', None):
-        return None
-    size = getattr(dataset, 'image_size', None)
-    if name in ('DigitsDataset', 'ImageFolderDataset') and size is not None:
-        return (getattr(dataset, 'channels', 1), *size)
-    return _IMAGE_SHAPES.get(name)
+    entries = {f'{path}[{i}]': entry for i, entry in enumerate(cfg)} if several else {path: cfg}
+    for place, entry in entries.items():
+        target = walk.part(place, entry, 'METRICS')
+        if isinstance(target, type) and issubclass(target, GANMetric):
+            walk.note(
+                place,
+                f'{target.__name__} must be in the list of a GANEvaluator, got it alone. Set '
+                f"dict(type='GANEvaluator', metrics=[dict(type='{target.__name__}')], ...).",
+            )
+        elif target is not None:
+            walk.build(place, entry, 'METRICS')

@@ -1,123 +1,108 @@
-"""Hooks: built, and tried where what they do to the model can be tried without training."""
+"""Hooks: built, and those that anneal settings tried on the model."""
 
-from collections.abc import Collection
+import functools
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
-import mmengine.hooks
-from mmengine.runner import get_priority
+from mmengine.hooks import CheckpointHook
+from mmengine.runner import Priority, get_priority
 
-from mmgan_lite.config_validation.walk import ConfigWalk, is_known, sentence
+from mmgan_lite.config_validation.schema import RUNNER_HOOKS
+from mmgan_lite.config_validation.walk import ConfigWalk, is_known
+from mmgan_lite.engine.hooks.anneal_hook import AnnealHook
 
-# Runner's own, which it adds where a config has none of the name.
-_DEFAULT_HOOKS = {
-    'runtime_info': 'RuntimeInfoHook',
-    'timer': 'IterTimerHook',
-    'sampler_seed': 'DistSamplerSeedHook',
-    'logger': 'LoggerHook',
-    'param_scheduler': 'ParamSchedulerHook',
-    'checkpoint': 'CheckpointHook',
-}
+
+@runtime_checkable
+class RunsInIntervals(Protocol):
+    """A hook that acts every ``interval`` epochs or iterations."""
+
+    by_epoch: bool
+    interval: int
 
 
 def check_hooks(walk: ConfigWalk, by_epoch: bool | None) -> dict[str, Any]:
-    """Check the hooks; returns those that could be built, by where they stand.
+    """Check the hooks; returns those that could be built, by their places.
 
     Args:
         walk: Through the config.
-        by_epoch: Whether training counts epochs; None where that is not known.
+        by_epoch: Whether training counts epochs; None if that is not known.
     """
-    hooks: dict[str, Any] = {}
     default_hooks = walk.entry('default_hooks') or {}
+    custom_hooks = walk.cfg.get('custom_hooks')
+    entries = {
+        f'default_hooks.{name}': cfg for name, cfg in default_hooks.items() if cfg is not None
+    }
+    if isinstance(custom_hooks, (list, tuple)):
+        entries |= {f'custom_hooks[{position}]': cfg for position, cfg in enumerate(custom_hooks)}
+    hooks = {path: _check_hook(walk, path, cfg, by_epoch) for path, cfg in entries.items()}
     for name, cfg in default_hooks.items():
         path = f'default_hooks.{name}'
-        if cfg is not None:
-            hooks[path] = _check_hook(walk, path, cfg)
-            _check_default_name(walk, path, hooks[path], default_hooks)
-        elif name not in _DEFAULT_HOOKS:
+        if cfg is None and name not in RUNNER_HOOKS:
             walk.note(
                 path,
-                'must be a dict, got None, which takes out only hooks of the Runner itself: '
-                f'{", ".join(_DEFAULT_HOOKS)}. To be rid of one that a config of _base_ has, write '
-                'default_hooks=dict(_delete_=True, ...) with those that stay.',
+                'must be a dict, got None, which removes only the hooks of Runner itself: '
+                f'{", ".join(RUNNER_HOOKS)}. To remove one that a config of _base_ has, write '
+                'default_hooks=dict(_delete_=True, ...) with the others.',
             )
-    custom_hooks = walk.cfg.get('custom_hooks')
-    for position, cfg in enumerate(custom_hooks if isinstance(custom_hooks, (list, tuple)) else ()):
-        path = f'custom_hooks[{position}]'
-        hooks[path] = _check_hook(walk, path, cfg)
-    built = {path: hook for path, hook in hooks.items() if hook is not None}
-    for path, hook in built.items():
-        waits = by_epoch is False and getattr(hook, 'by_epoch', False) and _interval(hook) > 0
-        if waits and is_known(type(hook)):
-            walk.note(
-                f'{path}.by_epoch',
-                f'must be False where train_cfg counts iterations: {type(hook).__name__} would '
-                'wait for the end of an epoch.',
-            )
-    return built
+        for known, default in RUNNER_HOOKS.items():
+            if known not in default_hooks and isinstance(hooks.get(path), default):
+                walk.note(
+                    path,
+                    f'would be added to the {default.__name__} that Runner has under {known!r}. '
+                    f'Did you mean {known!r}?',
+                )
+    return {path: hook for path, hook in hooks.items() if hook is not None}
 
 
-def _is_class(target: Any, base: type) -> bool:
-    """Whether it is one; a part may also be made by a function."""
-    return isinstance(target, type) and issubclass(target, base)
-
-
-def _interval(hook: Any) -> int:
-    return getattr(hook, 'interval', -1)
-
-
-def _check_hook(walk: ConfigWalk, path: str, cfg: Any) -> Any:
+def _check_hook(walk: ConfigWalk, path: str, cfg: Any, by_epoch: bool | None) -> Any:
     given = cfg
     if isinstance(cfg, dict) and 'priority' in cfg:
         given = {key: value for key, value in cfg.items() if key != 'priority'}
         _check_priority(walk, f'{path}.priority', cfg['priority'])
     target = walk.part(path, given, 'HOOKS')
-    if isinstance(cfg, dict) and type(interval := cfg.get('interval')) is int:
-        # MMEngine's take 0 as never, or divide by it. What others take it for, they know.
-        saves = _is_class(target, mmengine.hooks.CheckpointHook)
-        if is_known(target) and (interval < (-1 if saves else 1) or interval == 0):
-            walk.note(f'{path}.interval', f'must be at least 1, got {interval}.')
-            return None
-    return None if target is None else walk.build(path, given, 'HOOKS')
+    if target is None:
+        return None
+    # Hooks of MMEngine never run with 0, or divide by it. Other projects have rules of their own.
+    interval = given.get('interval') if is_known(target) else None
+    least = -1 if isinstance(target, type) and issubclass(target, CheckpointHook) else 1
+    if interval is not None and (interval == 0 or interval < least):
+        walk.note(f'{path}.interval', f'must be at least 1, got {interval}.')
+        return None
+    hook = walk.build(path, given, 'HOOKS')
+    in_epochs = isinstance(hook, RunsInIntervals) and hook.by_epoch and hook.interval > 0
+    if in_epochs and by_epoch is False and is_known(type(hook)):
+        walk.note(
+            f'{path}.by_epoch',
+            f'must be False where train_cfg counts iterations: {type(hook).__name__} would wait '
+            'for the end of an epoch.',
+        )
+    return hook
 
 
 def _check_priority(walk: ConfigWalk, path: str, value: Any) -> None:
-    if value is None:
-        return
     try:
-        get_priority(value)
+        get_priority('NORMAL' if value is None else value)
     except (KeyError, TypeError, ValueError):
-        names = ', '.join(mmengine.runner.Priority.__members__)
+        names = ', '.join(Priority.__members__)
         walk.note(path, f'must be one of {names}, or an int in [0, 100], got {value!r}.')
-
-
-def _check_default_name(walk: ConfigWalk, path: str, hook: Any, names: Collection[str]) -> None:
-    """A misspelt name of a default hook: the Runner would add another under the right one."""
-    for known, default in _DEFAULT_HOOKS.items():
-        if known not in names and isinstance(hook, getattr(mmengine.hooks, default)):
-            walk.note(
-                path,
-                f'would be added to the {default} that the Runner has under {known!r}. '
-                f'Did you mean {known!r}?',
-            )
 
 
 def check_annealing(
     walk: ConfigWalk, hooks: dict[str, Any], model: Any, optim_wrapper: Any, schedulers: Any
 ) -> None:
-    """Check the targets of each ``AnnealHook`` against model and optimisers, where these are right.
+    """Check the targets of each ``AnnealHook`` against a valid model and its optimizers.
 
     Args:
         walk: Through the config.
-        hooks: What :func:`check_hooks` gives.
+        hooks: The result of :func:`check_hooks`.
         model: On the meta device, or None.
         optim_wrapper: For the model, or None.
-        schedulers: As the Runner has them.
+        schedulers: As Runner has them.
     """
     if model is None or optim_wrapper is None:
         return
     batch_size = walk.setting('train_dataloader', 'batch_size')
-    runner = SimpleNamespace(
+    runner: Any = SimpleNamespace(
         model=model,
         optim_wrapper=optim_wrapper,
         param_schedulers=schedulers,
@@ -125,8 +110,5 @@ def check_annealing(
         hooks=list(hooks.values()),
     )
     for path, hook in hooks.items():
-        if type(hook).__name__ == 'AnnealHook':
-            try:
-                hook.before_train(runner)
-            except Exception as error:
-                walk.note(path, sentence(error))
+        if isinstance(hook, AnnealHook):
+            walk.attempt(path, functools.partial(hook.before_train, runner))

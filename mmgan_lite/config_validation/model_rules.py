@@ -1,59 +1,56 @@
-"""The model of a config, on torch's meta device: shapes and, once it is built, no memory."""
+"""The model of a config, on torch's meta device, where tensors have a shape and no memory."""
 
 import copy
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from mmengine import registry as roots
+from torch import nn
 
-from mmgan_lite import registry as ours
-from mmgan_lite.config_validation.walk import ConfigWalk, sentence, shortened
+from mmgan_lite.config_validation.walk import ConfigWalk, is_known
+from mmgan_lite.registry import MODELS, build_part
 
 
 def check_model(walk: ConfigWalk) -> Any:
     """Check ``model`` and its wrapper; returns the model on the meta device, or None."""
-    if walk.cfg.get('model_wrapper_cfg') is not None:
-        wrapper = walk.cfg['model_wrapper_cfg']
+    if (wrapper := walk.cfg.get('model_wrapper_cfg')) is not None:
         walk.part('model_wrapper_cfg', wrapper, 'MODEL_WRAPPERS', ('module', 'device_ids'))
     cfg = walk.entry('model')
-    if cfg is None or not walk.part('model', cfg, 'MODELS'):
+    target = None if cfg is None else walk.part('model', cfg, 'MODELS')
+    if cfg is None or target is None:
         return None
-    # Runner hands this one over where the model has none.
+    # Runner passes this one to a model that has none.
     if walk.cfg.get('data_preprocessor'):
         cfg = {'data_preprocessor': walk.cfg['data_preprocessor'], **cfg}
+    count = len(walk.problems)
+    model = walk.attempt('model', lambda: _on_meta(lambda: MODELS.parent.build(cfg)))
+    if model is None and is_known(target):
+        error = walk.problems.pop()
+        for key, value in cfg.items():
+            _build_parts_in(walk, f'model.{key}', key, value)
+        if len(walk.problems) == count:
+            walk.problems.append(error)
+    return model
+
+
+def _on_meta(build: Callable[[], nn.Module]) -> nn.Module:
+    """Build there, or on the CPU if a part reads values, which meta tensors do not have."""
     try:
         with torch.device('meta'):
-            return roots.MODELS.build(copy.deepcopy(cfg))
-    except Exception as error:  # whatever a class may raise
-        return _build_anew(walk, cfg, 'cpu' if looked_at_values(error) else 'meta')
-
-
-def _build_anew(walk: ConfigWalk, cfg: dict[str, Any], device: str) -> Any:
-    with torch.device(device):
-        try:
-            return roots.MODELS.build(copy.deepcopy(cfg)).to('meta')
-        except Exception as error:
-            before = walk.noted
-            for key, value in cfg.items():
-                _build_parts_in(walk, f'model.{key}', key, value)
-            if walk.noted == before:
-                walk.note('model', sentence(error))
-            return None
-
-
-def looked_at_values(error: Exception) -> bool:
-    """Whether it comes of values, which nothing on the meta device has, and is no mistake."""
-    return 'meta' in str(error)
+            return build()
+    except Exception as error:
+        if 'meta' not in str(error):
+            raise
+    with torch.device('cpu'):
+        return build().to('meta')
 
 
 def _build_parts_in(walk: ConfigWalk, path: str, key: str, value: Any) -> None:
-    """Build the parts of a part by themselves, so that each tells its mistake."""
+    """Build the parts of a model by themselves, to find the one that raises."""
     if isinstance(value, (list, tuple)):
         for position, item in enumerate(value):
             _build_parts_in(walk, f'{path}[{position}]', key, item)
-    # An average needs the network that it is of, and how to initialise is no part of the model.
-    elif isinstance(value, dict) and 'type' in value and key not in ('ema', 'init_cfg'):
-        try:
-            ours.build_part(ours.MODELS, copy.deepcopy(value), key)
-        except Exception as error:
-            walk.note(path, f'{sentence(error)} (in {shortened(value)})')
+    # An average needs the network, and an initializer is no module.
+    elif isinstance(value, Mapping) and 'type' in value and key not in ('ema', 'init_cfg'):
+        part = copy.deepcopy(value)
+        walk.attempt(path, lambda: _on_meta(lambda: build_part(MODELS, part, key)), value)

@@ -21,6 +21,7 @@ class _CIFARDataset(InMemoryImageDataset):
     torchvision_name: str
     folder: str
     files: tuple[str, ...]
+    image_shape = (3, 32, 32)
 
     def __init__(
         self,

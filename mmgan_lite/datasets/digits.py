@@ -69,6 +69,7 @@ class DigitsDataset(InMemoryImageDataset):
                 f'got {image_size!r}. Pass image_size=8 for the digits as they are stored.'
             )
         self.image_size = size
+        self.image_shape = (1, *size)
         super().__init__(
             metainfo=metainfo,
             indices=indices,

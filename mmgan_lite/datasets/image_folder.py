@@ -116,6 +116,7 @@ class ImageFolderDataset(BaseDataset):
             )
         self.image_size = _checked_size(image_size)
         self.channels = channels
+        self.image_shape = None if self.image_size is None else (channels, *self.image_size)
         # One array of bytes: workers share it, where reading a list of strings would copy it.
         self._files: np.ndarray
         # The sha256 of each, uint8 of shape (N, 32); None where there is no list of them.

@@ -38,6 +38,7 @@ class _IDXDataset(InMemoryImageDataset):
 
     # The class in torchvision.datasets, and the folder under data_root.
     torchvision_name: str
+    image_shape = (1, 28, 28)
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ import pytest
 from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
-from mmgan_lite.config_validation.walk import ConfigWalk, check_scope, find, sentence, shortened
+from mmgan_lite.config_validation.walk import ConfigWalk, check_scope, find
 from mmgan_lite.models import HingeGANLoss
 from mmgan_lite.registry import HOOKS
 

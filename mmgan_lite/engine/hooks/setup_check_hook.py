@@ -12,8 +12,8 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from mmgan_lite.config_validation.config_keys import unknown_keys
 from mmgan_lite.registry import HOOKS
+from mmgan_lite.utils.config_keys import unknown_keys
 
 
 @HOOKS.register_module()

@@ -34,7 +34,7 @@ class GANOptimWrapperDict(OptimWrapperDict):
         frame = inspect.currentframe()
         caller = frame.f_back if frame is not None else None
         if caller is not None and caller.f_code is Runner.build_param_scheduler.__code__:
-            _check_schedulers(caller.f_locals['scheduler'], self.optim_wrappers)
+            check_schedulers(caller.f_locals['scheduler'], self.optim_wrappers)
         return super().items()
 
     def initialize_count_status(self, model: nn.Module, cur_iter: int, max_iters: int) -> None:
@@ -131,7 +131,7 @@ class MultiOptimWrapperConstructor:
                 )
 
 
-def _check_schedulers(schedulers: Any, networks: Mapping[str, OptimWrapper]) -> None:
+def check_schedulers(schedulers: Any, networks: Mapping[str, OptimWrapper]) -> None:
     """Raise unless ``schedulers`` are one list for all networks, or a dict with a list for each."""
     if not isinstance(schedulers, Mapping) or 'type' in schedulers:
         return

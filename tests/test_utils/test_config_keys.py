@@ -1,6 +1,6 @@
 """Which top-level keys anybody reads."""
 
-from mmgan_lite.config_validation.config_keys import did_you_mean, unknown_keys
+from mmgan_lite.utils.config_keys import unknown_keys
 
 
 def test_what_the_runner_takes_and_reads_is_known():

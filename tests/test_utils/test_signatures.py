@@ -10,7 +10,7 @@ from mmengine.hooks import CheckpointHook, EMAHook
 from mmengine.optim import LinearLR, ZeroRedundancyOptimizer
 from torch import nn
 
-from mmgan_lite.config_validation.signatures import check_arguments, fits, signature_of
+from mmgan_lite.utils.signatures import check_arguments, fits, signature_of
 
 
 @pytest.mark.parametrize(
