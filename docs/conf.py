@@ -1,4 +1,4 @@
-"""Sphinx: MyST pages, and the API from docstrings. Builds without a network."""
+"""Sphinx configuration: MyST pages, and the API from docstrings. Builds offline."""
 
 import sys
 from pathlib import Path
@@ -19,10 +19,10 @@ suppress_warnings = ['config.cache']
 myst_heading_anchors = 3
 
 autodoc_default_options = {'members': True, 'show-inheritance': True}
-autodoc_inherit_docstrings = False  # those of PyTorch and MMEngine are no pages of ours
+autodoc_inherit_docstrings = False  # do not repeat the docstrings of PyTorch and MMEngine
 autodoc_member_order = 'bysource'
 autodoc_typehints = 'signature'
-# 'Returns: The thing: its parts' is prose here, not a type and a description.
+# Text before a colon in 'Returns' is prose here, not a type.
 napoleon_use_rtype = False
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88

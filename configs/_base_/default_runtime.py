@@ -1,6 +1,6 @@
 default_scope = 'mmgan_lite'
 randomness = dict(seed=0)
-model_wrapper_cfg = dict(type='mmgan_lite.GANDistributedDataParallel')  # under several processes
+model_wrapper_cfg = dict(type='mmgan_lite.GANDistributedDataParallel')  # distributed training
 log_processor = dict(by_epoch=False, window_size=50)
 visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')])
 default_hooks = dict(

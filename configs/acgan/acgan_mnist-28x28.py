@@ -5,6 +5,6 @@ model = dict(
     discriminator=dict(num_classes=10, conditioning='classifier'),
     auxiliary_loss=dict(type='AuxiliaryClassifierLoss'),
 )
-# Besides: does a fake show the class that was asked for?
+# In addition: the accuracy of the requested classes.
 val_evaluator = dict(metrics=[*_base_.val_evaluator.metrics, dict(type='ConditionalAccuracy')])
 test_evaluator = dict(metrics=[*_base_.test_evaluator.metrics, dict(type='ConditionalAccuracy')])

@@ -1,6 +1,6 @@
 _base_ = './gan_mlp_digits-28x28.py'
 work_dir = 'work_dirs/{{ fileBasenameNoExtension }}'
 model = dict(generator=dict(num_classes=10), discriminator=dict(num_classes=10))
-# Besides: does a fake show the class that was asked for?
+# In addition: the accuracy of the requested classes.
 val_evaluator = dict(metrics=[*_base_.val_evaluator.metrics, dict(type='ConditionalAccuracy')])
 test_evaluator = dict(metrics=[*_base_.test_evaluator.metrics, dict(type='ConditionalAccuracy')])

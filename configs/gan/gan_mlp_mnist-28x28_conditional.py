@@ -1,4 +1,4 @@
-# Not the tutorial's rates: with labels they end in one image a class.
+# Not the tutorial's learning rates, which lead to mode collapse within each class.
 _base_ = [
     '../_base_/models/gan_mlp_28x28.py',
     '../_base_/datasets/mnist_28x28.py',
@@ -12,6 +12,6 @@ model = dict(
     discriminator=dict(num_classes=10),
     ema=dict(type='ExponentialMovingAverage', momentum=5e-3),
 )
-# Besides: does a fake show the class that was asked for?
+# In addition: the accuracy of the requested classes.
 val_evaluator = dict(metrics=[*_base_.val_evaluator.metrics, dict(type='ConditionalAccuracy')])
 test_evaluator = dict(metrics=[*_base_.test_evaluator.metrics, dict(type='ConditionalAccuracy')])

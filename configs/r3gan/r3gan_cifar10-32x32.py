@@ -4,8 +4,8 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 work_dir = 'work_dirs/{{ fileBasenameNoExtension }}'
-# The paper's settings for CIFAR-10: 50 million images in batches of 512, in one process, of which
-# the first 20 million anneal.
+# The paper's settings for CIFAR-10: 50 million images in batches of 512, in one process. The
+# schedules run over the first 20 million.
 model = dict(
     type='GAN',
     generator=dict(

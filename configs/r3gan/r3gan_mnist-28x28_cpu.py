@@ -6,12 +6,12 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 work_dir = 'work_dirs/{{ fileBasenameNoExtension }}'
-# With labels, as the paper trains on CIFAR-10.
+# Conditional, as in the paper's CIFAR-10 experiments.
 model = dict(
     generator=dict(num_classes=10),
     discriminator=dict(num_classes=10),
     ema=dict(type='ExponentialMovingAverage', momentum=2e-3, warm_up=True),
 )
-# Besides: does a fake show the class that was asked for?
+# In addition: the accuracy of the requested classes.
 val_evaluator = dict(metrics=[*_base_.val_evaluator.metrics, dict(type='ConditionalAccuracy')])
 test_evaluator = dict(metrics=[*_base_.test_evaluator.metrics, dict(type='ConditionalAccuracy')])

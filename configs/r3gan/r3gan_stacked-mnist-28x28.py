@@ -4,8 +4,8 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 work_dir = 'work_dirs/{{ fileBasenameNoExtension }}'
-# For a GPU: 15 million images in batches of 256. The settings are ours: the paper's objective and
-# networks, a third as wide as those for CIFAR-10.
+# For a GPU: 15 million images in batches of 256. The paper's loss and architecture, with a third of
+# the width for CIFAR-10. The other settings are not from the paper.
 model = dict(
     type='GAN',
     generator=dict(type='R3GANGenerator', image_shape=(3, 28, 28)),

@@ -12,7 +12,7 @@ model = dict(
     regularizers=[dict(type='GradientPenalty', weight=10.0)],
     discriminator_steps=5,
 )
-# 100,000 steps of the generator; both rates fall to 0.
+# 100,000 generator steps; both learning rates decay linearly to 0.
 train_cfg = dict(by_epoch=False, max_iters=500000, val_interval=50000)
 optim_wrapper = dict(
     constructor='MultiOptimWrapperConstructor',

@@ -1,4 +1,4 @@
-"""White discs on black, as many as one likes."""
+"""Synthetic images of white discs on black."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from mmgan_lite.registry import DATASETS
 
 @DATASETS.register_module()
 class DiscsDataset(InMemoryImageDataset):
-    """Discs at random places; the label tells whether a disc is small (0) or large (1)."""
+    """Discs at random positions; labels: small (0) or large (1)."""
 
     METAINFO = {'classes': ('small', 'large')}
 

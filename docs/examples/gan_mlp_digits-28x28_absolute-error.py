@@ -1,4 +1,4 @@
-"""The digits config with an objective of our own."""
+"""The digits config with a custom loss."""
 
 _base_ = '../../configs/gan/gan_mlp_digits-28x28.py'
 custom_imports = dict(imports=['absolute_error_loss'])

@@ -1,10 +1,10 @@
-"""The conditional digits config on data of our own."""
+"""The conditional digits config with a custom dataset."""
 
 _base_ = '../../configs/gan/gan_mlp_digits-28x28_conditional.py'
 custom_imports = dict(imports=['discs_dataset'])
 work_dir = 'work_dirs/{{ fileBasenameNoExtension }}'
 train_dataloader = dict(dataset=dict(_delete_=True, type='DiscsDataset', image_size=28))
-# The base's evaluation is of digits.
+# The evaluation of the base config uses the digits.
 val_cfg = val_dataloader = val_evaluator = None
 test_cfg = test_dataloader = test_evaluator = None
 model = dict(generator=dict(num_classes=2), discriminator=dict(num_classes=2))

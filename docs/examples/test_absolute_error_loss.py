@@ -1,4 +1,4 @@
-"""Values by hand, of the class as a config finds it."""
+"""Expected values computed on paper."""
 
 import absolute_error_loss  # noqa: F401  (registers the class)
 import torch
@@ -6,8 +6,8 @@ import torch
 from mmgan_lite.registry import MODELS
 
 
-def test_values_by_hand():
-    """Mean distances to 1 and to 0."""
+def test_values():
+    """Mean absolute errors to 1 and to 0."""
     loss = MODELS.build(dict(type='AbsoluteErrorGANLoss'))
     real = torch.tensor([1.0, 3.0])  # |r - 1| = 0, 2 -> 1
     fake = torch.tensor([0.0, 3.0])  # |f|     = 0, 3 -> 1.5
@@ -16,8 +16,8 @@ def test_values_by_hand():
     torch.testing.assert_close(loss.generator(fake), torch.tensor(1.5))
 
 
-def test_generator_term_pulls_logits_up():
-    """A logit below 1 is to rise."""
+def test_generator_loss_increases_logits():
+    """The gradient of a logit below 1 is negative."""
     logits = torch.zeros(2, requires_grad=True)
     MODELS.build(dict(type='AbsoluteErrorGANLoss')).generator(logits).backward()
     assert (logits.grad < 0).all()

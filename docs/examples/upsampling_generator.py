@@ -7,14 +7,14 @@ from mmgan_lite.registry import MODELS
 
 @MODELS.register_module()
 class UpsamplingGenerator(nn.Module):
-    """A quarter of the size from the latents, then twice as large twice."""
+    """Projects latents to a quarter of the image size, then upsamples twice by a factor of two."""
 
     def __init__(self, latent_dim=64, image_shape=(1, 28, 28), channels=32):
         super().__init__()
         self.latent_dim = latent_dim
         self.image_shape = tuple(image_shape)
         self.num_classes = None  # no labels
-        colours, height, width = self.image_shape
+        out_channels, height, width = self.image_shape
         if height % 4 or width % 4:
             raise ValueError(
                 f'image_shape must have sides that are multiples of 4, got {self.image_shape}. '
@@ -23,14 +23,14 @@ class UpsamplingGenerator(nn.Module):
         self.layers = nn.Sequential(
             nn.Linear(latent_dim, channels * (height // 4) * (width // 4)),
             nn.Unflatten(1, (channels, height // 4, width // 4)),
-            *self._twice_as_large(channels),
-            *self._twice_as_large(channels),
-            nn.Conv2d(channels, colours, 3, padding=1),
+            *self._upsample(channels),
+            *self._upsample(channels),
+            nn.Conv2d(channels, out_channels, 3, padding=1),
             nn.Tanh(),
         )
 
     @staticmethod
-    def _twice_as_large(channels):
+    def _upsample(channels):
         convolution = nn.Conv2d(channels, channels, 3, padding=1)
         return nn.Upsample(scale_factor=2), convolution, nn.BatchNorm2d(channels), nn.ReLU()
 

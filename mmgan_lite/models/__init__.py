@@ -1,14 +1,16 @@
-"""The GAN, its networks, its losses, and the way of a batch into it."""
+"""Adversarial models, their networks and losses, and the preprocessing of a batch."""
 
+from mmgan_lite.models.adversarial_model import AdversarialModel, Player
 from mmgan_lite.models.augmentation import AdaptiveAugment, DiffAugment
 from mmgan_lite.models.averaging import ExponentialMovingAverage, HalfLifeMovingAverage
-from mmgan_lite.models.data_preprocessor import ImageBatchPreprocessor
+from mmgan_lite.models.data_preprocessor import ImageBatchPreprocessor, TrainingBatch
 from mmgan_lite.models.distributed import GANDistributedDataParallel
 from mmgan_lite.models.gan import GAN
 from mmgan_lite.models.latents import NormalLatents, TruncatedNormalLatents, UniformLatents
 from mmgan_lite.models.losses import (
     AdversarialLoss,
     AuxiliaryClassifierLoss,
+    AuxiliaryLoss,
     BalancedConsistencyRegularizer,
     ConsistencyRegularizer,
     DRAGANRegularizer,
@@ -44,7 +46,9 @@ __all__ = [
     'GAN',
     'AdaptiveAugment',
     'AdversarialLoss',
+    'AdversarialModel',
     'AuxiliaryClassifierLoss',
+    'AuxiliaryLoss',
     'BalancedConsistencyRegularizer',
     'ConsistencyRegularizer',
     'DCGANDiscriminator',
@@ -65,6 +69,7 @@ __all__ = [
     'NonSaturatingGANLoss',
     'NormalLatents',
     'PenaltyBatch',
+    'Player',
     'R1Regularizer',
     'R2Regularizer',
     'R3GANDiscriminator',
@@ -77,6 +82,7 @@ __all__ = [
     'ResizeConvDiscriminator',
     'ResizeConvGenerator',
     'SaturatingGANLoss',
+    'TrainingBatch',
     'TruncatedNormalLatents',
     'UniformLatents',
     'WassersteinGANLoss',

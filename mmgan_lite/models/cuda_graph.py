@@ -11,12 +11,14 @@ import torch
 from mmengine.optim import OptimWrapper
 from torch import Tensor
 
-Step = Callable[[Tensor, Tensor | None], dict[str, Tensor]]
+from mmgan_lite.models.data_preprocessor import TrainingBatch
 
-# Runs before recording: libraries choose their kernels, and optimisers make their state.
+Step = Callable[[TrainingBatch], dict[str, Tensor]]
+
+# Runs before recording: libraries choose their kernels, and optimizers make their state.
 _WARM_UP = 3
-# A few kinds of iteration alternate (with the generator's turn or without, regularisers due or
-# not), and an optimiser's settings may change in a few steps. More than this is a mistake.
+# A few kinds of iteration alternate (with the generator's turn or without, regularizers due or
+# not), and an optimizer's settings may change in a few steps. More than this is a mistake.
 _MAX_RECORDINGS = 64
 
 
@@ -25,14 +27,14 @@ class GraphedStep:
 
     A recording repeats kernels on fixed addresses with fixed arguments. So batches are copied into
     place, the learning rate lies on the device and is refreshed before each replay, and when
-    anything else that the optimisers are set to has changed, all is recorded anew.
+    anything else that the optimizers are set to has changed, all is recorded anew.
 
     Args:
         optim_wrappers: The wrappers that the step uses.
 
     Raises:
         ValueError: If the model is not on a GPU, or a wrapper accumulates gradients or scales the
-            loss (float16), or its optimiser cannot be recorded.
+            loss (float16), or its optimizer cannot be recorded.
     """
 
     def __init__(self, optim_wrappers: Sequence[OptimWrapper]) -> None:
@@ -49,16 +51,13 @@ class GraphedStep:
         self._recorded_settings = self._settings()
         self._rates = [torch.tensor(float(group['lr']), device=device) for group in self._groups]
 
-    def __call__(
-        self, kind: Hashable, step: Step, images: Tensor, labels: Tensor | None
-    ) -> dict[str, Tensor]:
-        """Run ``step(images, labels)``.
+    def __call__(self, kind: Hashable, step: Step, batch: TrainingBatch) -> dict[str, Tensor]:
+        """Run ``step(batch)``.
 
         Args:
-            kind: Tells apart steps that do different things.
+            kind: Different for steps that do different things.
             step: What to run; it must neither wait for the device nor look at values.
-            images: Float ``(N, C, H, W)``.
-            labels: int64 ``(N,)``, or None.
+            batch: What the step trains on.
 
         Returns:
             What the step returns; the tensors are the caller's.
@@ -70,15 +69,15 @@ class GraphedStep:
         if settings != self._recorded_settings:
             self._forget()
             self._recorded_settings = settings
-        key = (kind, images.shape, images.dtype, labels is None)
+        key = (kind, *(None if t is None else (t.shape, t.dtype) for t in batch.tensors()))
         for rate, group in zip(self._rates, self._groups, strict=True):
             rate.fill_(group['lr'])
         if key in self._recordings:
-            return self._recordings[key].replay(images, labels)
+            return self._recordings[key].replay(batch)
         runs = self._runs[key] = self._runs.get(key, 0) + 1
         if runs <= _WARM_UP:
             with _recordable(self._groups, self._rates):
-                return _run_aside(lambda: step(images, labels))
+                return _run_aside(lambda: step(batch))
         if self._num_recorded >= _MAX_RECORDINGS:
             raise ValueError(
                 'cuda_graph=True needs settings that stay, '
@@ -87,10 +86,10 @@ class GraphedStep:
                 'other than the learning rate, or set cuda_graph=False.'
             )
         with _recordable(self._groups, self._rates):
-            recording = _Recording(self._optim_wrappers, step, images, labels)
+            recording = _Recording(self._optim_wrappers, step, batch)
         self._num_recorded += 1
         self._recordings[key] = recording
-        return recording.replay(images, labels)
+        return recording.replay(batch)
 
     @property
     def _groups(self) -> list[dict]:
@@ -101,7 +100,7 @@ class GraphedStep:
         self._recordings.clear()
 
     def _settings(self) -> Hashable:
-        """All that the optimisers are set to, but for parameters and learning rates."""
+        """All that the optimizers are set to, but for parameters and learning rates."""
         return tuple(
             tuple((name, value) for name, value in group.items() if name not in _CHANGING)
             for group in self._groups
@@ -118,14 +117,13 @@ class _Recording:
         self,
         optim_wrappers: Sequence[OptimWrapper],
         step: Step,
-        images: Tensor,
-        labels: Tensor | None,
+        batch: TrainingBatch,
     ) -> None:
-        self._images = images.clone()
-        self._labels = None if labels is None else labels.clone()
+        copies = batch.clone()
+        self._inputs = [tensor for tensor in copies.tensors() if tensor is not None]
         self._optim_wrappers = optim_wrappers
         counts = [wrapper.inner_count for wrapper in optim_wrappers]
-        self._replay, outputs = _record(lambda: step(self._images, self._labels))
+        self._replay, outputs = _record(lambda: step(copies))
         # Recording runs the Python code, which counts, but trains nothing.
         self._counted = [
             wrapper.inner_count - count
@@ -136,10 +134,10 @@ class _Recording:
         self._names = list(outputs)
         self._outputs = list(outputs.values())
 
-    def replay(self, images: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
-        self._images.copy_(images)
-        if self._labels is not None and labels is not None:
-            self._labels.copy_(labels)
+    def replay(self, batch: TrainingBatch) -> dict[str, Tensor]:
+        given = [tensor for tensor in batch.tensors() if tensor is not None]
+        for copy, tensor in zip(self._inputs, given, strict=True):
+            copy.copy_(tensor)
         self._replay()
         # MMEngine counts backward passes in Python, which a replay does not run.
         for wrapper, count in zip(self._optim_wrappers, self._counted, strict=True):
@@ -150,7 +148,7 @@ class _Recording:
 
 @contextmanager
 def _recordable(groups: Sequence[dict], rates: Sequence[Tensor]) -> Iterator[None]:
-    """Inside, optimisers keep all their numbers on the device, the learning rate too.
+    """Inside, optimizers keep all their numbers on the device, the learning rate too.
 
     Afterwards the groups are as they were: schedulers read and write a number, and a checkpoint
     loads on a CPU.

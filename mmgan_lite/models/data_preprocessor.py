@@ -1,6 +1,7 @@
 """The way of a batch from the data loader into the model, and of images back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -8,6 +9,47 @@ from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
 from mmgan_lite.registry import MODELS
+
+
+@dataclass(eq=False)
+class TrainingBatch:
+    """What one iteration trains on. A model uses the fields that its data have.
+
+    Unpacks as ``images, labels = batch``.
+
+    Args:
+        images: Float ``(N, C, H, W)`` in [-1, 1].
+        labels: int64 ``(N,)``; None without labels.
+        source: Images to translate, float ``(N, C, H, W)`` in [-1, 1].
+        target: Images of the domain to translate to, float ``(N, C, H, W)`` in [-1, 1].
+        outputs: What the networks gave in the current step; the step of the next player starts with
+            it.
+    """
+
+    # None where the data have none; whoever reads a field knows that its data have it.
+    images: Tensor = None  # type: ignore[assignment]
+    labels: Tensor | None = None
+    source: Tensor = None  # type: ignore[assignment]
+    target: Tensor = None  # type: ignore[assignment]
+    outputs: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> 'TrainingBatch':
+        """From what a data preprocessor gives: ``inputs``, ``labels``, ``source``, ``target``."""
+        names = ('inputs', 'labels', 'source', 'target')
+        return cls(*map(data.get, names))  # type: ignore[arg-type]
+
+    def tensors(self) -> tuple[Tensor | None, ...]:
+        """The fields without the outputs."""
+        return self.images, self.labels, self.source, self.target
+
+    def clone(self) -> 'TrainingBatch':
+        """Copies of the fields without the outputs."""
+        copies = (None if tensor is None else tensor.clone() for tensor in self.tensors())
+        return TrainingBatch(*copies)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.images, self.labels))
 
 
 @MODELS.register_module()
@@ -81,7 +123,7 @@ def _stack_images(data: Mapping[str, Any]) -> Tensor:
     if images.dtype != torch.uint8 or images.ndim != 4:
         raise ValueError(
             f'inputs must be uint8 (N, C, H, W) of 0 to 255, got {images.dtype} '
-            f'{tuple(images.shape)}. Leave normalising to the data preprocessor.'
+            f'{tuple(images.shape)}. Leave normalizing to the data preprocessor.'
         )
     return images
 

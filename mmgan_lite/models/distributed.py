@@ -1,4 +1,4 @@
-"""The GAN under several processes: one wrapper, and every network synchronised by itself."""
+"""The GAN under several processes: one wrapper, and every network synchronized by itself."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -81,7 +81,7 @@ def _rename(state: dict, old: str, new: str) -> None:
 def _seed_by_rank() -> None:
     # All processes start from one seed, and would draw the same latents and flip the same images:
     # a batch over four would teach little more than one over one. The seed is mixed with the rank,
-    # not added to it, so that runs with neighbouring seeds share no noise.
+    # not added to it, so that runs with neighboring seeds share no noise.
     stream = np.random.SeedSequence((torch.initial_seed(), get_rank()))
     seed = int(stream.generate_state(1)[0])
     random.seed(seed)

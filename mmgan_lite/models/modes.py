@@ -22,7 +22,7 @@ def evaluating(network: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def frozen_statistics(network: nn.Module) -> Iterator[None]:
-    """Batch norm normalises by its batch, as in training, but its running statistics stay.
+    """Batch norm normalizes by its batch, as in training, but its running statistics stay.
 
     Each player is passed through in the other's step too. Counting those passes would average
     into its statistics what it did not learn from.
@@ -59,7 +59,7 @@ def frozen(network: nn.Module) -> Iterator[None]:
 def unchanged_buffers(module: nn.Module) -> Iterator[None]:
     """Put back, in place, whatever passes in training mode write down inside.
 
-    Batch norm's statistics, the vectors of spectral normalisation, and those of any other layer.
+    Batch norm's statistics, the vectors of spectral normalization, and those of any other layer.
     """
     before = [(buffer, buffer.clone()) for buffer in module.buffers()]
     try:

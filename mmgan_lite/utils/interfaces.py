@@ -1,6 +1,6 @@
-"""What hooks, evaluators and tools may ask of a model, whatever its class.
+"""The attributes of a model, a network or an optim wrapper that other parts rely on.
 
-A model has an interface if it has all of its attributes: ``isinstance(model, SamplesImages)``.
+An object has an interface if it has all of its attributes: ``isinstance(model, SamplesImages)``.
 """
 
 from collections.abc import Mapping
@@ -71,6 +71,79 @@ class HasProbe(Protocol):
 
     def probe(self, real_images: 'Tensor', labels: 'Tensor | None' = None) -> 'dict[str, Tensor]':
         """Detached fakes, logits and norms of gradients."""
+
+
+@runtime_checkable
+class ReportsSteps(Protocol):
+    """An optim wrapper that reports on its last step: ``GANOptimWrapper``.
+
+    Attributes:
+        skipped: Whether the step was left out.
+        grad_norm: Before clipping, a tensor without dimensions; None if nothing was clipped.
+    """
+
+    skipped: bool
+    grad_norm: 'Tensor | None'
+
+
+@runtime_checkable
+class BelongsToPlayer(Protocol):
+    """A regularizer that names its player; any other is the discriminator's.
+
+    Attributes:
+        player: Name of the player whose objective it is added to.
+    """
+
+    player: str
+
+
+@runtime_checkable
+class ObservesLogits(Protocol):
+    """An augmentation that adapts to the discriminator: ``AdaptiveAugment``."""
+
+    def observe(self, real_logits: 'Tensor') -> None:
+        """Adapt to logits ``(N, ...)`` of real images."""
+
+
+@runtime_checkable
+class CountsImages(Protocol):
+    """An average of weights whose length is in images: ``HalfLifeMovingAverage``.
+
+    Attributes:
+        images_per_update: Real images that one process takes from one update to the next.
+    """
+
+    images_per_update: int
+
+
+@runtime_checkable
+class GivesImagesBack(Protocol):
+    """A data preprocessor that turns the images of a model into bytes."""
+
+    def to_uint8(self, images: 'Tensor') -> 'Tensor':
+        """Float images in [-1, 1] as uint8 of 0 to 255."""
+
+
+@runtime_checkable
+class TakesOnePass(Protocol):
+    """A discriminator that can take real images and fakes in one pass.
+
+    Attributes:
+        one_pass: Whether it is given them together.
+    """
+
+    one_pass: bool
+
+
+@runtime_checkable
+class HasClassifier(Protocol):
+    """A discriminator with a second output, for the classes.
+
+    Attributes:
+        has_classifier: Whether this one was built with it.
+    """
+
+    has_classifier: bool
 
 
 def unwrap_model(model: Any) -> Any:

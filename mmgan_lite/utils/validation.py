@@ -43,7 +43,7 @@ def check_image_shape(image_shape: Sequence[int]) -> tuple[int, int, int]:
     if len(shape) != 3 or not all(type(size) is int and size >= 1 for size in shape):
         raise ValueError(
             'image_shape must be three positive ints (channels, height, width), '
-            f'got {image_shape!r}. Pass image_shape=(1, 28, 28) for grey 28x28 images.'
+            f'got {image_shape!r}. Pass image_shape=(1, 28, 28) for gray 28x28 images.'
         )
     return shape
 

@@ -52,8 +52,8 @@ def test_labels_in_each_form_of_the_mm_world():
 def test_no_labels_no_key():
     images = torch.zeros(1, 1, 2, 2, dtype=torch.uint8)
     assert list(ImageBatchPreprocessor()(dict(inputs=images))) == ['inputs']
-    unlabelled = dict(inputs=images, data_samples=[LabelData()])
-    assert list(ImageBatchPreprocessor()(unlabelled)) == ['inputs']
+    unlabeled = dict(inputs=images, data_samples=[LabelData()])
+    assert list(ImageBatchPreprocessor()(unlabeled)) == ['inputs']
 
 
 def test_the_batch_itself_is_not_changed():

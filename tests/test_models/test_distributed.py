@@ -137,7 +137,7 @@ def main(folder, checkpoint_of_one):
         runs[name] = train(runners[name])
     runs['reloaded'] = reloaded_weights(runners['usual'].model.module, checkpoint_of_one)
     runs['no_sync'] = gradients_without_exchange(runners['again'].model)
-    runs['penalised'] = penalised_gradients(MMDistributedDataParallel(make_discriminator()))
+    runs['penalized'] = penalised_gradients(MMDistributedDataParallel(make_discriminator()))
     torch.save(runs, folder / f'{get_dist_info()[0]}.pth')
 
 
@@ -206,7 +206,7 @@ def test_no_sync_of_the_whole_wrapper(two):
 def test_r1_penalty_through_the_wrapper(two):
     expected = penalised_gradients(make_discriminator())
     for runs in two[1]:
-        assert_same(runs['penalised'], expected, rtol=0, atol=1e-6)
+        assert_same(runs['penalized'], expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize('run', ['usual', 'own_seeds', 'resumed'])
@@ -221,7 +221,7 @@ def test_a_seed_gives_the_same_run_again(two):
         assert_same(runs['usual'], runs['again'])
 
 
-def test_neighbouring_seeds_share_no_noise(two):
+def test_neighboring_seeds_share_no_noise(two):
     assert two[1][1]['usual']['numbers'] != two[1][0]['other_seed']['numbers']
 
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import nn
 
-from mmgan_lite.models import GAN, AdversarialLoss
+from mmgan_lite.models import GAN, AdversarialLoss, AuxiliaryLoss, Regularizer
 from mmgan_lite.registry import MODELS
 
 
@@ -221,8 +221,8 @@ def test_real_images_and_fakes_together_are_the_same_step(parts, make_batch, mak
     generator = dict(type='MLPGenerator', latent_dim=4, num_classes=3, hidden_dims=[8])
     together = GAN(**{'generator': generator, 'loss': dict(type='NonSaturatingGANLoss'), **parts})
     apart = copy.deepcopy(together)
-    # Only the first discriminator tells one_pass, but of all three it is true.
-    together._together, apart._together = True, False
+    # Only the first discriminator has one_pass, but each could.
+    together._one_pass, apart._one_pass = True, False
     batch = dict(
         inputs=torch.randint(0, 256, (6, 1, 28, 28), dtype=torch.uint8),
         labels=torch.tensor([0, 2, 1, 0, 1, 1]),
@@ -236,14 +236,14 @@ def test_real_images_and_fakes_together_are_the_same_step(parts, make_batch, mak
         torch.manual_seed(1)
         logs.append(gan.train_step(batch, make_optim_wrapper(gan, lr=0.1)))
         passes.append(images)
-    # Whatever regularisers and relativistic losses add comes after.
+    # Whatever regularizers and relativistic losses add comes after.
     assert (passes[0][0], passes[1][:2]) == (12, [6, 6])
     assert passes[0][1:] == passes[1][2:]
     torch.testing.assert_close(logs[0], logs[1])
     torch.testing.assert_close(dict(together.named_parameters()), dict(apart.named_parameters()))
 
 
-def test_real_images_and_fakes_are_apart_where_nothing_is_told(make_batch, make_optim_wrapper):
+def test_real_images_and_fakes_are_apart_without_one_pass(make_batch, make_optim_wrapper):
     generator = dict(type='DCGANGenerator', latent_dim=4, base_channels=4)
     discriminator = dict(type='DCGANDiscriminator', base_channels=4)
     gan = GAN(generator, discriminator, dict(type='NonSaturatingGANLoss'))
@@ -255,15 +255,15 @@ def test_real_images_and_fakes_are_apart_where_nothing_is_told(make_batch, make_
 
 
 def test_discriminator_that_is_wrong_about_itself():
-    class Normalised(LinearDiscriminator):
+    class Normalized(LinearDiscriminator):
         one_pass = True
 
         def __init__(self):
             super().__init__()
             self.norm = nn.BatchNorm2d(1)
 
-    with pytest.raises(ValueError, match=r"of Normalised, which has BatchNorm2d in 'norm'. Set"):
-        GAN(LinearGenerator(), Normalised(), WassersteinLoss())
+    with pytest.raises(ValueError, match=r"of Normalized, which has BatchNorm2d in 'norm'. Set"):
+        GAN(LinearGenerator(), Normalized(), WassersteinLoss())
 
 
 class AutocastOptimWrapper(OptimWrapper):
@@ -380,8 +380,10 @@ class TestSample:
 
     def test_random_labels_cover_all_classes(self, make_gan):
         gan = make_gan(num_classes=3)
-        labels = gan._sample_labels(200, None, None)
-        assert labels.unique().tolist() == [0, 1, 2]
+        seen = []
+        gan.generator.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[1]))
+        gan.sample(200)
+        assert seen[0].unique().tolist() == [0, 1, 2]
 
     def test_bad_arguments(self, make_gan):
         gan, conditional = make_gan(), make_gan(num_classes=3)
@@ -458,10 +460,8 @@ class TestErrors:
         ):
             make_gan(discriminator=other)
 
-    def test_generator_that_tells_nothing(self, make_gan):
-        with pytest.raises(
-            ValueError, match=r'generator must tell its latent_dim, but Linear has no'
-        ):
+    def test_generator_without_its_attributes(self, make_gan):
+        with pytest.raises(ValueError, match=r'generator must have latent_dim, but Linear has no'):
             make_gan(generator=nn.Linear(1, 1))
 
     @pytest.mark.parametrize('argument', ['discriminator_steps', 'generator_steps'])
@@ -503,13 +503,14 @@ class TestErrors:
         assert gan.train_step(make_batch(2, labels=[0, 1]), make_optim_wrapper(gan))
 
     def test_logits_of_another_shape(self, make_gan, make_batch, make_optim_wrapper):
-        class Column(LinearDiscriminator):
+        class OneForAll(LinearDiscriminator):
             def forward(self, images, labels=None):
-                return images.flatten(1).mean(1, keepdim=True) * self.weight
+                return images.mean(0, keepdim=True) * self.weight
 
-        gan = make_gan(discriminator=Column())
+        gan = make_gan(discriminator=OneForAll())
         with pytest.raises(
-            ValueError, match=r'logits of shape \(N,\) = \(4,\), got \(4, 1\) from Column'
+            ValueError,
+            match=r'shape \(N, ...\), with N = 4 images first, got \(1, 1, 4, 4\) from OneForAll',
         ):
             gan.train_step(make_batch(), make_optim_wrapper(gan))
 
@@ -521,7 +522,7 @@ class TestErrors:
         ):
             gan.train_step(make_batch(), single)
 
-    def test_misspelt_argument(self, make_gan):
+    def test_misspelled_argument(self, make_gan):
         with pytest.raises(
             TypeError, match=r"GAN has no argument 'discriminator_step'.*'discriminator_steps'"
         ):
@@ -569,7 +570,7 @@ def test_builds_from_config_by_name():
 
 
 class SumOfLogits(nn.Module):
-    """A regulariser that any hand can compute: the mean logit of the real images."""
+    """A regularizer that any hand can compute: the mean logit of the real images."""
 
     name, interval = 'sum', 1
 
@@ -601,7 +602,7 @@ class Doubling(nn.Module):
 
 
 def test_regularizer_by_hand(make_optim_wrapper):
-    """v moves along x - G(z) for the objective, along -x for the regulariser."""
+    """v moves along x - G(z) for the objective, along -x for the regularizer."""
     gan = linear_gan(regularizers=[SumOfLogits()])
     fix_latents(gan, 1.0, 1.0)
     data = dict(inputs=torch.full((2, 1, 1, 1), 255, dtype=torch.uint8))  # x = 1
@@ -622,7 +623,7 @@ def test_lazy_regularizer_counts_for_the_steps_left_out(make_optim_wrapper):
     wrapper = make_optim_wrapper(gan, generator=dict(optimizer=dict(type='SGD', lr=0.0)))
     due = ['loss_sum' in gan.train_step(data, wrapper) for _ in range(7)]
     assert due == [True, False, False, True, False, False, True]
-    # 7 steps of +0.1 for the objective, 3 of -0.3 for the regulariser
+    # 7 steps of +0.1 for the objective, 3 of -0.3 for the regularizer
     torch.testing.assert_close(gan.discriminator.weight.detach(), torch.tensor(2.0 + 0.7 - 0.9))
 
 
@@ -641,7 +642,7 @@ def test_augmentation_stands_before_the_discriminator(make_optim_wrapper):
     data = dict(inputs=torch.full((2, 1, 1, 1), 255, dtype=torch.uint8))
     log = gan.train_step(data, make_optim_wrapper(gan))
     assert (log['real_logits'], log['fake_logits']) == (4.0, 2.0)
-    # Real and fake, twice the regulariser's, and the generator's, through which gradient passes.
+    # Real and fake, twice the regularizer's, and the generator's, through which gradient passes.
     assert augmentation.seen == [False, False, False, False, True]
     assert [logits.tolist() for logits in augmentation.observed] == [[4.0, 4.0]]
     # w moves along dD(A(G(z)))/dw = 2 v with v after its step: 2 + 0.1 (2 - 1 - 2) = 1.9
@@ -649,7 +650,7 @@ def test_augmentation_stands_before_the_discriminator(make_optim_wrapper):
 
 
 class Classifying(LinearDiscriminator):
-    """Tells of two classes by the pixel."""
+    """Two classes by the pixel."""
 
     has_classifier = True
 
@@ -683,7 +684,7 @@ def test_auxiliary_classifier_trains_both(make_optim_wrapper):
 def test_classifier_and_its_loss_come_together():
     with pytest.raises(ValueError, match='auxiliary_loss must be given where the discriminator'):
         classifying_gan()
-    with pytest.raises(ValueError, match='auxiliary_loss needs a discriminator that tells classes'):
+    with pytest.raises(ValueError, match='auxiliary_loss needs a discriminator that classifies'):
         linear_gan(auxiliary_loss=dict(type='AuxiliaryClassifierLoss'))
 
 
@@ -709,7 +710,7 @@ def test_channels_last_changes_the_layout_alone(make_optim_wrapper):
             loss=dict(type='NonSaturatingGANLoss'),
             channels_last=channels_last,
         )
-        images = gan.prepare_batch(dict(inputs=torch.zeros(4, 3, 8, 8, dtype=torch.uint8)))[0]
+        images = gan.prepare_batch(dict(inputs=torch.zeros(4, 3, 8, 8, dtype=torch.uint8))).images
         assert images.is_contiguous(memory_format=torch.channels_last) == channels_last
         batch = dict(inputs=torch.randint(0, 256, (4, 3, 8, 8), dtype=torch.uint8))
         results.append(gan.train_step(batch, make_optim_wrapper(gan)))
@@ -782,3 +783,92 @@ def test_probe_tells_logits_and_gradients_and_leaves_no_trace(make_gan, make_bat
         value.backward(retain_graph=True)
         squares = sum(p.grad.square().sum() for p in getattr(gan, name).parameters())
         torch.testing.assert_close(probe[f'grad_norm_{name}'], squares.sqrt())
+
+
+class Map(LinearDiscriminator):
+    """D(x) = v * x at each pixel: a map of logits."""
+
+    def forward(self, images, labels=None):
+        return self.weight * images
+
+
+def test_a_map_of_logits_counts_by_its_mean(make_optim_wrapper):
+    class Wide(LinearGenerator):
+        image_shape = (1, 1, 2)
+
+        def forward(self, latents, labels=None):
+            return super().forward(latents).expand(-1, 1, 1, 2)
+
+    gan = GAN(Wide(), Map(), WassersteinLoss())
+    fix_latents(gan, 1.0, 1.0)
+    data = dict(inputs=torch.tensor([[[[255, 0]]]], dtype=torch.uint8))  # 1 and -1
+    log = gan.train_step(data, make_optim_wrapper(gan, lr=0.1))
+    # D(G(z)) = 2 * 0.5 at both pixels, D(x) = 2 and -2; v = 2 - 0.1 * 0.5, then -D(G(z)) = -v / 2.
+    expected = dict(loss_disc=1.0, real_logits=0.0, fake_logits=1.0, loss_gen=-0.975)
+    assert {name: round(value.item(), 6) for name, value in log.items()} == expected
+
+
+class Brightness(AuxiliaryLoss):
+    """The mean of the fakes, for the generator alone."""
+
+    def losses(self, player, batch, outputs):
+        return dict(loss_brightness=outputs['fake_images'].mean()) if player == 'generator' else {}
+
+
+class Contrast(AuxiliaryLoss):
+    def losses(self, player, batch, outputs):
+        if player == 'discriminator':
+            return {}
+        return dict(loss_contrast=10 * outputs['fake_images'].mean())
+
+
+def test_auxiliary_losses_are_added_to_the_objective(make_optim_wrapper):
+    gan = linear_gan(auxiliary_loss=[Brightness(), Contrast()])
+    fix_latents(gan, 1.0, 1.0)
+    data = dict(inputs=torch.full((1, 1, 1, 1), 255, dtype=torch.uint8))
+    log = gan.train_step(data, make_optim_wrapper(gan, lr=0.1))
+    assert (log['loss_brightness'], log['loss_contrast']) == (0.5, 5.0)
+    # v = 2.05 after its step; -D(G(z)) + 11 G(z) has the gradient -2.05 + 11 with z = 1
+    torch.testing.assert_close(gan.generator.weight.item(), 0.5 - 0.1 * 8.95)
+
+
+def test_auxiliary_loss_of_another_kind_is_refused():
+    with pytest.raises(ValueError, match='auxiliary_loss must be an AuxiliaryLoss, got Identity'):
+        linear_gan(auxiliary_loss=nn.Identity())
+
+
+class SquaredWeight(Regularizer):
+    """Of the generator G(z) = w z: w^2, seen through its output for the latent 1."""
+
+    name, player = 'squared_weight', 'generator'
+
+    def penalty(self, network, batch):
+        assert batch.latents.shape == (len(batch.fake_images), 1)
+        return network(torch.ones(1, 1), batch.labels).square().sum()
+
+
+def test_regularizer_of_the_generator(make_optim_wrapper):
+    gan = linear_gan(regularizers=[SquaredWeight(weight=3.0, interval=2)], generator_steps=2)
+    gan.discriminator.weight.data.zero_()
+    wrapper = make_optim_wrapper(gan, discriminator=dict(optimizer=dict(type='SGD', lr=0.0)))
+    data = dict(inputs=torch.full((1, 1, 1, 1), 255, dtype=torch.uint8))
+    turns = gan._turns(wrapper)
+    assert turns == (('discriminator', ()), ('generator', (0,)), ('generator', ()))
+    log = gan.train_step(data, wrapper)
+    assert log['loss_squared_weight'] == 0.75  # 3 * 0.5^2, of the first of two steps
+    # D is 0; w = 0.5 - 0.1 * 2 * (3 * 2 * 0.5) in the first step, and stays in the second
+    torch.testing.assert_close(gan.generator.weight.item(), 0.5 - 0.1 * 2 * 3)
+
+
+def test_regularizer_of_nobody():
+    regularizer = SquaredWeight(weight=1.0)
+    regularizer.player = 'generater'
+    with pytest.raises(ValueError, match="'discriminator', 'generator', got 'generater' of Squar"):
+        linear_gan(regularizers=[regularizer])
+
+
+def test_image_shape_is_that_of_the_generator_at_present(make_gan, make_batch):
+    gan = make_gan()
+    gan.generator.image_shape = (3, 5, 5)
+    assert gan.image_shape == (3, 5, 5)
+    assert gan.prepare_batch(make_batch(shape=(3, 5, 5))).images.shape[1:] == (3, 5, 5)

@@ -40,7 +40,7 @@ def test_moments(latents, variance, fourth_moment):
     assert abs(drawn.mean()) < 4 * (variance / num) ** 0.5
     square = drawn.square()
     assert abs(square.mean() - variance) < 4 * ((fourth_moment - variance**2) / num) ** 0.5
-    # Neighbours, along both axes, know nothing of one another.
+    # Neighbors, along both axes, know nothing of one another.
     assert abs((drawn[1:] * drawn[:-1]).mean()) < 4 * variance / num**0.5
     assert abs((drawn[:, 1:] * drawn[:, :-1]).mean()) < 4 * variance / num**0.5
 

@@ -1,6 +1,6 @@
 train_dataloader = dict(
     batch_size=64,
-    num_workers=4,  # they decode; with idle CPU cores take more
+    num_workers=4,  # for decoding; use more if CPU cores are idle
     persistent_workers=True,
     pin_memory=True,
     sampler=dict(type='InfiniteSampler', shuffle=True),

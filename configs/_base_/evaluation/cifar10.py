@@ -1,6 +1,6 @@
-# Inception's weights are downloaded when they are absent; with a file of them:
+# Inception's weights are downloaded if they are missing. To read them from a file:
 # --cfg-options val_evaluator.extractor.weights=FILE test_evaluator.extractor.weights=FILE
-# A curve while training: 10,000 fakes against the test images.
+# During training: 10,000 generated images and the test images.
 val_cfg = dict()
 val_dataloader = dict(
     batch_size=250,
@@ -14,7 +14,7 @@ val_evaluator = dict(
     extractor=dict(type='InceptionV3'),
     metrics=[dict(type='FrechetDistance'), dict(type='InceptionScore')],
 )
-# The numbers of the papers: 50,000 fakes against the training images.
+# The protocol of the papers: 50,000 generated images and the training images.
 test_cfg = dict()
 test_dataloader = dict(
     batch_size=250,

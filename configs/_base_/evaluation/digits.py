@@ -1,5 +1,5 @@
-# Seen through the classifier of MNIST. There is no other split: fakes are held against the 1,797
-# images that were trained on, so whether these were memorised is not asked.
+# Features of the MNIST classifier. There is only one split, so generated images are compared with
+# the 1,797 training images, and memorization is not measured.
 val_cfg = dict()
 val_dataloader = dict(
     batch_size=250,

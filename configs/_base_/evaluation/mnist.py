@@ -1,10 +1,10 @@
-# Digits are seen through the classifier that comes with the package.
-# A curve while training: 2,000 fakes.
+# Features of the built-in MNIST classifier.
+# During training: 2,000 generated images.
 val_cfg = dict()
 val_dataloader = dict(
     batch_size=250,
     num_workers=0,
-    # The first half of the test set is easier than the second: take some of all.
+    # The first half of the test set is easier than the second, so use images from all of it.
     sampler=dict(type='SpreadSampler', num_samples=2000),
     collate_fn=dict(type='mmgan_lite.image_collate'),
     dataset=dict(type='MNISTDataset', data_root='data', split='test'),
@@ -20,7 +20,7 @@ val_evaluator = dict(
     num_samples=2000,
     train_dataset=dict(type='MNISTDataset', data_root='data', split='train'),
 )
-# The numbers afterwards: 10,000 fakes, as many as there are test images.
+# After training: 10,000 generated images, as many as there are test images.
 test_cfg = dict()
 test_dataloader = dict(
     batch_size=250,

@@ -1,5 +1,5 @@
-# Each channel is seen through the classifier of MNIST: 1,000 classes.
-# A curve while training: 2,000 fakes, which cannot show more than 870 or so of the classes.
+# The MNIST classifier is applied to each channel: 1,000 classes.
+# During training: 2,000 generated images, which can show at most about 870 of the classes.
 val_cfg = dict()
 val_dataloader = dict(
     batch_size=250,
@@ -18,7 +18,7 @@ val_evaluator = dict(
         type='StackedMNISTDataset', data_root='data', split='train', num_images=2000, seed=0
     ),
 )
-# The protocol of PacGAN: 26,000 fakes.
+# The protocol of PacGAN: 26,000 generated images.
 test_cfg = dict()
 test_dataloader = dict(
     batch_size=250,

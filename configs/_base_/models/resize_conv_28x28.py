@@ -1,4 +1,4 @@
-# Small enough for a CPU.
+# Small networks for training on a CPU.
 model = dict(
     type='GAN',
     generator=dict(type='ResizeConvGenerator', latent_dim=64, image_shape=(1, 28, 28)),

@@ -1,4 +1,4 @@
-# MMEngine's GAN tutorial: 220 epochs of 10,000 images are 2.2 million, 34,375 batches of 64.
+# As in MMEngine's GAN tutorial: 220 epochs of 10,000 images are 34,375 batches of 64.
 train_cfg = dict(by_epoch=False, max_iters=34375, val_interval=5000)
 optim_wrapper = dict(
     constructor='MultiOptimWrapperConstructor',

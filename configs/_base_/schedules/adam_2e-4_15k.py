@@ -1,4 +1,4 @@
-# DCGAN's rates, for 16 passes over MNIST in batches of 64.
+# DCGAN's learning rates, for 16 epochs of MNIST with batch size 64.
 train_cfg = dict(by_epoch=False, max_iters=15000, val_interval=5000)
 optim_wrapper = dict(
     constructor='MultiOptimWrapperConstructor',

@@ -4,7 +4,7 @@ optim_wrapper = dict(
     generator=dict(optimizer=dict(type='Adam', lr=6e-4, betas=(0.0, 0.99), fused=True)),
     discriminator=dict(optimizer=dict(type='Adam', lr=6e-4, betas=(0.0, 0.99), fused=True)),
 )
-# Constant to half time, then linear to 2 %: both networks share it.
+# For both networks: constant in the first half, then linear decay to 2 %.
 param_scheduler = [
     dict(type='LinearLR', start_factor=1.0, end_factor=0.02, by_epoch=False, begin=4000, end=8000)
 ]

@@ -1,4 +1,4 @@
-"""Optimisers for two players."""
+"""Optimizers for two players."""
 
 from mmgan_lite.engine.optimizers.gan_optim_wrapper import GANOptimWrapper
 from mmgan_lite.engine.optimizers.multi_optim_wrapper import (

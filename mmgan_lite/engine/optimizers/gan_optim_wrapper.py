@@ -22,7 +22,7 @@ class GANOptimWrapper(OptimWrapper):
     """MMEngine's optim wrapper, with mixed precision on a CPU as on a GPU.
 
     What one network's step computes runs under ``torch.autocast``; weights, gradients and the
-    optimiser stay in float32. With float16 the loss is scaled (Micikevicius et al. 2018,
+    optimizer stay in float32. With float16 the loss is scaled (Micikevicius et al. 2018,
     arXiv:1710.03740), and a step with infinite gradients is left out. Differs from MMEngine's
     ``AmpOptimWrapper``, which needs a GPU, and from its ``OptimWrapper``, which waits for the
     device to log the norm of clipped gradients: here ``grad_norm`` keeps it as a tensor.
@@ -30,7 +30,7 @@ class GANOptimWrapper(OptimWrapper):
     :class:`MultiOptimWrapperConstructor` takes this class where an entry names no ``type``.
 
     Args:
-        optimizer: The optimiser of one network. With float16, one with ``fused=True`` looks for
+        optimizer: The optimizer of one network. With float16, one with ``fused=True`` looks for
             infinite gradients on the device; any other waits for it in each step.
         dtype: 'bfloat16' or 'float16' for mixed precision, None for none.
         accumulative_counts: Backward passes to a step, at least 1.
@@ -170,7 +170,7 @@ class GANOptimWrapper(OptimWrapper):
         self.grad_norm = self.clip_func(parameters, **self.clip_grad_kwargs)
 
     def state_dict(self) -> dict:
-        """The optimiser's state, and the scale of the loss where there is one."""
+        """The optimizer's state, and the scale of the loss where there is one."""
         state = super().state_dict()
         return state if self.scaler is None else {**state, 'loss_scaler': self.scaler.state_dict()}
 

@@ -1,76 +1,61 @@
-"""One optimiser a network, built from one config."""
+"""One optimizer a network, built from one config."""
 
-import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
-from mmengine.runner import Runner
 from torch import nn
 
 from mmgan_lite.registry import OPTIM_WRAPPER_CONSTRUCTORS
+from mmgan_lite.utils.interfaces import HasPlayers, unwrap_model
 
 _EXAMPLE = "dict(optimizer=dict(type='Adam', lr=2e-4))"
 
 
 class GANOptimWrapperDict(OptimWrapperDict):
-    """MMEngine's dict of optim wrappers, which here knows how often each of them will step.
+    """MMEngine's dict of optim wrappers, in which each wrapper knows how often it will step.
 
-    Gradient accumulation divides the steps of a wrapper by ``accumulative_counts``, and what is
-    left over at the end of training must be stepped on too. MMEngine tells only a single wrapper
-    when that is. And a ``param_scheduler`` that does not fit the networks is refused here.
+    Gradient accumulation divides the steps of a wrapper by ``accumulative_counts``, and the rest at
+    the end of training is stepped on too. MMEngine passes the number of steps to single wrappers
+    only.
     """
 
-    def items(self) -> Iterator[tuple[str, OptimWrapper]]:
-        """The networks' names and wrappers.
-
-        Raises:
-            ValueError: When the Runner asks to build its schedulers, and ``param_scheduler``
-                is a dict that lacks a network or has one that is not optimised.
-        """
-        # The Runner builds schedulers before it calls any hook, answers a missing network with a
-        # bare KeyError, and shows nobody the config but itself. This call is all of ours it makes.
-        frame = inspect.currentframe()
-        caller = frame.f_back if frame is not None else None
-        if caller is not None and caller.f_code is Runner.build_param_scheduler.__code__:
-            check_schedulers(caller.f_locals['scheduler'], self.optim_wrappers)
-        return super().items()
-
     def initialize_count_status(self, model: nn.Module, cur_iter: int, max_iters: int) -> None:
-        """Tell each wrapper where it stands; called by the Runner when training starts or resumes.
+        """Set the position of each wrapper; called by the Runner when training starts or resumes.
 
         Args:
-            model: The model that trains; a GAN tells the number of steps of each of its networks by
-                ``step_counts(iterations)``, any other makes one of each an iteration.
+            model: The model that trains. With players, ``step_counts(iterations)`` gives the steps
+                of each wrapper; without, each makes one an iteration.
             cur_iter: Iterations made before.
             max_iters: Iterations in all.
         """
-        bare = _bare(model)
+        bare = unwrap_model(model)
+        has_players = isinstance(bare, HasPlayers)
+        networks = trained_networks(bare)
         for name, wrapper in self.items():
-            current, final = cur_iter, max_iters
-            if hasattr(bare, 'step_counts'):
-                current, final = (
-                    bare.step_counts(count).get(name, count) for count in (cur_iter, max_iters)
-                )
-            wrapper.initialize_count_status(getattr(bare, name), current, final)
+            current, final = (
+                bare.step_counts(count)[name] if has_players else count
+                for count in (cur_iter, max_iters)
+            )
+            wrapper.initialize_count_status(networks[name], current, final)
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class MultiOptimWrapperConstructor:
     """Builds an optim wrapper for each network that the config names.
 
-    Each entry is what ``optim_wrapper`` of a model with one optimiser would be: ``optimizer``,
+    Each entry is what ``optim_wrapper`` of a model with one optimizer would be: ``optimizer``,
     and if wanted ``dtype``, ``clip_grad``, ``accumulative_counts``, ``paramwise_cfg``,
     ``constructor``, and ``type``, which is :class:`GANOptimWrapper` otherwise. The norm of clipped
     gradients is logged as ``grad_norm_<network>``.
 
     Args:
-        optim_wrapper_cfg: One entry for each child of the model that has parameters to train.
+        optim_wrapper_cfg: One entry for each optim wrapper that the players of the model name; of a
+            model without players one for each child that has parameters to train.
         paramwise_cfg: Must be None; MMEngine's interface. It belongs into the entry of a network.
 
     Raises:
-        ValueError: If a network is missing or unknown, or a parameter is in no or two optimisers.
+        ValueError: If a network is missing or unknown, or a parameter is in no or two optimizers.
 
     Example:
         A config names it, and Runner calls it::
@@ -98,18 +83,18 @@ class MultiOptimWrapperConstructor:
         self.optim_wrapper_cfg = optim_wrapper_cfg
 
     def __call__(self, model: nn.Module) -> GANOptimWrapperDict:
-        """Build the wrappers for the children of ``model``, which may be wrapped for DDP."""
-        model = _bare(model)
-        self._check_networks(model)
+        """Build the wrappers for the networks of ``model``, which may be wrapped for DDP."""
+        model = unwrap_model(model)
+        networks = trained_networks(model)
+        self._check_networks(type(model).__name__, list(networks))
         wrappers = {
-            name: _build_wrapper(name, getattr(model, name), cfg)
+            name: _build_wrapper(name, networks[name], cfg)
             for name, cfg in self.optim_wrapper_cfg.items()
         }
         _check_parameters(model, wrappers)
         return GANOptimWrapperDict(**wrappers)
 
-    def _check_networks(self, model: nn.Module) -> None:
-        trained = [name for name, child in model.named_children() if _trained_parameters(child)]
+    def _check_networks(self, model_name: str, trained: list[str]) -> None:
         found = ', '.join(map(repr, self.optim_wrapper_cfg)) or 'none'
         for name in trained:
             if name not in self.optim_wrapper_cfg:
@@ -121,7 +106,7 @@ class MultiOptimWrapperConstructor:
             if name not in trained:
                 raise ValueError(
                     f'optim_wrapper has an entry for {name!r}, but the networks of '
-                    f'{type(model).__name__} that train are {", ".join(map(repr, trained))}. '
+                    f'{model_name} that train are {", ".join(map(repr, trained))}. '
                     f'Remove or rename {name!r}.'
                 )
             if not isinstance(cfg, Mapping) or 'optimizer' not in cfg:
@@ -132,7 +117,15 @@ class MultiOptimWrapperConstructor:
 
 
 def check_schedulers(schedulers: Any, networks: Mapping[str, OptimWrapper]) -> None:
-    """Raise unless ``schedulers`` are one list for all networks, or a dict with a list for each."""
+    """Raise unless ``schedulers`` are one list for all networks, or a dict with a list for each.
+
+    Args:
+        schedulers: ``param_scheduler`` of a config.
+        networks: The optim wrappers by name.
+
+    Raises:
+        ValueError: If the dict lacks a network, or has one that is not optimized.
+    """
     if not isinstance(schedulers, Mapping) or 'type' in schedulers:
         return
     found = ', '.join(map(repr, schedulers)) or 'none'
@@ -150,8 +143,19 @@ def check_schedulers(schedulers: Any, networks: Mapping[str, OptimWrapper]) -> N
             )
 
 
-def _bare(model: Any) -> Any:
-    return model.module if is_model_wrapper(model) else model
+def trained_networks(model: nn.Module) -> dict[str, nn.Module]:
+    """The network that each optim wrapper trains, by the name of the wrapper."""
+    if not isinstance(model, HasPlayers):
+        return {name: child for name, child in model.named_children() if _has_trained(child)}
+    return {
+        player.optim_wrapper: _networks_of(model, player.modules)
+        for player in model.players.values()
+    }
+
+
+def _networks_of(model: nn.Module, names: tuple[str, ...]) -> nn.Module:
+    networks = {name: model.get_submodule(name) for name in names}
+    return networks[names[0]] if len(names) == 1 else nn.ModuleDict(networks)
 
 
 def _build_wrapper(name: str, network: nn.Module, cfg: Any) -> OptimWrapper:
@@ -163,18 +167,18 @@ def _build_wrapper(name: str, network: nn.Module, cfg: Any) -> OptimWrapper:
     return wrapper
 
 
-def _trained_parameters(network: nn.Module) -> list[nn.Parameter]:
-    return [parameter for parameter in network.parameters() if parameter.requires_grad]
+def _has_trained(network: nn.Module) -> bool:
+    return any(parameter.requires_grad for parameter in network.parameters())
 
 
 def _check_parameters(model: nn.Module, wrappers: Mapping[str, OptimWrapper]) -> None:
-    """Raise unless each parameter that trains is in exactly one optimiser."""
+    """Raise unless each parameter that trains is in exactly one optimizer."""
     owners: dict[int, list[str]] = {}
     for name, wrapper in wrappers.items():
         for group in wrapper.optimizer.param_groups:
             for parameter in group['params']:
                 owners.setdefault(id(parameter), []).append(name)
-    # Duplicates are kept: a shared tensor then shows all the names that it goes by.
+    # Duplicates are kept: a shared tensor then shows all the names it has.
     for path, parameter in model.named_parameters(remove_duplicate=False):
         found = owners.get(id(parameter), [])
         if parameter.requires_grad and len(found) != 1:

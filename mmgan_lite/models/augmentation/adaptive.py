@@ -44,7 +44,7 @@ class AdaptiveAugment(nn.Module):
       of the side. The rotations have such a probability that ``p`` is that of any.
     - ``'color'``: brightness plus N(0, 0.2^2); contrast times 2 to the power N(0, 0.5^2); light and
       dark exchanged, one time in two; hue turned by any angle; saturation times 2 to the power
-      N(0, 1). A grey image has no hue or saturation.
+      N(0, 1). A gray image has no hue or saturation.
 
     Each image has draws of its own, and each call new ones. The result may leave [-1, 1].
 
@@ -72,7 +72,7 @@ class AdaptiveAugment(nn.Module):
 
     Example:
         >>> augment = AdaptiveAugment(interval=1, ramp_images=100)
-        >>> augment.observe(torch.full((10,), 3.0))  # all real images are recognised
+        >>> augment.observe(torch.full((10,), 3.0))  # all real images are recognized
         >>> augment.p
         tensor(0.1000)
     """
@@ -146,11 +146,12 @@ class AdaptiveAugment(nn.Module):
         Where several processes train, each must call it, and all get the same ``p``.
 
         Args:
-            real_logits: Float ``(N,)``, of augmented real images.
+            real_logits: Float ``(N, ...)``, of augmented real images; of a map the mean counts.
         """
         if self.target is None:
             return
-        sign_sum = real_logits.sign().sum(dtype=torch.float32)
+        signs = real_logits.float().sign().reshape(len(real_logits), -1).mean(1)
+        sign_sum = signs.sum(dtype=torch.float32)
         all_reduce(sign_sum)
         self.sign_sum += sign_sum
         self.num_images += len(real_logits) * get_world_size()
@@ -210,9 +211,9 @@ class AdaptiveAugment(nn.Module):
         ]
 
     def _recolor(self, images: Tensor) -> Tensor:
-        """All transforms of colour, as one affine map of the channels of a pixel.
+        """All transforms of color, as one affine map of the channels of a pixel.
 
-        Each stretches the grey axis, or turns or stretches the plane of colours across it, so that
+        Each stretches the gray axis, or turns or stretches the plane of colors across it, so that
         they commute, but for the brightness.
         """
         num, channels = images.shape[:2]
@@ -226,12 +227,12 @@ class AdaptiveAugment(nn.Module):
         chroma = contrast * (_LOG_SATURATION_STD * gate[4] * normal[2]).exp2()
 
         identity = torch.eye(channels, dtype=images.dtype, device=images.device)
-        grey = torch.full_like(identity, 1 / channels)
-        # By a right angle around the grey axis; 0 where that is all there is.
+        gray = torch.full_like(identity, 1 / channels)
+        # By a right angle around the gray axis; 0 where that is all there is.
         quarter = (identity.roll(1, 0) - identity.roll(-1, 0)) / math.sqrt(3)
-        color = angle.cos() * (identity - grey) + angle.sin() * quarter
+        color = angle.cos() * (identity - gray) + angle.sin() * quarter
         # A product of matrices would lose digits under autocast, or with TF32.
-        columns = (luma * grey + chroma * color)[..., None, None].unbind(2)
+        columns = (luma * gray + chroma * color)[..., None, None].unbind(2)
         recolored = (luma * brightness)[..., None]
         for column, channel in zip(columns, images.unbind(1), strict=True):
             recolored = recolored + column * channel[:, None]
@@ -280,7 +281,7 @@ def _sampling_grid(matrix: Tensor, height: int, width: int) -> Tensor:
 
     Args:
         matrix: ``(N, 3, 3)``: from a pixel of the result to the place of the image, both in pixels
-            from the centre, x to the right and y downwards.
+            from the center, x to the right and y downwards.
         height: Of the images.
         width: Of the images.
     """

@@ -1,7 +1,7 @@
 """Differentiable augmentation with fixed strength.
 
 Zhao et al. 2020, Differentiable Augmentation for Data-Efficient GAN Training, arXiv:2006.10738.
-Differs: grey images keep their saturation, because they have none.
+Differs: gray images keep their saturation, because they have none.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,12 +19,12 @@ _CUTOUT = 0.5
 
 @MODELS.register_module()
 class DiffAugment(nn.Module):
-    """Changes each image at random: its colours, its place, a square of it.
+    """Changes each image at random: its colors, its place, a square of it.
 
     - ``'color'``: brightness plus U(-0.5, 0.5), then saturation times U(0, 2) about the mean of
       each pixel's channels, then contrast times U(0.5, 1.5) about the mean of the image.
     - ``'translation'``: a shift along each axis by whole pixels, up to 1/8 of the side; what comes
-      in is 0, mid-grey.
+      in is 0, mid-gray.
     - ``'cutout'``: a square of half the side, at a place that may lie partly outside, becomes 0.
 
     Each image has draws of its own, and each call new ones. The result may leave [-1, 1].

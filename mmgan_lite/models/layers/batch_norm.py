@@ -32,7 +32,7 @@ class ClassBatchNorm2d(nn.Module):
             self.gains_and_biases.weight[:, num_features:] = 0
 
     def forward(self, features: Tensor, labels: Tensor | None) -> Tensor:
-        """Normalised features, float ``(N, num_features, H, W)`` as they came.
+        """Normalized features, float ``(N, num_features, H, W)`` as they came.
 
         Args:
             features: Float ``(N, num_features, H, W)``.

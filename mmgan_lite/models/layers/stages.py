@@ -27,7 +27,7 @@ def count_doublings(image_shape: Sequence[int]) -> tuple[tuple[int, int], int]:
         >>> count_doublings((3, 64, 64))
         ((4, 4), 4)
     """
-    colours, height, width = check_image_shape(image_shape)
+    colors, height, width = check_image_shape(image_shape)
     doublings = 0
     while height >> (doublings + 1) >= START_SIDES[0]:
         doublings += 1
@@ -35,15 +35,15 @@ def count_doublings(image_shape: Sequence[int]) -> tuple[tuple[int, int], int]:
     reached = start[0] << doublings, start[1] << doublings
     if doublings == 0 or reached != (height, width) or not set(start) <= set(START_SIDES):
         remedy = (
-            f'Pass image_shape=({colours}, 32, 32), or another of them, and resize the images in '
+            f'Pass image_shape=({colors}, 32, 32), or another of them, and resize the images in '
             'the dataset.'
         )
-        if width <= 4 < colours:  # as in an image file
-            remedy = f'Channels come first: pass image_shape=({width}, {colours}, {height}).'
+        if width <= 4 < colors:  # as in an image file
+            remedy = f'Channels come first: pass image_shape=({width}, {colors}, {height}).'
         raise ValueError(
             'image_shape must have sides of 4, 5, 6 or 7 times the same power of two '
             '(8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, ..., 128, ...), '
-            f'got {(colours, height, width)}. {remedy}'
+            f'got {(colors, height, width)}. {remedy}'
         )
     return start, doublings
 

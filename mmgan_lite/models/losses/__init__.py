@@ -1,4 +1,4 @@
-"""Objectives of the two players, and regularisers of the discriminator."""
+"""Objectives of the two players, and regularizers of the discriminator."""
 
 from mmgan_lite.models.losses.adversarial import (
     AdversarialLoss,
@@ -10,7 +10,7 @@ from mmgan_lite.models.losses.adversarial import (
     SaturatingGANLoss,
     WassersteinGANLoss,
 )
-from mmgan_lite.models.losses.auxiliary import AuxiliaryClassifierLoss
+from mmgan_lite.models.losses.auxiliary import AuxiliaryClassifierLoss, AuxiliaryLoss
 from mmgan_lite.models.losses.regularizers import (
     BalancedConsistencyRegularizer,
     ConsistencyRegularizer,
@@ -27,6 +27,7 @@ from mmgan_lite.models.losses.regularizers import (
 __all__ = [
     'AdversarialLoss',
     'AuxiliaryClassifierLoss',
+    'AuxiliaryLoss',
     'BalancedConsistencyRegularizer',
     'ConsistencyRegularizer',
     'DRAGANRegularizer',

@@ -29,11 +29,11 @@ class AdversarialLoss(nn.Module, ABC):
 
     @abstractmethod
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-        """Scalar that the discriminator minimises; the fakes carry no gradient to the generator."""
+        """Scalar that the discriminator minimizes; the fakes carry no gradient to the generator."""
 
     @abstractmethod
     def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
-        """Scalar that the generator minimises; real logits only if :attr:`needs_real_logits`."""
+        """Scalar that the generator minimizes; real logits only if :attr:`needs_real_logits`."""
 
 
 class _LogisticGANLoss(AdversarialLoss):
@@ -58,7 +58,7 @@ class _LogisticGANLoss(AdversarialLoss):
 class NonSaturatingGANLoss(_LogisticGANLoss):
     """Binary cross-entropy on logits, with the generator's non-saturating form.
 
-    The discriminator minimises ``softplus(-D(x)) + softplus(D(G(z)))`` and the generator
+    The discriminator minimizes ``softplus(-D(x)) + softplus(D(G(z)))`` and the generator
     ``softplus(-D(G(z)))``: Goodfellow et al. 2014, arXiv:1406.2661, section 3. The sigmoid is
     folded into the softplus, so the gradient is right at any logit, where a sigmoid followed by
     a logarithm gives 0 or NaN.
@@ -88,7 +88,7 @@ class NonSaturatingGANLoss(_LogisticGANLoss):
 class SaturatingGANLoss(_LogisticGANLoss):
     """Binary cross-entropy on logits as a zero-sum game: the generator's form is minimax.
 
-    The discriminator minimises ``softplus(-D(x)) + softplus(D(G(z)))`` and the generator
+    The discriminator minimizes ``softplus(-D(x)) + softplus(D(G(z)))`` and the generator
     ``-softplus(D(G(z)))``: Goodfellow et al. 2014, arXiv:1406.2661, equation 1. The generator's
     gradient vanishes where the discriminator is sure of the fakes, so this is to compare with;
     train with :class:`NonSaturatingGANLoss`.
@@ -116,7 +116,7 @@ class SaturatingGANLoss(_LogisticGANLoss):
 class LeastSquaresGANLoss(AdversarialLoss):
     """Squared distance of the logits to 1 for real and 0 for fake.
 
-    The discriminator minimises ``1/2 (D(x) - 1)^2 + 1/2 D(G(z))^2`` and the generator
+    The discriminator minimizes ``1/2 (D(x) - 1)^2 + 1/2 D(G(z))^2`` and the generator
     ``1/2 (D(G(z)) - 1)^2``: Mao et al. 2017, arXiv:1611.04076, equation 9.
 
     Args:
@@ -153,7 +153,7 @@ class LeastSquaresGANLoss(AdversarialLoss):
 class WassersteinGANLoss(AdversarialLoss):
     """Difference of the mean logits, an estimate of the Wasserstein distance.
 
-    The discriminator minimises ``D(G(z)) - D(x)`` and the generator ``-D(G(z))``: Arjovsky et al.
+    The discriminator minimizes ``D(G(z)) - D(x)`` and the generator ``-D(G(z))``: Arjovsky et al.
     2017, arXiv:1701.07875. It means that distance only with a discriminator whose slope is bounded,
     as :class:`~mmgan_lite.models.GradientPenalty` sees to.
 
@@ -177,7 +177,7 @@ class WassersteinGANLoss(AdversarialLoss):
 class HingeGANLoss(AdversarialLoss):
     """Margin loss: images beyond a logit of 1, or -1 for fakes, teach the discriminator no more.
 
-    The discriminator minimises ``relu(1 - D(x)) + relu(1 + D(G(z)))`` and the generator
+    The discriminator minimizes ``relu(1 - D(x)) + relu(1 + D(G(z)))`` and the generator
     ``-D(G(z))``: Lim & Ye 2017, arXiv:1705.02894.
 
     Example:
@@ -202,7 +202,7 @@ class HingeGANLoss(AdversarialLoss):
 class RelativisticPairingGANLoss(AdversarialLoss):
     """Logistic loss of each fake against a real image of its own.
 
-    The discriminator minimises ``softplus(-(D(x_i) - D(G(z_i))))`` and the generator
+    The discriminator minimizes ``softplus(-(D(x_i) - D(G(z_i))))`` and the generator
     ``softplus(-(D(G(z_i)) - D(x_i)))``: Jolicoeur-Martineau 2018, arXiv:1807.00734. R3GAN (Huang et
     al. 2024, arXiv:2501.05441) has R1 and R2 beside it.
 
@@ -238,7 +238,7 @@ class RelativisticPairingGANLoss(AdversarialLoss):
 class RelativisticAverageGANLoss(AdversarialLoss):
     """Logistic loss of each image against the average of the other kind.
 
-    With ``r = D(x)``, ``f = D(G(z))`` and their batch means, the discriminator minimises
+    With ``r = D(x)``, ``f = D(G(z))`` and their batch means, the discriminator minimizes
     ``softplus(-(r - mean f)) + softplus(f - mean r)``, and the generator the same with real and
     fake exchanged: Jolicoeur-Martineau 2018, arXiv:1807.00734, section 4.2. Where several processes
     train, each takes the means of its own batch.

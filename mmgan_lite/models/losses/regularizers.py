@@ -1,8 +1,8 @@
-"""Regularisers of the discriminator: scalars that are added to its objective."""
+"""Regularizers: scalars that are added to the objective of one player."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from mmgan_lite.registry import MODELS, build_part
 from mmgan_lite.utils.validation import check_positive, check_weight
 
 Discriminator: TypeAlias = Callable[[Tensor, Tensor | None], Tensor]
+Generator: TypeAlias = Callable[[Tensor, Tensor | None], Tensor]
 
 
 class PenaltyBatch(NamedTuple):
@@ -19,8 +20,9 @@ class PenaltyBatch(NamedTuple):
     - ``real_images``: float32 ``(N, C, H, W)`` in [-1, 1], without gradient.
     - ``fake_images``: as many fakes, of the same shape, without gradient.
     - ``labels``: int64 ``(N,)``, of the real images and of the fakes; None without labels.
-    - ``real_logits``: ``(N,)``, with their gradient; None where the caller had none.
+    - ``real_logits``: ``(N, ...)``, with their gradient; None where the caller had none.
     - ``fake_logits``: the same of the fakes.
+    - ``latents``: ``(N, Z)``, which the fakes were generated from; None where the caller had none.
     """
 
     real_images: Tensor
@@ -28,23 +30,26 @@ class PenaltyBatch(NamedTuple):
     labels: Tensor | None
     real_logits: Tensor | None
     fake_logits: Tensor | None
+    latents: Tensor | None = None
 
 
 class Regularizer(nn.Module, ABC):
-    """What every regulariser offers: ``weight`` times a penalty on the discriminator.
+    """Base class of regularizers: ``weight`` times a penalty on one player's network.
 
-    A subclass gives its ``name`` and the penalty without the weight, in :meth:`penalty`.
+    A subclass sets its ``name``, ``player`` where it is not the discriminator, and defines the
+    penalty without the weight, in :meth:`penalty`.
 
-    Regularisation is lazy, as in Karras et al. 2020 (StyleGAN2), arXiv:1912.04958: the GAN calls a
-    regulariser every ``interval``-th step of the discriminator and multiplies the result by
-    ``interval``, so that the strength on average is the same for any interval.
+    Regularization is lazy, as in Karras et al. 2020 (StyleGAN2), arXiv:1912.04958: the model calls
+    a regularizer in every ``interval``-th step of its player and multiplies the result by
+    ``interval``, so that the average strength is the same for any interval.
 
     Args:
         weight: Factor of the penalty, 0 or more.
-        interval: Steps of the discriminator from one call to the next, at least 1.
+        interval: Steps of the player from one call to the next, at least 1.
 
     Attributes:
-        name: What it is logged under, ``loss_<name>``.
+        name: It is logged as ``loss_<name>``.
+        player: Whose objective it is added to, 'discriminator' or 'generator'.
         weight: The factor as a float32 tensor without dimensions, on the model's device and not in
             checkpoints. A schedule writes to it, ``regularizer.weight.fill_(0.5)``: that neither
             waits for the device nor makes a new tensor.
@@ -54,6 +59,7 @@ class Regularizer(nn.Module, ABC):
     """
 
     name: str
+    player: str = 'discriminator'
     weight: Tensor
 
     def __init__(self, weight: float, interval: int = 1) -> None:
@@ -64,26 +70,29 @@ class Regularizer(nn.Module, ABC):
 
     def forward(
         self,
-        discriminator: Discriminator,
+        network: Discriminator | Generator,
         real_images: Tensor,
         fake_images: Tensor,
         labels: Tensor | None = None,
         real_logits: Tensor | None = None,
         fake_logits: Tensor | None = None,
+        latents: Tensor | None = None,
     ) -> Tensor:
         """The weighted penalty, computed in float32 whether autocast is on or off.
 
-        Its gradient reaches the discriminator's weights and nothing else.
+        Its gradient reaches the weights of the player's network and nothing else.
 
         Args:
-            discriminator: ``discriminator(images, labels)`` gives logits ``(N,)``: a network, one
-                that is wrapped for several processes, or a function around one.
+            network: The player's. For the discriminator ``network(images, labels)`` gives logits
+                ``(N, ...)``: a network, a wrapped one, or a function around one. For the generator
+                it is the network itself, with ``network(latents, labels)``.
             real_images: Float ``(N, C, H, W)`` in [-1, 1].
             fake_images: As many fakes, of the same shape.
             labels: int64 ``(N,)``, of the real images and of the fakes; None without labels.
-            real_logits: Float ``(N,)``, the discriminator's on ``real_images`` with their gradient,
-                where the caller has them; None has them computed where they are needed.
+            real_logits: Float ``(N, ...)``, the discriminator's on ``real_images`` with their
+                gradient, where the caller has them; with None they are computed where needed.
             fake_logits: The same on ``fake_images``.
+            latents: Float ``(N, Z)``, which the fakes were generated from.
 
         Returns:
             Float32 scalar ``weight * penalty``. The caller multiplies it by ``interval``.
@@ -95,11 +104,12 @@ class Regularizer(nn.Module, ABC):
                 labels,
                 real_logits,
                 fake_logits,
+                latents,
             )
-            return self.weight * self.penalty(discriminator, batch)
+            return self.weight * self.penalty(network, batch)
 
     @abstractmethod
-    def penalty(self, discriminator: Discriminator, batch: PenaltyBatch) -> Tensor:
+    def penalty(self, network: Any, batch: PenaltyBatch) -> Tensor:
         """Scalar without the weight; autocast is off."""
 
 
@@ -130,9 +140,9 @@ class R1Regularizer(Regularizer):
     def __init__(self, weight: float = 10.0, interval: int = 1) -> None:
         super().__init__(weight, interval)
 
-    def penalty(self, discriminator: Discriminator, batch: PenaltyBatch) -> Tensor:
+    def penalty(self, network: Discriminator, batch: PenaltyBatch) -> Tensor:
         """Half the mean squared norm at the real images."""
-        return 0.5 * _gradients(discriminator, batch.real_images, batch).square().sum(1).mean()
+        return 0.5 * _gradients(network, batch.real_images, batch).square().sum(1).mean()
 
 
 @MODELS.register_module()
@@ -161,9 +171,9 @@ class R2Regularizer(Regularizer):
     def __init__(self, weight: float = 10.0, interval: int = 1) -> None:
         super().__init__(weight, interval)
 
-    def penalty(self, discriminator: Discriminator, batch: PenaltyBatch) -> Tensor:
+    def penalty(self, network: Discriminator, batch: PenaltyBatch) -> Tensor:
         """Half the mean squared norm at the fakes."""
-        return 0.5 * _gradients(discriminator, batch.fake_images, batch).square().sum(1).mean()
+        return 0.5 * _gradients(network, batch.fake_images, batch).square().sum(1).mean()
 
 
 @MODELS.register_module()
@@ -194,7 +204,7 @@ class GradientPenalty(Regularizer):
     def __init__(self, weight: float = 10.0, interval: int = 1) -> None:
         super().__init__(weight, interval)
 
-    def penalty(self, discriminator: Discriminator, batch: PenaltyBatch) -> Tensor:
+    def penalty(self, network: Discriminator, batch: PenaltyBatch) -> Tensor:
         """Mean squared distance of the slope to 1 between the pairs.
 
         Raises:
@@ -208,7 +218,7 @@ class GradientPenalty(Regularizer):
                 'there are real images.'
             )
         between = torch.lerp(real_images, fake_images, _one_an_image(real_images))
-        return _distance_to_unit_slope(discriminator, between, batch)
+        return _distance_to_unit_slope(network, between, batch)
 
 
 @MODELS.register_module()
@@ -239,12 +249,12 @@ class DRAGANRegularizer(Regularizer):
     def __init__(self, weight: float = 10.0, interval: int = 1) -> None:
         super().__init__(weight, interval)
 
-    def penalty(self, discriminator: Discriminator, batch: PenaltyBatch) -> Tensor:
+    def penalty(self, network: Discriminator, batch: PenaltyBatch) -> Tensor:
         """Mean squared distance of the slope to 1 near the real images."""
         images = batch.real_images
         noise = 0.5 * images.std(correction=0) * torch.rand_like(images)
         around = images + _one_an_image(images) * noise
-        return _distance_to_unit_slope(discriminator, around, batch)
+        return _distance_to_unit_slope(network, around, batch)
 
 
 @MODELS.register_module()
@@ -273,9 +283,9 @@ class DriftRegularizer(Regularizer):
     def __init__(self, weight: float = 1e-3, interval: int = 1) -> None:
         super().__init__(weight, interval)
 
-    def penalty(self, discriminator: Discriminator, batch: PenaltyBatch) -> Tensor:
+    def penalty(self, network: Discriminator, batch: PenaltyBatch) -> Tensor:
         """Mean square of the real logits."""
-        return _real_logits(discriminator, batch).square().mean()
+        return _real_logits(network, batch).square().mean()
 
 
 @MODELS.register_module()
@@ -288,7 +298,7 @@ class LeCamRegularizer(Regularizer):
     the anchor where the discriminator is right.
 
     The averages are corrected for their start, so that after the first call the anchors are the
-    means of that batch. A call in training mode takes its logits into them and then penalises; in
+    means of that batch. A call in training mode takes its logits into them and then penalizes; in
     eval mode they stay. Where several processes train, each has the anchors of its own batches.
 
     Args:
@@ -327,10 +337,10 @@ class LeCamRegularizer(Regularizer):
         for name in ('real_anchor', 'fake_anchor', 'memory'):
             self.register_buffer(name, torch.zeros((), dtype=torch.float32))
 
-    def penalty(self, discriminator: Discriminator, batch: PenaltyBatch) -> Tensor:
+    def penalty(self, network: Discriminator, batch: PenaltyBatch) -> Tensor:
         """Mean squared distance of the logits to the anchors, both kinds added."""
-        real_logits = _real_logits(discriminator, batch)
-        fake_logits = _fake_logits(discriminator, batch)
+        real_logits = _real_logits(network, batch)
+        fake_logits = _fake_logits(network, batch)
         if self.training:
             self._update_anchors(real_logits, fake_logits)
         real = (real_logits - self.fake_anchor).square().mean()
@@ -378,26 +388,27 @@ class ConsistencyRegularizer(Regularizer):
 
     def forward(
         self,
-        discriminator: Discriminator,
+        network: Discriminator,
         real_images: Tensor,
         fake_images: Tensor,
         labels: Tensor | None = None,
         real_logits: Tensor | None = None,
         fake_logits: Tensor | None = None,
+        latents: Tensor | None = None,
     ) -> Tensor:
-        """As for every regulariser; logits that were computed under autocast are not used."""
+        """As for every regularizer; logits that were computed under autocast are not used."""
         if torch.is_autocast_enabled(real_images.device.type):
             # Rounded to bfloat16 they lie farther from the float32 logits of the augmented images
             # than a good discriminator's two logits do from one another.
             real_logits = fake_logits = None
         return super().forward(
-            discriminator, real_images, fake_images, labels, real_logits, fake_logits
+            network, real_images, fake_images, labels, real_logits, fake_logits, latents
         )
 
-    def penalty(self, discriminator: Discriminator, batch: PenaltyBatch) -> Tensor:
+    def penalty(self, network: Discriminator, batch: PenaltyBatch) -> Tensor:
         """Mean squared difference over the real images."""
-        augmented_logits = _logits(discriminator, self.augmentation(batch.real_images), batch)
-        return (_real_logits(discriminator, batch) - augmented_logits).square().mean()
+        augmented_logits = _logits(network, self.augmentation(batch.real_images), batch)
+        return (_real_logits(network, batch) - augmented_logits).square().mean()
 
 
 @MODELS.register_module()
@@ -426,11 +437,11 @@ class BalancedConsistencyRegularizer(ConsistencyRegularizer):
 
     name = 'balanced_consistency'
 
-    def penalty(self, discriminator: Discriminator, batch: PenaltyBatch) -> Tensor:
+    def penalty(self, network: Discriminator, batch: PenaltyBatch) -> Tensor:
         """Mean squared difference over the real images, plus that over the fakes."""
-        augmented_logits = _logits(discriminator, self.augmentation(batch.fake_images), batch)
-        fake = (_fake_logits(discriminator, batch) - augmented_logits).square().mean()
-        return super().penalty(discriminator, batch) + fake
+        augmented_logits = _logits(network, self.augmentation(batch.fake_images), batch)
+        fake = (_fake_logits(network, batch) - augmented_logits).square().mean()
+        return super().penalty(network, batch) + fake
 
 
 def _logits(discriminator: Discriminator, images: Tensor, batch: PenaltyBatch) -> Tensor:

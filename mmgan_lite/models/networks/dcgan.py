@@ -113,7 +113,7 @@ class DCGANDiscriminator(nn.Module):
         base_channels: Channels at half the size of the image, at least 1. The paper's network for
             64x64 has 128.
         num_classes: Number of labels, at least 2; None for a discriminator without labels.
-        norm: Whether to normalise over the batch. A penalty on the gradient of each image needs
+        norm: Whether to normalize over the batch. A penalty on the gradient of each image needs
             False: batch norm makes a logit depend on the other images.
         conditioning: How labels enter: 'embedding', a learned map as one more channel of the image;
             'projection', a learned vector that the features are multiplied with (arXiv:1802.05637);

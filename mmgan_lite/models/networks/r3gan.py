@@ -24,9 +24,9 @@ from mmgan_lite.utils.validation import check_image_shape, check_num_classes, ch
 
 
 class R3GANBlock(nn.Module):
-    """Residual block without normalisation: 1x1, grouped 3x3, 1x1, LeakyReLU 0.2 between them.
+    """Residual block without normalization: 1x1, grouped 3x3, 1x1, LeakyReLU 0.2 between them.
 
-    The variance stays as it is by the initialisation alone, after Zhang et al. 2019, Fixup
+    The variance stays as it is by the initialization alone, after Zhang et al. 2019, Fixup
     Initialization, arXiv:1901.09321: the last weight is 0, so that a block starts as the identity,
     and the gain of the others falls with the depth of the network.
 
@@ -70,7 +70,7 @@ class R3GANBlock(nn.Module):
 
 @MODELS.register_module()
 class R3GANGenerator(nn.Module):
-    """Residual blocks of grouped convolutions, no normalisation, and no tanh at the end.
+    """Residual blocks of grouped convolutions, no normalization, and no tanh at the end.
 
     The start is a learned map, each channel of it times a number from the latents. Without a tanh
     the images keep to [-1, 1] only as far as they have learned to; ``to_uint8`` of the data
@@ -160,7 +160,7 @@ class R3GANGenerator(nn.Module):
 
 @MODELS.register_module()
 class R3GANDiscriminator(nn.Module):
-    """Residual blocks of grouped convolutions, no normalisation: the generator turned round.
+    """Residual blocks of grouped convolutions, no normalization: the generator turned round.
 
     One filter a channel takes the last pixels together. Without labels a linear layer gives the
     logit; with them one gives a vector, and its product with a learned vector of the label is the

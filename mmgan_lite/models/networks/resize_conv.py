@@ -23,7 +23,7 @@ from mmgan_lite.utils.validation import check_image_shape, check_num_classes, ch
 
 
 class ResizeConv2d(nn.Conv2d):
-    """A 3x3 convolution, without bias, of the image that nearest-neighbour upsampling doubles.
+    """A 3x3 convolution, without bias, of the image that nearest-neighbor upsampling doubles.
 
     A doubled image holds each pixel four times, so of the nine products of a 3x3 kernel many
     share a factor. Summed beforehand they are a 4x4 kernel of a transposed convolution with stride

@@ -132,9 +132,9 @@ class _UpBlock(nn.Module):
         self.shortcut = init_xavier(nn.Conv2d(in_channels, channels, 1))
 
     def forward(self, features: Tensor, labels: Tensor | None) -> Tensor:
-        residual = F.relu(_normalised(self.norm1, features, labels))
+        residual = F.relu(_normalized(self.norm1, features, labels))
         residual = self.conv1(F.interpolate(residual, scale_factor=2, mode='nearest'))
-        residual = self.conv2(F.relu(_normalised(self.norm2, residual, labels)))
+        residual = self.conv2(F.relu(_normalized(self.norm2, residual, labels)))
         shortcut = F.interpolate(self.shortcut(features), scale_factor=2, mode='nearest')
         return shortcut + residual
 
@@ -143,7 +143,7 @@ def _norm(channels: int, num_classes: int | None) -> nn.Module:
     return ClassBatchNorm2d(channels, num_classes) if num_classes else nn.BatchNorm2d(channels)
 
 
-def _normalised(norm: nn.Module, features: Tensor, labels: Tensor | None) -> Tensor:
+def _normalized(norm: nn.Module, features: Tensor, labels: Tensor | None) -> Tensor:
     return norm(features, labels) if isinstance(norm, ClassBatchNorm2d) else norm(features)
 
 

@@ -1,4 +1,4 @@
-"""One optimiser a network."""
+"""One optimizer a network."""
 
 import pytest
 import torch
@@ -151,7 +151,7 @@ class TestErrors:
         with pytest.raises(ValueError, match=r"exactly one optimizer, but 'scale' is in none"):
             build(gan, generator=SGD, discriminator=SGD)
 
-    def test_misspelt_argument(self):
+    def test_misspelled_argument(self):
         with pytest.raises(TypeError, match=r"has no argument 'optim_wrapper_config'"):
             MultiOptimWrapperConstructor(optim_wrapper_config={})
 

@@ -16,7 +16,7 @@ def network():
 
 
 def train(model, wrapper, batches):
-    """What model and optimiser are after these batches, each with the factor of its loss."""
+    """What model and optimizer are after these batches, each with the factor of its loss."""
     for images, factor in batches:
         with wrapper.optim_context(model):
             loss = factor * model(images).square().mean()

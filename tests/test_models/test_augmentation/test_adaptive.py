@@ -57,24 +57,24 @@ def test_blit_of_images_that_are_not_square():
     image = torch.arange(4 * 10.0).reshape(1, 1, 4, 10)
     changed = fixed(1.0, 'blit')(image.expand(500, -1, -1, -1))
     assert changed.shape == (500, 1, 4, 10)
-    # A quarter turn puts the centres of pixels onto those of others if the sides differ evenly.
+    # A quarter turn puts the centers of pixels onto those of others if the sides differ evenly.
     torch.testing.assert_close(changed, changed.round(), rtol=0, atol=1e-3)
 
 
 def ramps(num, size=128):
-    """Images whose first two channels are x and y in pixels from the centre."""
+    """Images whose first two channels are x and y in pixels from the center."""
     places = torch.arange(size) - (size - 1) / 2
     x, y = places.expand(size, size), places[:, None].expand(size, size)
     return torch.stack([x, y, torch.zeros(size, size)]).expand(num, -1, -1, -1)
 
 
 def read_matrices(changed):
-    """The affine map (N, 2, 3), in pixels, that sampled ``ramps``, read at the centre."""
+    """The affine map (N, 2, 3), in pixels, that sampled ``ramps``, read at the center."""
     middle = changed.shape[2] // 2
-    centre = changed[:, :2, middle - 1 : middle + 1, middle - 1 : middle + 1]
-    along_x = centre[..., 0, 1] - centre[..., 0, 0]
-    along_y = centre[..., 1, 0] - centre[..., 0, 0]
-    return torch.stack([along_x, along_y, centre.mean((2, 3))], 2)
+    center = changed[:, :2, middle - 1 : middle + 1, middle - 1 : middle + 1]
+    along_x = center[..., 0, 1] - center[..., 0, 0]
+    along_y = center[..., 1, 0] - center[..., 0, 0]
+    return torch.stack([along_x, along_y, center.mean((2, 3))], 2)
 
 
 def test_geometry_has_the_distribution_of_the_paper():
@@ -108,7 +108,7 @@ def test_probability_of_no_geometry(p):
 
 
 def read_color(changed):
-    """The affine map of colours: linear (N, 3, 3) and offset (N, 3), of ``unit_colors``."""
+    """The affine map of colors: linear (N, 3, 3) and offset (N, 3), of ``unit_colors``."""
     offset = changed[:, :, 0, 0]
     return changed[:, :, 0, 1:] - offset[:, :, None], offset
 
@@ -120,15 +120,15 @@ def unit_colors(num):
 
 def test_color_has_the_distribution_of_the_paper():
     linear, offset = read_color(fixed(1.0, 'color')(unit_colors(3000).double()))
-    grey = linear.sum(2)
-    # Grey stays grey.
-    torch.testing.assert_close(grey, grey[:, :1].expand_as(grey))
+    gray = linear.sum(2)
+    # Gray stays gray.
+    torch.testing.assert_close(gray, gray[:, :1].expand_as(gray))
     torch.testing.assert_close(offset, offset[:, :1].expand_as(offset))
-    luma = grey[:, 0]
+    luma = gray[:, 0]
     assert_normal(offset[:, 0] / luma, 0.2)  # brightness
     assert_normal(luma.abs().log2(), 0.5)  # contrast
     assert abs((luma < 0).double().mean() - 0.5) < 4 * 0.5 / 3000**0.5  # luma flip
-    # Across the grey axis: a rotation, times one factor along both axes of the plane.
+    # Across the gray axis: a rotation, times one factor along both axes of the plane.
     basis = torch.tensor([[2.0, -1.0, -1.0], [0.0, 3**0.5, -(3**0.5)]], dtype=torch.float64)
     basis = basis / 6**0.5
     plane = basis @ linear @ basis.T
@@ -140,7 +140,7 @@ def test_color_has_the_distribution_of_the_paper():
     assert_uniform_angles(torch.atan2(plane[:, 1, 0], plane[:, 0, 0]))  # hue
 
 
-def test_color_of_grey_images():
+def test_color_of_gray_images():
     image = torch.tensor([[0.0, 1.0]]).expand(3000, 1, 1, 2)
     changed = fixed(1.0, 'color')(image)
     luma = (changed[..., 1] - changed[..., 0]).flatten()
@@ -180,8 +180,8 @@ def test_resampling_agrees_with_scipy():
     ours = _Resample.apply(image, _sampling_grid(matrix[None], 9, 6))[0, 0]
     # scipy counts rows first, and from the corner.
     linear = matrix[:2, :2].flip(0, 1).numpy()
-    centre = np.array([4.0, 2.5])
-    offset = matrix[:2, 2].flip(0).numpy() + centre - linear @ centre
+    center = np.array([4.0, 2.5])
+    offset = matrix[:2, 2].flip(0).numpy() + center - linear @ center
     theirs = scipy_ndimage.affine_transform(
         image[0, 0].numpy(), linear, offset, order=1, mode='reflect'
     )
@@ -254,7 +254,7 @@ def test_goes_from_0_to_1_in_ramp_images():
     for _ in range(3):
         augment.observe(torch.ones(64))
     assert float(augment.p) == 1
-    # 50 of 64 are recognised: a mean sign of 0.5625, below 0.6.
+    # 50 of 64 are recognized: a mean sign of 0.5625, below 0.6.
     augment.observe(torch.ones(64).index_fill(0, torch.arange(14), -1.0))
     assert float(augment.p) == pytest.approx(0.9)
 
@@ -263,8 +263,8 @@ def simulate(augment, mean_sign, steps=1500):
     """Observe logits whose signs have a mean of ``mean_sign(p)``; gives p after each step."""
     history = []
     for _ in range(steps):
-        recognised = (1 + mean_sign(float(augment.p))) / 2
-        signs = torch.where(torch.rand(64) < recognised, 1.0, -1.0)
+        recognized = (1 + mean_sign(float(augment.p))) / 2
+        signs = torch.where(torch.rand(64) < recognized, 1.0, -1.0)
         augment.observe(signs * torch.rand(64).add(0.1))
         history.append(float(augment.p))
     return history

@@ -38,7 +38,7 @@ def test_contrast():
 
 
 def test_saturation():
-    # Left the colour (1, 0, -1), right black and white to the same mean: the difference of the
+    # Left the color (1, 0, -1), right black and white to the same mean: the difference of the
     # channels is scaled by saturation and contrast, that of the two pixels by contrast alone.
     image = torch.tensor([[2.0, 0.0], [1.0, 0.0], [0.0, 0.0]])[:, None].expand(4000, 3, 1, 2)
     changed = DiffAugment(['color'])(image)
@@ -126,7 +126,7 @@ def test_asks_the_device_for_no_number():
     assert DiffAugment()(torch.empty(2, 3, 8, 8, device='meta')).shape == (2, 3, 8, 8)
 
 
-@pytest.mark.parametrize('policy', [(), 'color', ('colour',), ('cutout', 'cutout')])
+@pytest.mark.parametrize('policy', [(), 'color', ('color',), ('cutout', 'cutout')])
 def test_policy_of_another_kind(policy):
     message = (
         "policy must be one or more of 'color', 'translation', 'cutout', each once, got "

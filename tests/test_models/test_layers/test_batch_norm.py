@@ -20,14 +20,14 @@ def test_each_class_has_its_gain_and_bias():
     norm.gains_and_biases.weight.data = torch.tensor([[1.0, 2.0, 0.0, 5.0], [3.0, 4.0, 6.0, 7.0]])
     features = torch.randn(3, 2, 4, 4)
     mean = features.mean((0, 2, 3), keepdim=True)
-    normalised = (features - mean) / (
+    normalized = (features - mean) / (
         features.var((0, 2, 3), unbiased=False, keepdim=True) + 1e-5
     ).sqrt()
     out = norm(features, torch.tensor([1, 0, 1]))
-    torch.testing.assert_close(out[0, 0], 3 * normalised[0, 0] + 6)
-    torch.testing.assert_close(out[1, 0], normalised[1, 0])
-    torch.testing.assert_close(out[1, 1], 2 * normalised[1, 1] + 5)
-    torch.testing.assert_close(out[2, 1], 4 * normalised[2, 1] + 7)
+    torch.testing.assert_close(out[0, 0], 3 * normalized[0, 0] + 6)
+    torch.testing.assert_close(out[1, 0], normalized[1, 0])
+    torch.testing.assert_close(out[1, 1], 2 * normalized[1, 1] + 5)
+    torch.testing.assert_close(out[2, 1], 4 * normalized[2, 1] + 7)
 
 
 def test_keeps_bfloat16():

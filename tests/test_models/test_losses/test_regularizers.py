@@ -1,4 +1,4 @@
-"""Regularisers against their closed forms on discriminators whose gradient is known."""
+"""Regularizers against their closed forms on discriminators whose gradient is known."""
 
 import inspect
 import math
@@ -341,7 +341,7 @@ def test_all_regularizers_are_found():
 
 @pytest.mark.parametrize('regularizer', REGULARIZERS)
 class TestContract:
-    """What the GAN takes for granted of a regulariser, also of one that is added tomorrow."""
+    """What the GAN takes for granted of a regularizer, also of one that is added tomorrow."""
 
     def test_weight_and_interval(self, regularizer):
         built = make(regularizer, weight=0.25, interval=16)

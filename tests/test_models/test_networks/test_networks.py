@@ -282,15 +282,15 @@ def test_sizes_that_cannot_be_are_named(name):
 
 
 @pytest.mark.parametrize('side', [28, 32, 64, 128])
-@pytest.mark.parametrize('colours', [1, 3])
-def test_usual_sizes(side, colours):
+@pytest.mark.parametrize('colors', [1, 3])
+def test_usual_sizes(side, colors):
     for networks, first in (
         (GENERATORS, torch.randn(2, 5)),
-        (DISCRIMINATORS, torch.zeros(2, colours, side, side)),
+        (DISCRIMINATORS, torch.zeros(2, colors, side, side)),
     ):
         for case in cases(networks, conditional=False):
-            network = MODELS.build({**case.values[0], 'image_shape': (colours, side, side)}).eval()
-            shape = (2, colours, side, side) if networks is GENERATORS else (2,)
+            network = MODELS.build({**case.values[0], 'image_shape': (colors, side, side)}).eval()
+            shape = (2, colors, side, side) if networks is GENERATORS else (2,)
             assert network(first).shape == shape
 
 
@@ -319,7 +319,7 @@ def test_pairs_train(generator, discriminator, num_classes, make_batch, make_opt
     assert gan.sample(2).shape == (2, *SHAPE)
 
 
-# Counts of the tables in the docs, for grey images and no labels: generator and discriminator.
+# Counts of the tables in the docs, for gray images and no labels: generator and discriminator.
 COUNTS = {
     'DCGAN': {
         28: (759_681, 138_689),

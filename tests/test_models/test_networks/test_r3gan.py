@@ -176,7 +176,7 @@ def test_logit_is_the_product_with_the_label():
 @torch.no_grad()
 @pytest.mark.parametrize('side', [28, 32, 64])
 def test_mean_square_at_every_depth(side):
-    """Near 1 at first for images of one colour each, which the low-pass filter lets through."""
+    """Near 1 at first for images of one color each, which the low-pass filter lets through."""
     network = R3GANDiscriminator((3, side, side), channels=32, blocks_per_stage=1, cardinality=8)
     squares = []
     for layer in network.layers:

@@ -30,7 +30,7 @@ def test_second_derivative():
 
 
 def test_parameter_count_of_generator():
-    # Linear to 96 of 7x7; 3x3 to 96, 48 and 24 with batch norm in the place of a bias; 3x3 to grey.
+    # Linear to 96 of 7x7; 3x3 to 96, 48 and 24 with batch norm in the place of a bias; 3x3 to gray.
     start = 64 * 96 * 49 + 96 * 49
     convolutions = 9 * (96 * 96 + 96 * 48 + 48 * 24 + 24) + 1
     norms = 2 * (96 + 48 + 24)
