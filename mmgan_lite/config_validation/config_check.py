@@ -17,13 +17,10 @@ from mmengine.registry import DefaultScope
 from mmgan_lite.config_validation.data_rules import check_data, check_evaluators, check_images
 from mmgan_lite.config_validation.hook_rules import check_annealing, check_hooks
 from mmgan_lite.config_validation.model_rules import check_model
-from mmgan_lite.config_validation.optim_rules import (
-    ChecksTraining,
-    check_optim_wrapper,
-    check_schedulers,
-)
+from mmgan_lite.config_validation.optim_rules import check_optim_wrapper, check_schedulers
 from mmgan_lite.config_validation.runner_rules import check_loops, check_settings, check_top_level
 from mmgan_lite.config_validation.walk import ConfigWalk, check_scope
+from mmgan_lite.utils.interfaces import HasPlayers
 
 
 def check_config(cfg: Config | Mapping) -> list[str]:
@@ -47,13 +44,15 @@ def check_config(cfg: Config | Mapping) -> list[str]:
     plain = copy.deepcopy(cfg.to_dict() if isinstance(cfg, Config) else dict(cfg))
     walk = ConfigWalk(plain)
     scope = plain.get('default_scope') or 'mmengine'
-    if isinstance(scope, str) and (problem := check_scope(scope)):
-        return [f'default_scope: {problem}']  # every name in the config depends on it
+    scope = scope if isinstance(scope, str) else 'mmengine'
+    walk.attempt('default_scope', lambda: check_scope(scope))
+    if walk.problems:
+        return walk.problems  # every name in the config depends on it
     # The training that may follow has its own random numbers and log.
     with (
         torch.random.fork_rng(devices=[]),
         warnings.catch_warnings(),
-        DefaultScope.overwrite_default_scope(scope if isinstance(scope, str) else None),
+        DefaultScope.overwrite_default_scope(scope),
     ):
         warnings.simplefilter('ignore')
         _check(walk)
@@ -74,18 +73,18 @@ def require_valid(cfg: Config | Mapping) -> None:
 
 
 def _check(walk: ConfigWalk) -> None:
-    """Apply all rules; those that compare settings get what could be built."""
+    """Apply all rules: first to each part, last to those that were built."""
     check_top_level(walk)
-    model = check_model(walk)
-    by_epoch = check_loops(walk)
-    dataset = check_data(walk, by_epoch)
-    optim_wrapper = check_optim_wrapper(walk, model)
-    schedulers = check_schedulers(walk, optim_wrapper, by_epoch)
-    hooks = check_hooks(walk, by_epoch)
-    check_annealing(walk, hooks, model, optim_wrapper, schedulers)
+    check_model(walk)
+    check_loops(walk)
+    check_data(walk)
+    check_optim_wrapper(walk)
+    schedulers = check_schedulers(walk)
+    hooks = check_hooks(walk)
     check_evaluators(walk)
     check_settings(walk)
-    check_images(walk, model, dataset)
-    batch_size = walk.setting('train_dataloader', 'batch_size')
-    if optim_wrapper and type(batch_size) is int and isinstance(model, ChecksTraining):
-        walk.attempt('model.ema', lambda: model.check_average(optim_wrapper, batch_size))
+    check_annealing(walk, hooks, schedulers)
+    check_images(walk)
+    model, size = walk.model, walk.setting('train_dataloader', 'batch_size')
+    if walk.optim_wrapper is not None and type(size) is int and isinstance(model, HasPlayers):
+        walk.attempt('model.ema', lambda: model.check_average(walk.optim_wrapper, size))

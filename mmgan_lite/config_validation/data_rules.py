@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from mmengine.dataset import BaseDataset, InfiniteSampler
@@ -12,8 +12,7 @@ from torch.utils.data import DataLoader
 
 from mmgan_lite.config_validation.walk import ConfigWalk, is_known, is_registered
 from mmgan_lite.evaluation import GANEvaluator, GANMetric
-from mmgan_lite.utils.interfaces import HasProbe, SamplesImages
-from mmgan_lite.utils.signatures import check_arguments, name_of
+from mmgan_lite.utils.interfaces import HasImageShape, HasProbe, SamplesImages
 from mmgan_lite.utils.validation import check_class_count
 
 _ITEMS: Any = range(2**40)  # in place of the data: enough for any number of samples
@@ -21,38 +20,24 @@ _PARTS = ('dataset', 'sampler', 'batch_sampler', 'collate_fn', 'worker_init_fn')
 _READ_BY_RUNNER = ('num_batch_per_epoch', 'disable_subprocess_warning')
 
 
-@runtime_checkable
-class HasImageShape(Protocol):
-    """A dataset with images of one shape, which is known before they are loaded.
-
-    Attributes:
-        image_shape: Channels, height and width; None if only the files have it.
-    """
-
-    image_shape: tuple[int, ...] | None
-
-
-def check_data(walk: ConfigWalk, by_epoch: bool | None) -> Any:
-    """Check the data loaders; returns the training data, not loaded, or None.
-
-    Args:
-        walk: Through the config.
-        by_epoch: Whether training counts epochs; None if that is not known.
-    """
-    dataset = _check_loader(walk, 'train_dataloader', must_end=by_epoch is True)
+def check_data(walk: ConfigWalk) -> None:
+    """Check the data loaders, and build the training data without reading it."""
+    walk.dataset = _check_loader(walk, 'train_dataloader', must_end=walk.by_epoch is True)
     for split in ('val', 'test'):
         _check_loader(walk, f'{split}_dataloader', must_end=True)
-    return dataset
 
 
 def _check_loader(walk: ConfigWalk, path: str, must_end: bool) -> Any:
     if (cfg := walk.entry(path)) is None:
         return None
-    given = {key: value for key, value in cfg.items() if key not in _READ_BY_RUNNER}
-    problems = check_arguments(DataLoader, given)
-    problems = {key: text for key, text in problems.items() if key not in _PARTS}
-    for key, text in problems.items():
-        walk.note(f'{path}.{key}', text)
+    count = len(walk.problems)
+    plain = {key: value for key, value in cfg.items() if key not in (*_PARTS, *_READ_BY_RUNNER)}
+    names = {key: len for key in cfg if key in _PARTS and key != 'dataset'}  # of any type
+    walk.arguments(path, DataLoader, {**plain, **names}, ('dataset',))
+    sampler = cfg.get('sampler')
+    if len(walk.problems) == count:
+        order = None if sampler is None else range(1)
+        walk.attempt(path, lambda: DataLoader(_ITEMS, sampler=order, **plain), plain)
     needed = ('dataset',) if cfg.get('batch_sampler') else ('dataset', 'sampler', 'batch_size')
     for key in needed:
         # Runner needs a sampler. For None torch takes its own, in the order of ``shuffle``; a None
@@ -60,31 +45,22 @@ def _check_loader(walk: ConfigWalk, path: str, must_end: bool) -> Any:
         torch_samples = key == 'sampler' and key in cfg and 'shuffle' in cfg
         if cfg.get(key) is None and not torch_samples:
             walk.note(f'{path}.{key}', 'is missing, and the data loader needs it.')
-    if not problems:
-        plain = {key: value for key, value in given.items() if key not in _PARTS}
-        sampler = None if cfg.get('sampler') is None else range(1)
-        walk.attempt(path, lambda: DataLoader(_ITEMS, sampler=sampler, **plain), plain)
-    _check_sampling(walk, path, cfg, must_end)
-    walk.function(f'{path}.collate_fn', cfg.get('collate_fn'), 1)
-    walk.function(f'{path}.worker_init_fn', cfg.get('worker_init_fn'), 1)
-    dataset = cfg.get('dataset')
-    return None if dataset is None else _check_dataset(walk, f'{path}.dataset', dataset)
-
-
-def _check_sampling(walk: ConfigWalk, path: str, cfg: Mapping, must_end: bool) -> None:
-    if (sampler := cfg.get('sampler')) is not None:
+    if sampler is not None:
         target = walk.part(f'{path}.sampler', sampler, 'DATA_SAMPLERS', ('dataset',))
-        # One of another project might make a list of all.
-        if target is not None and is_known(target):
+        if target is not None and is_known(target):  # another might make a list of all items
             walk.build(f'{path}.sampler', sampler, 'DATA_SAMPLERS', dataset=_ITEMS)
         if must_end and isinstance(target, type) and issubclass(target, InfiniteSampler):
             walk.note(
                 f'{path}.sampler.type',
-                f'must end here, got {name_of(target)}, which never does. Use '
+                f'must end here, got {target.__name__}, which never does. Use '
                 "dict(type='DefaultSampler'), or train with train_cfg.by_epoch=False.",
             )
-    if (sampler := cfg.get('batch_sampler')) is not None:
-        walk.part(f'{path}.batch_sampler', sampler, 'DATA_SAMPLERS', ('sampler', 'batch_size'))
+    if (batches := cfg.get('batch_sampler')) is not None:
+        walk.part(f'{path}.batch_sampler', batches, 'DATA_SAMPLERS', ('sampler', 'batch_size'))
+    walk.function(f'{path}.collate_fn', cfg.get('collate_fn'), 1)
+    walk.function(f'{path}.worker_init_fn', cfg.get('worker_init_fn'), 1)
+    dataset = cfg.get('dataset')
+    return None if dataset is None else _check_dataset(walk, f'{path}.dataset', dataset)
 
 
 def _check_dataset(walk: ConfigWalk, path: str, cfg: Any) -> Any:
@@ -96,33 +72,22 @@ def _check_dataset(walk: ConfigWalk, path: str, cfg: Any) -> Any:
     return walk.build(path, cfg, 'DATASETS', lazy_init=True)
 
 
-def check_images(walk: ConfigWalk, model: Any, dataset: Any) -> None:
-    """Check that the model takes the images and the classes of the data.
-
-    Args:
-        walk: Through the config.
-        model: On the meta device, or None.
-        dataset: The result of :func:`check_data`.
-    """
+def check_images(walk: ConfigWalk) -> None:
+    """Check that the model takes the images and the classes of the training data."""
+    model, dataset = walk.model, walk.dataset
     cfg = walk.setting('train_dataloader', 'dataset')
-    # A pipeline may change the shape.
-    if (
-        isinstance(dataset, HasImageShape)
-        and isinstance(model, HasProbe)
-        and not cfg.get('pipeline')
-    ):
-        shape = dataset.image_shape
-        if isinstance(shape, tuple):  # of a class it may be a property
+    if isinstance(dataset, HasImageShape) and isinstance(model, HasProbe):
+        # Of a class it may be a property; and a pipeline may change it.
+        shape = None if cfg.get('pipeline') else dataset.image_shape
+        if isinstance(shape, tuple):
             batch = dict(inputs=torch.zeros(1, *shape, dtype=torch.uint8), labels=torch.tensor([0]))
             try:
                 model.prepare_batch(batch)
             except ValueError as error:
                 walk.note('train_dataloader.dataset', str(error))
-            except Exception:  # a model with batches of another kind
-                pass
     if isinstance(dataset, BaseDataset) and isinstance(model, SamplesImages):
-        classes = dataset.metainfo.get('classes') or ()
-        walk.attempt('model', lambda: check_class_count(model.num_classes, len(classes)))
+        count = len(dataset.metainfo.get('classes') or ())
+        walk.attempt('model', lambda: check_class_count(model.num_classes, count))
 
 
 def check_evaluators(walk: ConfigWalk) -> None:

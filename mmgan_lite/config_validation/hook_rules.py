@@ -20,13 +20,8 @@ class RunsInIntervals(Protocol):
     interval: int
 
 
-def check_hooks(walk: ConfigWalk, by_epoch: bool | None) -> dict[str, Any]:
-    """Check the hooks; returns those that could be built, by their places.
-
-    Args:
-        walk: Through the config.
-        by_epoch: Whether training counts epochs; None if that is not known.
-    """
+def check_hooks(walk: ConfigWalk) -> dict[str, Any]:
+    """Check the hooks; returns those that could be built, by their places."""
     default_hooks = walk.entry('default_hooks') or {}
     custom_hooks = walk.cfg.get('custom_hooks')
     entries = {
@@ -34,7 +29,7 @@ def check_hooks(walk: ConfigWalk, by_epoch: bool | None) -> dict[str, Any]:
     }
     if isinstance(custom_hooks, (list, tuple)):
         entries |= {f'custom_hooks[{position}]': cfg for position, cfg in enumerate(custom_hooks)}
-    hooks = {path: _check_hook(walk, path, cfg, by_epoch) for path, cfg in entries.items()}
+    hooks = {path: _check_hook(walk, path, cfg) for path, cfg in entries.items()}
     for name, cfg in default_hooks.items():
         path = f'default_hooks.{name}'
         if cfg is None and name not in RUNNER_HOOKS:
@@ -54,7 +49,7 @@ def check_hooks(walk: ConfigWalk, by_epoch: bool | None) -> dict[str, Any]:
     return {path: hook for path, hook in hooks.items() if hook is not None}
 
 
-def _check_hook(walk: ConfigWalk, path: str, cfg: Any, by_epoch: bool | None) -> Any:
+def _check_hook(walk: ConfigWalk, path: str, cfg: Any) -> Any:
     given = cfg
     if isinstance(cfg, dict) and 'priority' in cfg:
         given = {key: value for key, value in cfg.items() if key != 'priority'}
@@ -70,7 +65,7 @@ def _check_hook(walk: ConfigWalk, path: str, cfg: Any, by_epoch: bool | None) ->
         return None
     hook = walk.build(path, given, 'HOOKS')
     in_epochs = isinstance(hook, RunsInIntervals) and hook.by_epoch and hook.interval > 0
-    if in_epochs and by_epoch is False and is_known(type(hook)):
+    if in_epochs and walk.by_epoch is False and is_known(type(hook)):
         walk.note(
             f'{path}.by_epoch',
             f'must be False where train_cfg counts iterations: {type(hook).__name__} would wait '
@@ -87,24 +82,14 @@ def _check_priority(walk: ConfigWalk, path: str, value: Any) -> None:
         walk.note(path, f'must be one of {names}, or an int in [0, 100], got {value!r}.')
 
 
-def check_annealing(
-    walk: ConfigWalk, hooks: dict[str, Any], model: Any, optim_wrapper: Any, schedulers: Any
-) -> None:
-    """Check the targets of each ``AnnealHook`` against a valid model and its optimizers.
-
-    Args:
-        walk: Through the config.
-        hooks: The result of :func:`check_hooks`.
-        model: On the meta device, or None.
-        optim_wrapper: For the model, or None.
-        schedulers: As Runner has them.
-    """
-    if model is None or optim_wrapper is None:
+def check_annealing(walk: ConfigWalk, hooks: dict[str, Any], schedulers: Any) -> None:
+    """Check the targets of each ``AnnealHook`` of ``hooks`` against model and optimizers."""
+    if walk.optim_wrapper is None:
         return
     batch_size = walk.setting('train_dataloader', 'batch_size')
     runner: Any = SimpleNamespace(
-        model=model,
-        optim_wrapper=optim_wrapper,
+        model=walk.model,
+        optim_wrapper=walk.optim_wrapper,
         param_schedulers=schedulers,
         train_dataloader=SimpleNamespace(batch_size=batch_size),
         hooks=list(hooks.values()),

@@ -9,7 +9,6 @@ from torch.distributed import init_process_group
 from mmgan_lite.config_validation import schema
 from mmgan_lite.config_validation.walk import ConfigWalk
 from mmgan_lite.utils.config_keys import RUNNER_KEYS, unknown_keys
-from mmgan_lite.utils.signatures import check_arguments
 
 _set_randomness: Callable = Runner.set_randomness
 
@@ -22,8 +21,10 @@ def check_top_level(walk: ConfigWalk) -> None:
         walk.resolve('runner_type', walk.cfg['runner_type'], 'RUNNERS')
     # None is the same as absent, and the train command chooses a folder.
     given = {key: value for key, value in walk.cfg.items() if value is not None}
-    _check(walk, Runner, {'work_dir': ''} | {k: v for k, v in given.items() if k in RUNNER_KEYS})
-    _check(walk, schema.options, {k: given[k] for k in ('launcher', 'log_level') if k in given})
+    known = {key: value for key, value in given.items() if key in RUNNER_KEYS}
+    walk.arguments('', Runner, {'work_dir': '', **known}, ('cfg',))
+    levels = {key: given[key] for key in ('launcher', 'log_level') if key in given}
+    walk.arguments('', schema.options, levels)
     groups = [('train_dataloader', 'train_cfg', 'optim_wrapper')]
     groups += [(f'{s}_dataloader', f'{s}_cfg', f'{s}_evaluator') for s in ('val', 'test')]
     for group in groups:
@@ -35,18 +36,13 @@ def check_top_level(walk: ConfigWalk) -> None:
         walk.note('param_scheduler', 'needs an optim_wrapper, got none.')
 
 
-def _check(walk: ConfigWalk, target: Callable, given: dict) -> None:
-    for key, text in check_arguments(target, given, ('cfg',)).items():
-        walk.note(key, text)
-
-
-def check_loops(walk: ConfigWalk) -> bool | None:
-    """Check the loops; returns whether training counts epochs, None if that is not known."""
+def check_loops(walk: ConfigWalk) -> None:
+    """Check the loops, and whether training counts epochs."""
     for key, loop in (('val_cfg', ValLoop), ('test_cfg', TestLoop)):
         if (cfg := walk.entry(key)) is not None:
             walk.part(key, cfg, 'LOOPS', ('runner', 'dataloader', 'evaluator'), default=loop)
     if (cfg := walk.entry('train_cfg')) is None:
-        return None
+        return
     given = {key: value for key, value in cfg.items() if key != 'by_epoch'}
     by_epoch = cfg.get('by_epoch', False)
     if ('type' in cfg) == ('by_epoch' in cfg):
@@ -61,11 +57,9 @@ def check_loops(walk: ConfigWalk) -> bool | None:
     for key in ('max_iters', 'max_epochs', 'val_interval'):
         if type(cfg.get(key)) is int and cfg[key] < 1:
             walk.note(f'train_cfg.{key}', f'must be at least 1, got {cfg[key]}.')
-    if not isinstance(target, type):
-        return None
-    if issubclass(target, EpochBasedTrainLoop):
-        return True
-    return False if issubclass(target, IterBasedTrainLoop) else None
+    for loop in (EpochBasedTrainLoop, IterBasedTrainLoop):
+        if isinstance(target, type) and issubclass(target, loop):
+            walk.by_epoch = loop is EpochBasedTrainLoop
 
 
 def check_settings(walk: ConfigWalk) -> None:
@@ -85,9 +79,9 @@ def check_settings(walk: ConfigWalk) -> None:
         added = () if cfg.get('enable') else ('base_batch_size',)
         walk.arguments('auto_scale_lr', schema.auto_scale_lr, cfg, added)
     environment = walk.arguments('env_cfg', schema.env_cfg, walk.entry('env_cfg') or {})
-    processes = environment.get('mp_cfg', {})
+    processes = environment.get('mp_cfg') or {}
     walk.arguments('env_cfg.mp_cfg', set_multi_processing, processes, ('distributed',))
     # These two are read by MMEngine.
-    given = environment.get('dist_cfg', {})
+    given = environment.get('dist_cfg') or {}
     given = {key: value for key, value in given.items() if key not in ('init_backend', 'timeout')}
     walk.arguments('env_cfg.dist_cfg', init_process_group, given)

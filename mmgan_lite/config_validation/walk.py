@@ -10,7 +10,7 @@ from mmengine.registry import DefaultScope
 from mmengine.registry import Registry as MMEngineRegistry
 
 from mmgan_lite import registry as built_in
-from mmgan_lite.config_validation.schema import ADDED_BY_OWNER, FILLED_BY_OWNER, PART_KINDS
+from mmgan_lite.config_validation.schema import ADDED_BY_OWNER, PART_KINDS
 from mmgan_lite.utils.signatures import check_arguments, package_of, signature_of
 from mmgan_lite.utils.validation import did_you_mean
 
@@ -19,22 +19,26 @@ _KNOWN_PACKAGES = ('mmgan_lite', 'mmengine')
 
 
 class ConfigWalk:
-    """Walks through a config and collects the errors.
-
-    Args:
-        cfg: The complete config; it is not changed.
+    """A config, the errors found in it so far, and what of it could be built.
 
     Attributes:
-        cfg: As given.
-        problems: The errors so far, each as ``where: what``.
+        problems: The errors, each as ``where: what``.
+        by_epoch: Whether training counts epochs; None if that is not known.
+        model: On the meta device; None if it is not valid, like the next two.
+        optim_wrapper: That of the model.
+        dataset: The training data, not loaded; a class if building it might read data.
     """
 
     def __init__(self, cfg: Mapping) -> None:
         self.cfg = cfg
         self.problems: list[str] = []
+        self.by_epoch: bool | None = None
+        self.model: Any = None
+        self.optim_wrapper: Any = None
+        self.dataset: Any = None
 
     def note(self, path: str, text: str) -> None:
-        """Add an error, as one line, unless it is there."""
+        """Add an error as one line, once."""
         problem = f'{path}: {" ".join(text.split())}'
         if problem not in self.problems:
             self.problems.append(problem)
@@ -54,7 +58,7 @@ class ConfigWalk:
         """Check arguments against a signature; returns the valid ones."""
         problems = check_arguments(target, given, added)
         for name, text in problems.items():
-            self.note(f'{path}.{name}', text)
+            self.note(f'{path}.{name}' if path else name, text)
         return {name: value for name, value in given.items() if name not in problems}
 
     def part(
@@ -74,8 +78,8 @@ class ConfigWalk:
             kind: Name of its registry.
             added: Arguments that its owner adds: names, or how many leading ones.
             default: Its class if it has no type.
-            owner: Package of the owner. One of mmgan_lite looks in its own registries first, and
-                one that is not known may add any argument.
+            owner: Package of the class around it. One of mmgan_lite looks in its own registries
+                first; one that is not known may add any argument.
         """
         if not isinstance(cfg, dict) or ('type' not in cfg and default is None):
             self.note(path, f"must be a dict with type='...', got {cfg!r}.")
@@ -88,9 +92,10 @@ class ConfigWalk:
                 target = self.resolve(f'{path}.type', cfg['type'], kind, owner)
             if target is None:
                 return None
-            if isinstance(added, int) or owner not in _KNOWN_PACKAGES:
-                names = list(signature_of(target).parameters)
-                added = names[:added] if isinstance(added, int) else set(names).difference(cfg)
+            if isinstance(added, int):
+                added = list(signature_of(target).parameters)[:added]
+            elif owner not in _KNOWN_PACKAGES:
+                added = set(signature_of(target).parameters).difference(cfg)
             given = {key: value for key, value in cfg.items() if key not in ('type', '_scope_')}
             for key, value in self.arguments(path, target, given, added).items():
                 self._parts_in(f'{path}.{key}', key, value, kind, package_of(target))
@@ -98,35 +103,24 @@ class ConfigWalk:
 
     def _parts_in(self, path: str, key: str, value: Any, kind: str, owner: str) -> None:
         """Check the parts under an argument of a class of the package ``owner``."""
-        kind = PART_KINDS.get(key, kind)
         if isinstance(value, (list, tuple)):
             for position, item in enumerate(value):
                 self._parts_in(f'{path}[{position}]', key, item, kind, owner)
-        elif not isinstance(value, dict):
+        if not isinstance(value, dict):
             return
-        elif 'type' in value or (key in PART_KINDS and owner in _KNOWN_PACKAGES):
-            if owner in _KNOWN_PACKAGES or is_registered(value['type'], kind):
-                filled = FILLED_BY_OWNER.get(key, {}) | value
-                self.part(path, filled, kind, ADDED_BY_OWNER.get(key, ()), owner=owner)
-        else:
+        kind, is_known_owner = PART_KINDS.get(key, kind), owner in _KNOWN_PACKAGES
+        if is_known_owner and ('type' in value or key in PART_KINDS):
+            added = () if key not in ADDED_BY_OWNER else set(ADDED_BY_OWNER[key]).difference(value)
+            self.part(path, value, kind, added, owner=owner)
+        elif 'type' in value and is_registered(value['type'], kind):
+            self.part(path, value, kind, owner=owner)
+        elif 'type' not in value:
             for name, item in value.items():
                 self._parts_in(f'{path}.{name}', key, item, kind, 'unknown')
 
     def resolve(self, path: str, name: Any, kind: str, owner: str = 'mmengine') -> Any:
-        """The class or function of a name; None, and an error at ``path``, if there is none."""
-        if not isinstance(name, str):
-            if callable(name):
-                return name
-            self.note(path, f'must be the name of a class, got {name!r}.')
-            return None
-        try:
-            found = find(name, kind, owner)
-        except Exception as error:  # the name of another project is explained
-            self.note(path, str(error))
-            return None
-        if found is None:
-            self.note(path, _not_registered(name, kind))
-        return found
+        """The class or function of a ``type``; None, and an error at ``path``, without one."""
+        return self.attempt(path, lambda: find(name, kind, owner))
 
     def function(self, path: str, cfg: Any, num_added: int) -> None:
         """Check the config of a function whose caller adds ``num_added`` leading arguments."""
@@ -136,72 +130,71 @@ class ConfigWalk:
         if isinstance(name := cfg['type'], str) and roots.FUNCTIONS.get(name) is None:
             self.note(f'{path}.type', f"needs its project. Set type='{built_in.SCOPE}.{name}'.")
 
-    def attempt(self, path: str, build: Callable[[], Any], shown: Mapping | None = None) -> Any:
-        """Call ``build``; if it raises, None is returned and the error noted, with ``shown``."""
+    def attempt(self, path: str, build: Callable[[], Any], cfg: Mapping | None = None) -> Any:
+        """Call ``build``; if it raises, the result is None and the error is noted."""
         try:
             return build()
         except Exception as error:  # whatever a class may raise
             text = str(error) or type(error).__name__
-            end = '' if text[-1] in '.!?' else '.'
-            context = ', '.join(f'{key}={value!r}' for key, value in (shown or {}).items())
-            context = f'{context[:200]}...' if len(context) > 200 else context
-            self.note(path, f'{text}{end} (in {context})' if context else f'{text}{end}')
+            text += '' if text[-1] in '.!?' else '.'
+            settings = ', '.join(f'{key}={value!r}' for key, value in (cfg or {}).items())
+            shown = settings if len(settings) <= 200 else f'{settings[:200]}...'
+            self.note(path, f'{text} (in {shown})' if cfg else text)
             return None
 
     def build(self, path: str, cfg: Mapping, kind: str, **added: Any) -> Any:
         """Build a part that is valid so far; None, and an error, if it raises."""
-        return self.attempt(path, lambda: _registry(kind).build({**cfg, **added}), cfg)
+        return self.attempt(path, lambda: vars(roots)[kind].build({**cfg, **added}), cfg)
 
 
 def is_known(target: Callable) -> bool:
-    """Whether it is of mmgan_lite or MMEngine, where building reads no data."""
+    """Whether it is of mmgan_lite or MMEngine, whose classes read no data when they are built."""
     return package_of(target) in _KNOWN_PACKAGES
 
 
-def find(name: str, kind: str, owner: str = 'mmengine') -> Any:
-    """What a name means under the current default scope; None if it is not registered."""
+def find(name: Any, kind: str, owner: str = 'mmengine') -> Any:
+    """The class or function of a ``type`` under the current default scope.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    if not isinstance(name, str):
+        if callable(name):
+            return name
+        raise ValueError(f'must be the name of a class, got {name!r}.')
     if kind == 'TRANSFORMS':
         with suppress(ImportError):  # optional, and registers its transforms when imported
             importlib.import_module('mmcv.transforms')
-    with _registry(kind).switch_scope_and_registry(None) as registry:
-        own = owner == 'mmgan_lite' and '.' not in name
-        return (own and _registry(kind, built_in).get(name)) or registry.get(name)
+    own, root = vars(built_in)[kind], vars(roots)[kind]
+    with root.switch_scope_and_registry(None) as registry:
+        found = own.get(name) if owner == 'mmgan_lite' and '.' not in name else None
+        found = found or registry.get(name)
+    if found is not None:
+        return found
+    remedy = f"Set default_scope='mmgan_lite', or write 'mmgan_lite.{name}'."
+    if name not in own.module_dict:
+        known = {*registry.module_dict, *own.module_dict, *root.module_dict}
+        remedy = did_you_mean(name.rpartition('.')[2], known)
+        remedy = f'{remedy} A class of yours needs custom_imports.'
+    raise ValueError(
+        f'{name!r} is not registered as a {registry.name} under the scope {registry.scope!r}. '
+        f'{remedy}'
+    )
 
 
 def is_registered(name: Any, kind: str) -> bool:
     """Whether a ``type`` is that of a part."""
     with suppress(Exception):
-        return not isinstance(name, str) or find(name, kind) is not None
+        return find(name, kind) is not None
     return False
 
 
-def check_scope(scope: str) -> str | None:
-    """The error of a default scope; None if it has registries."""
+def check_scope(scope: str) -> None:
+    """Raise ``ValueError`` unless a default scope has registries."""
     with suppress(ImportError):  # where MMEngine looks for them
         importlib.import_module(f'{scope}.registry')
     registries = [r for r in vars(roots).values() if isinstance(r, MMEngineRegistry)]
     known = {name for registry in registries for name in (registry.scope, *registry.children)}
-    if scope in known:
-        return None
-    return (
-        f'must be the scope of a registry, got {scope!r}. {did_you_mean(scope, known)} '
-        'It is the name of a package that is installed.'
-    )
-
-
-def _registry(kind: str, module: Any = roots) -> MMEngineRegistry:
-    return vars(module)[kind]
-
-
-def _not_registered(name: str, kind: str) -> str:
-    own, root = _registry(kind, built_in), _registry(kind)
-    with root.switch_scope_and_registry(None) as registry:
-        known = {*registry.module_dict, *own.module_dict, *root.module_dict}
-    remedy = (
-        f'{did_you_mean(name.rpartition(".")[2], known)} A class of yours needs custom_imports.'
-    )
-    if name in own.module_dict:
-        remedy = f"Set default_scope='mmgan_lite', or write 'mmgan_lite.{name}'."
-    return (
-        f'{name!r} is not registered as a {root.name} under the scope {registry.scope!r}. {remedy}'
-    )
+    if scope not in known:
+        remedy = did_you_mean(scope, known, 'It is the name of a package that is installed.')
+        raise ValueError(f'must be the scope of a registry, got {scope!r}. {remedy}')
