@@ -1,6 +1,5 @@
 """Data loaders, datasets and evaluators; no image is read."""
 
-from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +9,7 @@ from mmengine.evaluator import Evaluator
 from torch import nn
 from torch.utils.data import DataLoader
 
-from mmgan_lite.config_validation.walk import ConfigWalk, is_known, is_registered
+from mmgan_lite.config_validation.walk import ConfigWalk, is_known, is_registered, items_of
 from mmgan_lite.evaluation import GANEvaluator, GANMetric
 from mmgan_lite.utils.interfaces import HasImageShape, HasProbe, SamplesImages
 from mmgan_lite.utils.validation import check_class_count
@@ -40,8 +39,7 @@ def _check_loader(walk: ConfigWalk, path: str, must_end: bool) -> Any:
         walk.attempt(path, lambda: DataLoader(_ITEMS, sampler=order, **plain), plain)
     needed = ('dataset',) if cfg.get('batch_sampler') else ('dataset', 'sampler', 'batch_size')
     for key in needed:
-        # Runner needs a sampler. For None torch takes its own, in the order of ``shuffle``; a None
-        # without ``shuffle`` is more likely a mistake.
+        # For None torch takes a sampler of its own, in the order of ``shuffle``.
         torch_samples = key == 'sampler' and key in cfg and 'shuffle' in cfg
         if cfg.get(key) is None and not torch_samples:
             walk.note(f'{path}.{key}', 'is missing, and the data loader needs it.')
@@ -50,11 +48,8 @@ def _check_loader(walk: ConfigWalk, path: str, must_end: bool) -> Any:
         if target is not None and is_known(target):  # another might make a list of all items
             walk.build(f'{path}.sampler', sampler, 'DATA_SAMPLERS', dataset=_ITEMS)
         if must_end and isinstance(target, type) and issubclass(target, InfiniteSampler):
-            walk.note(
-                f'{path}.sampler.type',
-                f'must end here, got {target.__name__}, which never does. Use '
-                "dict(type='DefaultSampler'), or train with train_cfg.by_epoch=False.",
-            )
+            text = f'must end here, got {target.__name__}, which never does.'
+            walk.note(f'{path}.sampler.type', f"{text} Use dict(type='DefaultSampler').")
     if (batches := cfg.get('batch_sampler')) is not None:
         walk.part(f'{path}.batch_sampler', batches, 'DATA_SAMPLERS', ('sampler', 'batch_size'))
     walk.function(f'{path}.collate_fn', cfg.get('collate_fn'), 1)
@@ -94,20 +89,18 @@ def check_evaluators(walk: ConfigWalk) -> None:
     """Check the evaluators of both loops, with another network in place of their extractor."""
     for path in ('val_evaluator', 'test_evaluator'):
         cfg = walk.cfg.get(path)
-        if isinstance(cfg, dict) and 'type' not in cfg and cfg.keys() != {'metrics'}:
+        name = cfg.get('type') if isinstance(cfg, dict) else None
+        if isinstance(cfg, dict) and name is None and cfg.keys() != {'metrics'}:
             walk.note(f'{path}.type', "is missing. Add type='GANEvaluator'.")
-        elif isinstance(cfg, dict) and _is_evaluator(cfg):
+        elif isinstance(cfg, dict) and ('metrics' in cfg or _is_evaluator(name)):
             _check_evaluator(walk, path, {'type': 'Evaluator', **cfg})
         elif cfg is not None:
             _check_metrics(walk, path, cfg)
 
 
-def _is_evaluator(cfg: Mapping) -> bool:
-    """Whether it is no metric: Runner looks for ``metrics``, which may be missing by mistake."""
-    name = cfg.get('type')
-    return 'metrics' in cfg or (
-        str(name).endswith('Evaluator') and not is_registered(name, 'METRICS')
-    )
+def _is_evaluator(name: Any) -> bool:
+    """Whether a ``type`` without metrics is no metric itself: the metrics may be forgotten."""
+    return str(name).endswith('Evaluator') and not is_registered(name, 'METRICS')
 
 
 def _check_evaluator(walk: ConfigWalk, path: str, cfg: dict) -> None:
@@ -128,15 +121,10 @@ def _check_evaluator(walk: ConfigWalk, path: str, cfg: dict) -> None:
 
 def _check_metrics(walk: ConfigWalk, path: str, cfg: Any) -> None:
     """Check one or several metrics of MMEngine's evaluator."""
-    several = isinstance(cfg, (list, tuple))
-    entries = {f'{path}[{i}]': entry for i, entry in enumerate(cfg)} if several else {path: cfg}
-    for place, entry in entries.items():
+    for place, entry in items_of(path, cfg).items():
         target = walk.part(place, entry, 'METRICS')
         if isinstance(target, type) and issubclass(target, GANMetric):
-            walk.note(
-                place,
-                f'{target.__name__} must be in the list of a GANEvaluator, got it alone. Set '
-                f"dict(type='GANEvaluator', metrics=[dict(type='{target.__name__}')], ...).",
-            )
+            remedy = f"dict(type='GANEvaluator', metrics=[dict(type='{target.__name__}')], ...)"
+            walk.note(place, f'must be in the list of a GANEvaluator, got it alone. Set {remedy}.')
         elif target is not None:
             walk.build(place, entry, 'METRICS')

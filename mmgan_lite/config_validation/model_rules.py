@@ -8,7 +8,7 @@ import torch
 from mmengine import registry as roots
 from torch import nn
 
-from mmgan_lite.config_validation.walk import ConfigWalk, is_known
+from mmgan_lite.config_validation.walk import ConfigWalk, is_known, items_of
 from mmgan_lite.registry import MODELS, build_part
 
 
@@ -47,8 +47,8 @@ def _on_meta(build: Callable[..., nn.Module], cfg: Any) -> nn.Module:
 def _build_parts_in(walk: ConfigWalk, path: str, key: str, value: Any) -> None:
     """Build the parts of a model by themselves, to find those that raise."""
     if isinstance(value, (list, tuple)):
-        for position, item in enumerate(value):
-            _build_parts_in(walk, f'{path}[{position}]', key, item)
+        for place, item in items_of(path, value).items():
+            _build_parts_in(walk, place, key, item)
     # An average needs the network, and an initializer is no module.
     elif isinstance(value, Mapping) and 'type' in value and key not in ('ema', 'init_cfg'):
         walk.attempt(path, lambda: _on_meta(lambda cfg: build_part(MODELS, cfg, key), value), value)

@@ -1,8 +1,8 @@
 """The settings of a config that are no arguments of a class."""
 
-from typing import Any, Literal
+from typing import Literal
 
-import mmengine.hooks
+from mmengine import hooks
 
 # Registry of the parts under an argument; under any other it is that of the part around it.
 PART_KINDS = {
@@ -17,14 +17,20 @@ PART_KINDS = {
 ADDED_BY_OWNER = {'ema': ('model',), 'vis_backends': ('save_dir',)}
 # Hooks that Runner adds under these names of default_hooks.
 RUNNER_HOOKS = {
-    'runtime_info': mmengine.hooks.RuntimeInfoHook,
-    'timer': mmengine.hooks.IterTimerHook,
-    'sampler_seed': mmengine.hooks.DistSamplerSeedHook,
-    'logger': mmengine.hooks.LoggerHook,
-    'param_scheduler': mmengine.hooks.ParamSchedulerHook,
-    'checkpoint': mmengine.hooks.CheckpointHook,
+    'runtime_info': hooks.RuntimeInfoHook,
+    'timer': hooks.IterTimerHook,
+    'sampler_seed': hooks.DistSamplerSeedHook,
+    'logger': hooks.LoggerHook,
+    'param_scheduler': hooks.ParamSchedulerHook,
+    'checkpoint': hooks.CheckpointHook,
 }
-# Dicts that MMEngine reads key by key, as signatures.
+# Keys of ``paramwise_cfg`` in an optim wrapper, and of an entry of ``custom_keys`` in it.
+FACTORS = ('lr_mult', 'decay_mult')
+PARAMWISE = (
+    *('lr_mult', 'decay_mult', 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult'),
+    *('flat_decay_mult', 'dwconv_decay_mult', 'dcn_offset_lr_mult', 'bypass_duplicate'),
+    'custom_keys',
+)
 
 
 def options(
@@ -45,22 +51,3 @@ def env_cfg(
 
 def auto_scale_lr(base_batch_size: int, enable: bool = False) -> None:
     """The top-level entry."""
-
-
-def paramwise_cfg(
-    lr_mult: float = 1.0,
-    decay_mult: float = 1.0,
-    bias_lr_mult: float = 1.0,
-    bias_decay_mult: float = 1.0,
-    norm_decay_mult: float = 1.0,
-    flat_decay_mult: float = 1.0,
-    dwconv_decay_mult: float = 1.0,
-    dcn_offset_lr_mult: float = 1.0,
-    bypass_duplicate: bool = False,
-    custom_keys: dict[str, Any] | None = None,
-) -> None:
-    """The entry of an optim wrapper."""
-
-
-def custom_key(lr_mult: float = 1.0, decay_mult: float = 1.0) -> None:
-    """An entry of ``custom_keys`` in ``paramwise_cfg``."""

@@ -14,6 +14,7 @@ from mmgan_lite.config_validation.schema import ADDED_BY_OWNER, PART_KINDS
 from mmgan_lite.utils.signatures import check_arguments, package_of, signature_of
 from mmgan_lite.utils.validation import did_you_mean
 
+NO_EPOCHS = 'train_cfg counts iterations, and no epoch ends'
 # Packages whose parts are all built through registries; elsewhere a ``type`` may mean anything.
 _KNOWN_PACKAGES = ('mmgan_lite', 'mmengine')
 
@@ -38,10 +39,8 @@ class ConfigWalk:
         self.dataset: Any = None
 
     def note(self, path: str, text: str) -> None:
-        """Add an error as one line, once."""
-        problem = f'{path}: {" ".join(text.split())}'
-        if problem not in self.problems:
-            self.problems.append(problem)
+        """Add an error as one line."""
+        self.problems.append(f'{path}: {" ".join(text.split())}')
 
     def entry(self, key: str) -> dict | None:
         """A top-level entry if it is a dict; any other type is an error of the top level."""
@@ -78,8 +77,7 @@ class ConfigWalk:
             kind: Name of its registry.
             added: Arguments that its owner adds: names, or how many leading ones.
             default: Its class if it has no type.
-            owner: Package of the class around it. One of mmgan_lite looks in its own registries
-                first; one that is not known may add any argument.
+            owner: Package of its owner. One that is not known may add any argument.
         """
         if not isinstance(cfg, dict) or ('type' not in cfg and default is None):
             self.note(path, f"must be a dict with type='...', got {cfg!r}.")
@@ -104,8 +102,8 @@ class ConfigWalk:
     def _parts_in(self, path: str, key: str, value: Any, kind: str, owner: str) -> None:
         """Check the parts under an argument of a class of the package ``owner``."""
         if isinstance(value, (list, tuple)):
-            for position, item in enumerate(value):
-                self._parts_in(f'{path}[{position}]', key, item, kind, owner)
+            for place, item in items_of(path, value).items():
+                self._parts_in(place, key, item, kind, owner)
         if not isinstance(value, dict):
             return
         kind, is_known_owner = PART_KINDS.get(key, kind), owner in _KNOWN_PACKAGES
@@ -136,10 +134,8 @@ class ConfigWalk:
             return build()
         except Exception as error:  # whatever a class may raise
             text = str(error) or type(error).__name__
-            text += '' if text[-1] in '.!?' else '.'
             settings = ', '.join(f'{key}={value!r}' for key, value in (cfg or {}).items())
-            shown = settings if len(settings) <= 200 else f'{settings[:200]}...'
-            self.note(path, f'{text} (in {shown})' if cfg else text)
+            self.note(path, f'{text} (in {settings:.200})' if cfg else text)
             return None
 
     def build(self, path: str, cfg: Mapping, kind: str, **added: Any) -> Any:
@@ -150,6 +146,13 @@ class ConfigWalk:
 def is_known(target: Callable) -> bool:
     """Whether it is of mmgan_lite or MMEngine, whose classes read no data when they are built."""
     return package_of(target) in _KNOWN_PACKAGES
+
+
+def items_of(path: str, cfg: Any) -> dict[str, Any]:
+    """The items of a list by their places; anything else is its own only item."""
+    if isinstance(cfg, (list, tuple)):
+        return {f'{path}[{position}]': item for position, item in enumerate(cfg)}
+    return {path: cfg}
 
 
 def find(name: Any, kind: str, owner: str = 'mmengine') -> Any:

@@ -131,11 +131,13 @@ def fits(value: Any, hint: Any) -> bool:
         return value is None
     if not inspect.isclass(kind):
         return True
+    if kind is bool:
+        return isinstance(value, bool)
     if kind in (int, float):
         return isinstance(value, (int, kind)) and not isinstance(value, bool)
     if kind in (list, tuple, collections.abc.Sequence):
         return isinstance(value, (list, tuple)) and _items_fit(value, kind, arguments)
-    if isinstance(value, Mapping) and 'type' in value and kind is not bool:
+    if isinstance(value, Mapping) and (kind is not str or 'type' in value):
         return True
     with suppress(TypeError):  # a protocol that does not support isinstance
         return isinstance(value, (str, Path) if kind is Path else kind)
