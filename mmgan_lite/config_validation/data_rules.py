@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+from mmengine import registry as roots
 from mmengine.dataset import BaseDataset, InfiniteSampler
 from mmengine.evaluator import Evaluator
 from torch import nn
@@ -20,8 +21,10 @@ _READ_BY_RUNNER = ('num_batch_per_epoch', 'disable_subprocess_warning')
 
 
 def check_data(walk: ConfigWalk) -> None:
-    """Check the data loaders, and build the training data without reading it."""
-    walk.dataset = _check_loader(walk, 'train_dataloader', must_end=walk.by_epoch is True)
+    """Check the data loaders, and that the model takes the images of the training data."""
+    dataset = _check_loader(walk, 'train_dataloader', must_end=walk.by_epoch is True)
+    if dataset is not None:
+        _check_images(walk, dataset)
     for split in ('val', 'test'):
         _check_loader(walk, f'{split}_dataloader', must_end=True)
 
@@ -52,8 +55,13 @@ def _check_loader(walk: ConfigWalk, path: str, must_end: bool) -> Any:
             walk.note(f'{path}.sampler.type', f"{text} Use dict(type='DefaultSampler').")
     if (batches := cfg.get('batch_sampler')) is not None:
         walk.part(f'{path}.batch_sampler', batches, 'DATA_SAMPLERS', ('sampler', 'batch_size'))
-    walk.function(f'{path}.collate_fn', cfg.get('collate_fn'), 1)
-    walk.function(f'{path}.worker_init_fn', cfg.get('worker_init_fn'), 1)
+    for key in ('collate_fn', 'worker_init_fn'):
+        function, place = cfg.get(key), f'{path}.{key}'
+        if function is None or callable(function) or not walk.part(place, function, 'FUNCTIONS', 1):
+            continue
+        # Runner looks it up without the default scope.
+        if isinstance(name := function['type'], str) and roots.FUNCTIONS.get(name) is None:
+            walk.note(f'{place}.type', f"needs its project. Set type='mmgan_lite.{name}'.")
     dataset = cfg.get('dataset')
     return None if dataset is None else _check_dataset(walk, f'{path}.dataset', dataset)
 
@@ -61,16 +69,13 @@ def _check_loader(walk: ConfigWalk, path: str, must_end: bool) -> Any:
 def _check_dataset(walk: ConfigWalk, path: str, cfg: Any) -> Any:
     """Check a dataset; returns it, or the class of another project, which may read data at once."""
     target = walk.part(path, cfg, 'DATASETS')
-    is_dataset = isinstance(target, type) and issubclass(target, BaseDataset)
-    if not is_dataset or not is_known(target):
-        return target
-    return walk.build(path, cfg, 'DATASETS', lazy_init=True)
+    if isinstance(target, type) and issubclass(target, BaseDataset) and is_known(target):
+        return walk.build(path, cfg, 'DATASETS', lazy_init=True)
+    return target
 
 
-def check_images(walk: ConfigWalk) -> None:
-    """Check that the model takes the images and the classes of the training data."""
-    model, dataset = walk.model, walk.dataset
-    cfg = walk.setting('train_dataloader', 'dataset')
+def _check_images(walk: ConfigWalk, dataset: Any) -> None:
+    model, cfg = walk.model, walk.cfg['train_dataloader']['dataset']
     if isinstance(dataset, HasImageShape) and isinstance(model, HasProbe):
         # Of a class it may be a property; and a pipeline may change it.
         shape = None if cfg.get('pipeline') else dataset.image_shape
@@ -86,30 +91,25 @@ def check_images(walk: ConfigWalk) -> None:
 
 
 def check_evaluators(walk: ConfigWalk) -> None:
-    """Check the evaluators of both loops, with another network in place of their extractor."""
+    """Check the evaluators of both loops, or the metrics without one."""
     for path in ('val_evaluator', 'test_evaluator'):
-        cfg = walk.cfg.get(path)
-        name = cfg.get('type') if isinstance(cfg, dict) else None
-        if isinstance(cfg, dict) and name is None and cfg.keys() != {'metrics'}:
+        cfg, place = walk.cfg.get(path) or [], path
+        if isinstance(cfg, dict) and 'type' not in cfg and cfg.keys() != {'metrics'}:
             walk.note(f'{path}.type', "is missing. Add type='GANEvaluator'.")
-        elif isinstance(cfg, dict) and ('metrics' in cfg or _is_evaluator(name)):
-            _check_evaluator(walk, path, {'type': 'Evaluator', **cfg})
-        elif cfg is not None:
-            _check_metrics(walk, path, cfg)
+            cfg = []
+        elif isinstance(cfg, dict) and (
+            'metrics' in cfg or is_registered(cfg['type'], 'EVALUATOR')
+        ):
+            target = walk.part(path, {'type': 'Evaluator', **cfg}, 'EVALUATOR')
+            if target is GANEvaluator:
+                _build_evaluator(walk, path, cfg)
+            cfg, place = cfg['metrics'] if target is Evaluator else [], f'{path}.metrics'
+        for position, entry in items_of(place, cfg).items():
+            _check_metric(walk, position, entry)
 
 
-def _is_evaluator(name: Any) -> bool:
-    """Whether a ``type`` without metrics is no metric itself: the metrics may be forgotten."""
-    return str(name).endswith('Evaluator') and not is_registered(name, 'METRICS')
-
-
-def _check_evaluator(walk: ConfigWalk, path: str, cfg: dict) -> None:
-    target = walk.part(path, cfg, 'EVALUATOR')
-    if target is Evaluator:
-        _check_metrics(walk, f'{path}.metrics', cfg['metrics'])
-    if target is not GANEvaluator:
-        return
-    # The network may have to be downloaded, and the training data be read.
+def _build_evaluator(walk: ConfigWalk, path: str, cfg: dict) -> None:
+    """Build it without its network, which may have to be downloaded, and its training data."""
     given = dict(cfg)
     if 'extractor' in cfg:
         given['extractor'] = dict(type='ModuleExtractor', module=nn.Flatten(), name='none')
@@ -119,12 +119,10 @@ def _check_evaluator(walk: ConfigWalk, path: str, cfg: dict) -> None:
     walk.build(path, given, 'EVALUATOR')
 
 
-def _check_metrics(walk: ConfigWalk, path: str, cfg: Any) -> None:
-    """Check one or several metrics of MMEngine's evaluator."""
-    for place, entry in items_of(path, cfg).items():
-        target = walk.part(place, entry, 'METRICS')
-        if isinstance(target, type) and issubclass(target, GANMetric):
-            remedy = f"dict(type='GANEvaluator', metrics=[dict(type='{target.__name__}')], ...)"
-            walk.note(place, f'must be in the list of a GANEvaluator, got it alone. Set {remedy}.')
-        elif target is not None:
-            walk.build(place, entry, 'METRICS')
+def _check_metric(walk: ConfigWalk, path: str, cfg: Any) -> None:
+    target = walk.part(path, cfg, 'METRICS')
+    if isinstance(target, type) and issubclass(target, GANMetric):
+        remedy = f"dict(type='GANEvaluator', metrics=[dict(type='{target.__name__}')], ...)"
+        walk.note(path, f'must be in the list of a GANEvaluator, got it alone. Set {remedy}.')
+    elif target is not None:
+        walk.build(path, cfg, 'METRICS')

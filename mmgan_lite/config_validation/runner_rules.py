@@ -1,22 +1,33 @@
 """The arguments of Runner, its loops, settings and hooks."""
 
 import functools
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+from mmengine import hooks as known_hooks
 from mmengine import runner as loops
 from mmengine.runner import Priority, Runner, get_priority
 from mmengine.utils.dl_utils import set_multi_processing
 from torch.distributed import init_process_group
 
-from mmgan_lite.config_validation import schema
-from mmgan_lite.config_validation.walk import NO_EPOCHS, ConfigWalk, is_known, items_of
+from mmgan_lite.config_validation.walk import NO_EPOCHS, ConfigWalk, find, is_known, items_of
 from mmgan_lite.engine.hooks.anneal_hook import AnnealHook
 from mmgan_lite.utils.config_keys import RUNNER_KEYS, unknown_keys
 from mmgan_lite.utils.signatures import name_of, signature_of
 
-_set_randomness: Callable = Runner.set_randomness
+_OPTIONS = {
+    'launcher': ('none', 'pytorch', 'slurm', 'mpi'),
+    'log_level': ('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'),
+}
+# Hooks that Runner adds under these names of default_hooks.
+_RUNNER_HOOKS = {
+    'runtime_info': known_hooks.RuntimeInfoHook,
+    'timer': known_hooks.IterTimerHook,
+    'sampler_seed': known_hooks.DistSamplerSeedHook,
+    'logger': known_hooks.LoggerHook,
+    'param_scheduler': known_hooks.ParamSchedulerHook,
+    'checkpoint': known_hooks.CheckpointHook,
+}
 
 
 def check_top_level(walk: ConfigWalk) -> None:
@@ -24,13 +35,14 @@ def check_top_level(walk: ConfigWalk) -> None:
     for key, text in unknown_keys(walk.cfg).items():
         walk.note(key, text)
     if 'runner_type' in walk.cfg:
-        walk.resolve('runner_type', walk.cfg['runner_type'], 'RUNNERS')
+        walk.attempt('runner_type', lambda: find(walk.cfg['runner_type'], 'RUNNERS'))
     # None is the same as absent, and the train command chooses a folder.
     given = {key: value for key, value in walk.cfg.items() if value is not None}
     known = {key: value for key, value in given.items() if key in RUNNER_KEYS}
     walk.arguments('', Runner, {'work_dir': '', **known}, ('cfg',))
-    levels = {key: given[key] for key in ('launcher', 'log_level') if key in given}
-    walk.arguments('', schema.options, levels)
+    for key, names in _OPTIONS.items():
+        if isinstance(value := given.get(key), str) and value not in names:
+            walk.note(key, f'must be one of {", ".join(names)}, got {value!r}.')
     groups = [('train_dataloader', 'train_cfg', 'optim_wrapper')]
     groups += [(f'{s}_dataloader', f'{s}_cfg', f'{s}_evaluator') for s in ('val', 'test')]
     for group in groups:
@@ -76,20 +88,24 @@ def check_settings(walk: ConfigWalk) -> None:
         if walk.part('log_processor', cfg, 'LOG_PROCESSORS'):
             walk.build('log_processor', cfg, 'LOG_PROCESSORS')
     if cfg := walk.entry('randomness'):
-        walk.arguments('randomness', _set_randomness, cfg, ('self',))
+        walk.arguments('randomness', Runner.set_randomness, cfg, ('self',))
         seed = cfg.get('seed')
         if seed is not None and (type(seed) is not int or not 0 <= seed < 2**32):
             walk.note('randomness.seed', f'must be an int in [0, 2**32) or None, got {seed!r}.')
     if cfg := walk.entry('auto_scale_lr'):
-        added = () if cfg.get('enable') else ('base_batch_size',)
-        walk.arguments('auto_scale_lr', schema.auto_scale_lr, cfg, added)
-    environment = walk.arguments('env_cfg', schema.env_cfg, walk.entry('env_cfg') or {})
-    processes = environment.get('mp_cfg') or {}
-    walk.arguments('env_cfg.mp_cfg', set_multi_processing, processes, ('distributed',))
-    # These two are read by MMEngine.
-    given = environment.get('dist_cfg') or {}
-    given = {key: value for key, value in given.items() if key not in ('init_backend', 'timeout')}
-    walk.arguments('env_cfg.dist_cfg', init_process_group, given)
+        walk.keys('auto_scale_lr', cfg, ('enable', 'base_batch_size'))
+        if cfg.get('enable') and not isinstance(size := cfg.get('base_batch_size'), int):
+            text = f'must be the batch size that the rates are for, got {size!r}.'
+            walk.note('auto_scale_lr.base_batch_size', text)
+    environment = walk.entry('env_cfg') or {}
+    walk.keys('env_cfg', environment, ('cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'))
+    for key, target in (('mp_cfg', set_multi_processing), ('dist_cfg', init_process_group)):
+        if not isinstance(given := environment.get(key, {}), dict):
+            walk.note(f'env_cfg.{key}', f'must be dict, got {given!r}.')
+            continue
+        # MMEngine reads these two.
+        plain = {k: v for k, v in given.items() if k not in ('init_backend', 'timeout')}
+        walk.arguments(f'env_cfg.{key}', target, plain, ('distributed',))
 
 
 def check_hooks(walk: ConfigWalk) -> dict[str, Any]:
@@ -99,12 +115,12 @@ def check_hooks(walk: ConfigWalk) -> dict[str, Any]:
     hooks: dict[str, Any] = {}
     for name, cfg in default_hooks.items():
         path = f'default_hooks.{name}'
-        if cfg is None and name not in schema.RUNNER_HOOKS:
+        if cfg is None and name not in _RUNNER_HOOKS:
             text = 'must be a dict, got None, which removes only the hooks of Runner:'
             remedy = 'Write default_hooks=dict(_delete_=True, ...) with the hooks that stay.'
-            walk.note(path, f'{text} {", ".join(schema.RUNNER_HOOKS)}. {remedy}')
+            walk.note(path, f'{text} {", ".join(_RUNNER_HOOKS)}. {remedy}')
         hooks[path] = None if cfg is None else _check_hook(walk, path, cfg)
-        for known, default in schema.RUNNER_HOOKS.items():
+        for known, default in _RUNNER_HOOKS.items():
             if known not in default_hooks and isinstance(hooks[path], default):
                 text = f'would be a second {default.__name__} beside that of Runner.'
                 walk.note(path, f'{text} Did you mean {known!r}?')
@@ -137,11 +153,12 @@ def _check_hook(walk: ConfigWalk, path: str, cfg: Any) -> Any:
 
 def check_annealing(walk: ConfigWalk, hooks: dict[str, Any], schedulers: Any) -> None:
     """Check the targets of each ``AnnealHook`` of ``hooks`` against model and optimizers."""
+    loader = walk.entry('train_dataloader') or {}
     runner: Any = SimpleNamespace(
         model=walk.model,
         optim_wrapper=walk.optim_wrapper,
         param_schedulers=schedulers,
-        train_dataloader=SimpleNamespace(batch_size=walk.setting('train_dataloader', 'batch_size')),
+        train_dataloader=SimpleNamespace(batch_size=loader.get('batch_size')),
         hooks=list(hooks.values()),
     )
     for path, hook in hooks.items():

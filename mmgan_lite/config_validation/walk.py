@@ -10,33 +10,34 @@ from mmengine.registry import DefaultScope
 from mmengine.registry import Registry as MMEngineRegistry
 
 from mmgan_lite import registry as built_in
-from mmgan_lite.config_validation.schema import ADDED_BY_OWNER, PART_KINDS
 from mmgan_lite.utils.signatures import check_arguments, package_of, signature_of
 from mmgan_lite.utils.validation import did_you_mean
 
+# Registry of the parts under an argument; under any other it is that of the part around it.
+_PART_KINDS = {
+    **dict.fromkeys(('dataset', 'datasets', 'train_dataset'), 'DATASETS'),
+    **dict.fromkeys(('pipeline', 'transforms'), 'TRANSFORMS'),
+    'metrics': 'METRICS',
+    'extractor': 'MODELS',
+    'init_cfg': 'WEIGHT_INITIALIZERS',
+    'vis_backends': 'VISBACKENDS',
+}
+# Arguments that the owner of a part adds, or fills in where they are missing.
+_ADDED_BY_OWNER = {'ema': ('model',), 'vis_backends': ('save_dir',)}
 NO_EPOCHS = 'train_cfg counts iterations, and no epoch ends'
 # Packages whose parts are all built through registries; elsewhere a ``type`` may mean anything.
 _KNOWN_PACKAGES = ('mmgan_lite', 'mmengine')
 
 
 class ConfigWalk:
-    """A config, the errors found in it so far, and what of it could be built.
-
-    Attributes:
-        problems: The errors, each as ``where: what``.
-        by_epoch: Whether training counts epochs; None if that is not known.
-        model: On the meta device; None if it is not valid, like the next two.
-        optim_wrapper: That of the model.
-        dataset: The training data, not loaded; a class if building it might read data.
-    """
+    """A config, the errors found in it so far, and what of it could be built."""
 
     def __init__(self, cfg: Mapping) -> None:
         self.cfg = cfg
-        self.problems: list[str] = []
-        self.by_epoch: bool | None = None
-        self.model: Any = None
-        self.optim_wrapper: Any = None
-        self.dataset: Any = None
+        self.problems: list[str] = []  # each as ``where: what``
+        self.by_epoch: bool | None = None  # whether training counts epochs, if that is known
+        self.model: Any = None  # on the meta device, if it is valid
+        self.optim_wrapper: Any = None  # that of the model, if it is valid
 
     def note(self, path: str, text: str) -> None:
         """Add an error as one line."""
@@ -47,10 +48,6 @@ class ConfigWalk:
         value = self.cfg.get(key)
         return value if isinstance(value, dict) else None
 
-    def setting(self, key: str, name: str) -> Any:
-        """A setting of a top-level entry; None without one."""
-        return (self.entry(key) or {}).get(name)
-
     def arguments(
         self, path: str, target: Callable, given: Mapping, added: Collection[str] = ()
     ) -> dict:
@@ -59,6 +56,13 @@ class ConfigWalk:
         for name, text in problems.items():
             self.note(f'{path}.{name}' if path else name, text)
         return {name: value for name, value in given.items() if name not in problems}
+
+    def keys(self, path: str, given: Any, known: Collection[str]) -> None:
+        """Check the keys of a dict that is no part."""
+        for key in given if isinstance(given, dict) else ():
+            if key not in known:
+                text = f'is unknown. {did_you_mean(key, known)} There are {", ".join(known)}.'
+                self.note(f'{path}.{key}', text)
 
     def part(
         self,
@@ -71,13 +75,8 @@ class ConfigWalk:
     ) -> Any:
         """Check a part, and the parts in it; returns its class if all of it is valid.
 
-        Args:
-            path: Where it is in the config.
-            cfg: Its config, or whatever else is there.
-            kind: Name of its registry.
-            added: Arguments that its owner adds: names, or how many leading ones.
-            default: Its class if it has no type.
-            owner: Package of its owner. One that is not known may add any argument.
+        The class around it, of the package ``owner``, adds the arguments ``added``: names, or how
+        many leading ones. Without a ``type`` its class is ``default``.
         """
         if not isinstance(cfg, dict) or ('type' not in cfg and default is None):
             self.note(path, f"must be a dict with type='...', got {cfg!r}.")
@@ -87,7 +86,7 @@ class ConfigWalk:
         with DefaultScope.overwrite_default_scope(cfg.get('_scope_')):
             target = default
             if 'type' in cfg:
-                target = self.resolve(f'{path}.type', cfg['type'], kind, owner)
+                target = self.attempt(f'{path}.type', lambda: find(cfg['type'], kind, owner))
             if target is None:
                 return None
             if isinstance(added, int):
@@ -106,27 +105,14 @@ class ConfigWalk:
                 self._parts_in(place, key, item, kind, owner)
         if not isinstance(value, dict):
             return
-        kind, is_known_owner = PART_KINDS.get(key, kind), owner in _KNOWN_PACKAGES
-        if is_known_owner and ('type' in value or key in PART_KINDS):
-            added = () if key not in ADDED_BY_OWNER else set(ADDED_BY_OWNER[key]).difference(value)
+        kind, is_part = _PART_KINDS.get(key, kind), 'type' in value
+        if owner in _KNOWN_PACKAGES:
+            is_part = is_part or key in _PART_KINDS or key in _ADDED_BY_OWNER
+        elif is_part:
+            is_part = is_registered(value['type'], kind)
+        if is_part:
+            added = [name for name in _ADDED_BY_OWNER.get(key, ()) if name not in value]
             self.part(path, value, kind, added, owner=owner)
-        elif 'type' in value and is_registered(value['type'], kind):
-            self.part(path, value, kind, owner=owner)
-        elif 'type' not in value:
-            for name, item in value.items():
-                self._parts_in(f'{path}.{name}', key, item, kind, 'unknown')
-
-    def resolve(self, path: str, name: Any, kind: str, owner: str = 'mmengine') -> Any:
-        """The class or function of a ``type``; None, and an error at ``path``, without one."""
-        return self.attempt(path, lambda: find(name, kind, owner))
-
-    def function(self, path: str, cfg: Any, num_added: int) -> None:
-        """Check the config of a function whose caller adds ``num_added`` leading arguments."""
-        if cfg is None or callable(cfg) or not self.part(path, cfg, 'FUNCTIONS', num_added):
-            return
-        # Runner looks it up without the default scope.
-        if isinstance(name := cfg['type'], str) and roots.FUNCTIONS.get(name) is None:
-            self.note(f'{path}.type', f"needs its project. Set type='{built_in.SCOPE}.{name}'.")
 
     def attempt(self, path: str, build: Callable[[], Any], cfg: Mapping | None = None) -> Any:
         """Call ``build``; if it raises, the result is None and the error is noted."""
@@ -177,12 +163,10 @@ def find(name: Any, kind: str, owner: str = 'mmengine') -> Any:
     remedy = f"Set default_scope='mmgan_lite', or write 'mmgan_lite.{name}'."
     if name not in own.module_dict:
         known = {*registry.module_dict, *own.module_dict, *root.module_dict}
-        remedy = did_you_mean(name.rpartition('.')[2], known)
-        remedy = f'{remedy} A class of yours needs custom_imports.'
-    raise ValueError(
-        f'{name!r} is not registered as a {registry.name} under the scope {registry.scope!r}. '
-        f'{remedy}'
-    )
+        near = did_you_mean(name.rpartition('.')[2], known)
+        remedy = f'{near} A class of yours needs custom_imports.'
+    scope = f'a {registry.name} under the scope {registry.scope!r}'
+    raise ValueError(f'{name!r} is not registered as {scope}. {remedy}')
 
 
 def is_registered(name: Any, kind: str) -> bool:

@@ -1,20 +1,68 @@
-"""Optimizers of the networks, and the schedules of their rates."""
+"""The model of a config, its optimizers, and the schedules of their rates."""
 
 import copy
-import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from mmengine import optim
+from mmengine import registry as roots
 from torch import nn
 
-from mmgan_lite.config_validation import schema
-from mmgan_lite.config_validation.walk import NO_EPOCHS, ConfigWalk, items_of
+from mmgan_lite.config_validation.walk import NO_EPOCHS, ConfigWalk, find, is_known, items_of
 from mmgan_lite.engine.optimizers import GANOptimWrapper, MultiOptimWrapperConstructor
 from mmgan_lite.engine.optimizers import multi_optim_wrapper as multi
+from mmgan_lite.registry import MODELS, build_part
 from mmgan_lite.utils.interfaces import HasPlayers
-from mmgan_lite.utils.validation import did_you_mean
+
+# Keys of ``paramwise_cfg`` in an optim wrapper, and of an entry of ``custom_keys`` in it.
+_FACTORS = ('lr_mult', 'decay_mult')
+_PARAMWISE = (
+    *(*_FACTORS, 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult', 'flat_decay_mult'),
+    *('dwconv_decay_mult', 'dcn_offset_lr_mult', 'bypass_duplicate', 'custom_keys'),
+)
+
+
+def check_model(walk: ConfigWalk) -> None:
+    """Check ``model`` and its wrapper, and build the model without memory for its tensors."""
+    if (wrapper := walk.cfg.get('model_wrapper_cfg')) is not None:
+        walk.part('model_wrapper_cfg', wrapper, 'MODEL_WRAPPERS', ('module', 'device_ids'))
+    cfg = walk.entry('model')
+    target = None if cfg is None else walk.part('model', cfg, 'MODELS')
+    if cfg is None or target is None:
+        return
+    # Runner passes this one to a model that has none.
+    if preprocessor := walk.cfg.get('data_preprocessor'):
+        cfg = {'data_preprocessor': preprocessor, **cfg}
+    count = len(walk.problems)
+    walk.model = walk.attempt('model', lambda: _on_meta(roots.MODELS.build, cfg))
+    if walk.model is None and is_known(target):
+        error = walk.problems.pop()
+        for key, value in cfg.items():
+            _build_parts_in(walk, f'model.{key}', key, value)
+        walk.problems += [error] if len(walk.problems) == count else []
+
+
+def _on_meta(build: Callable[..., nn.Module], cfg: Any) -> nn.Module:
+    """Build there, or on the CPU if a part reads values, which meta tensors do not have."""
+    try:
+        with torch.device('meta'):
+            return build(copy.deepcopy(cfg))
+    except Exception as error:
+        if 'meta' not in str(error):
+            raise
+    with torch.device('cpu'):
+        return build(copy.deepcopy(cfg)).to('meta')
+
+
+def _build_parts_in(walk: ConfigWalk, path: str, key: str, value: Any) -> None:
+    """Build the parts of a model by themselves, to find those that raise."""
+    if isinstance(value, (list, tuple)):
+        for place, item in items_of(path, value).items():
+            _build_parts_in(walk, place, key, item)
+    # An average needs the network, and an initializer is no module.
+    elif isinstance(value, Mapping) and 'type' in value and key not in ('ema', 'init_cfg'):
+        walk.attempt(path, lambda: _on_meta(lambda cfg: build_part(MODELS, cfg, key), value), value)
 
 
 def check_optim_wrapper(walk: ConfigWalk) -> None:
@@ -22,49 +70,49 @@ def check_optim_wrapper(walk: ConfigWalk) -> None:
     if (cfg := walk.entry('optim_wrapper')) is None:
         return
     name = cfg.get('constructor', optim.DefaultOptimWrapperConstructor)
-    constructor = walk.resolve('optim_wrapper.constructor', name, 'OPTIM_WRAPPER_CONSTRUCTORS')
+    place = 'optim_wrapper.constructor'
+    constructor = walk.attempt(place, lambda: find(name, 'OPTIM_WRAPPER_CONSTRUCTORS'))
     given = {k: v for k, v in cfg.items() if k not in ('constructor', 'paramwise_cfg')}
     count, model = len(walk.problems), walk.model
     entries: dict[str, tuple] = {}
     if constructor is MultiOptimWrapperConstructor:
-        # Where the model is not valid: of a rate, for example, the network does not matter.
-        model = model or nn.ModuleDict({key: nn.Linear(1, 1) for key in given})
+        # Any network shows a rate that is not valid, for example.
+        model = nn.ModuleDict({key: nn.Linear(1, 1) for key in given}) if model is None else model
         networks = multi.trained_networks(model)
-        entries = {f'optim_wrapper.{k}': (entry, networks.get(k)) for k, entry in given.items()}
+        for key, entry in given.items():
+            entries[f'optim_wrapper.{key}'] = (entry, networks.get(key))
     elif constructor is optim.DefaultOptimWrapperConstructor and isinstance(model, HasPlayers):
         single = optim.OptimWrapper(torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1))
-        walk.attempt('optim_wrapper.constructor', lambda: model.check_optim_wrapper(single))
+        walk.attempt(place, lambda: model.check_optim_wrapper(single))
     elif constructor is optim.DefaultOptimWrapperConstructor:
         entries = {'optim_wrapper': (cfg, model)}
     can_build = [_check_wrapper(walk, path, *entry) for path, entry in entries.items()]
     if None in (model, constructor) or len(walk.problems) > count or not all(can_build):
         return
-    settings = dict(optim_wrapper_cfg=given, paramwise_cfg=cfg.get('paramwise_cfg'))
+    given = dict(optim_wrapper_cfg=copy.deepcopy(given), paramwise_cfg=cfg.get('paramwise_cfg'))
     try:
-        built = constructor(**copy.deepcopy(settings))(model)
+        walk.optim_wrapper = constructor(**given)(model)
     except Exception as error:
         # An optimizer may read values, which meta tensors do not have.
-        if 'meta' in str(error):
-            return
-        for path, (entry, network) in entries.items():  # which of them raises?
-            if network is not None:
-                build = functools.partial(optim.build_optim_wrapper, network)
-                wrapper = {'type': _default(path), **copy.deepcopy(entry)}
-                walk.attempt(path, functools.partial(build, wrapper), entry)
-        if len(walk.problems) == count:
+        if 'meta' not in str(error):
             walk.note('optim_wrapper', str(error))
-        return
-    wrappers = dict(built.items()) if isinstance(built, optim.OptimWrapperDict) else {'': built}
-    for key, wrapper in wrappers.items():
-        if wrapper.clip_grad_kwargs:
-            path = f'optim_wrapper.{key}.clip_grad'.replace('..', '.')
-            walk.arguments(path, wrapper.clip_func, wrapper.clip_grad_kwargs, ('parameters',))
-    walk.optim_wrapper = built if walk.model is model else None
+    else:
+        _check_built(walk)
 
 
-def _default(path: str) -> type:
-    """The class of an optim wrapper without ``type``."""
-    return optim.OptimWrapper if path == 'optim_wrapper' else GANOptimWrapper
+def _check_built(walk: ConfigWalk) -> None:
+    """Check the clipping of gradients, and that an average counts the images of a batch."""
+    built, size = walk.optim_wrapper, (walk.entry('train_dataloader') or {}).get('batch_size')
+    wrappers = {'optim_wrapper': built}
+    if isinstance(built, optim.OptimWrapperDict):
+        wrappers = {f'optim_wrapper.{name}': wrapper for name, wrapper in built.items()}
+    for path, wrapper in wrappers.items():
+        if given := wrapper.clip_grad_kwargs:
+            walk.arguments(f'{path}.clip_grad', wrapper.clip_func, given, ('parameters',))
+    if walk.model is None:
+        walk.optim_wrapper = None
+    elif isinstance(walk.model, HasPlayers) and type(size) is int:
+        walk.attempt('model.ema', lambda: walk.model.check_average(built, size))
 
 
 def _check_wrapper(walk: ConfigWalk, path: str, cfg: Any, network: Any) -> bool:
@@ -75,7 +123,8 @@ def _check_wrapper(walk: ConfigWalk, path: str, cfg: Any, network: Any) -> bool:
     given = {k: v for k, v in cfg.items() if k not in ('optimizer', 'constructor', 'paramwise_cfg')}
     if isinstance(given.get('clip_grad'), dict):
         del given['clip_grad']  # its type is not that of a part
-    target = walk.part(path, given, 'OPTIM_WRAPPERS', ('optimizer',), _default(path))
+    default = optim.OptimWrapper if path == 'optim_wrapper' else GANOptimWrapper
+    target = walk.part(path, given, 'OPTIM_WRAPPERS', ('optimizer',), default)
     walk.part(f'{path}.optimizer', cfg['optimizer'], 'OPTIMIZERS', ('params',))
     _check_paramwise(walk, f'{path}.paramwise_cfg', cfg, network)
     is_amp = isinstance(target, type) and issubclass(target, optim.AmpOptimWrapper)
@@ -87,21 +136,19 @@ def _check_paramwise(walk: ConfigWalk, path: str, wrapper: Mapping, network: Any
     cfg, optimizer = wrapper.get('paramwise_cfg'), wrapper['optimizer']
     if not isinstance(cfg, dict) or 'constructor' in wrapper:
         return
-    groups = {path: (cfg, schema.PARAMWISE)}
+    walk.keys(path, cfg, _PARAMWISE)
+    factors = {f'{path}.{key}': key for key in cfg}
     names = [] if network is None else [f'.{name}' for name, _ in network.named_parameters()]
     for key, entry in (cfg.get('custom_keys') or {}).items():
         place = f'{path}.custom_keys[{key!r}]'
-        groups[place] = (entry, schema.FACTORS)
+        walk.keys(place, entry, _FACTORS)
+        factors |= {f'{place}.{factor}': factor for factor in entry}
         if names and not any(key in name for name in names):
             walk.note(place, f'is in the name of no weight. There are {", ".join(names[:3])}, ...')
-    decays = isinstance(optimizer, dict) and optimizer.get('weight_decay') is not None
-    for place, (factors, known) in groups.items():
-        for factor in factors:
-            if factor not in known:
-                text = f'is unknown. {did_you_mean(factor, known)} There are {", ".join(known)}.'
-                walk.note(f'{place}.{factor}', text)
-            elif factor.endswith('decay_mult') and not decays:
-                walk.note(f'{place}.{factor}', 'needs weight_decay of the optimizer, got none.')
+    if isinstance(optimizer, dict) and optimizer.get('weight_decay') is None:
+        for place, factor in factors.items():
+            if factor.endswith('decay_mult'):
+                walk.note(place, 'is a factor of weight_decay, which the optimizer must have.')
 
 
 def check_schedulers(walk: ConfigWalk) -> Any:
@@ -135,14 +182,8 @@ def _check_scheduler(walk: ConfigWalk, path: str, cfg: Any, wrapper: Any) -> Any
         walk.note(f'{path}.by_epoch', f'must be False: {NO_EPOCHS}.')
     elif wrapper is not None:
         # Runner sets the end where it is missing.
-        end = walk.setting('train_cfg', 'max_epochs' if in_epochs else 'max_iters')
+        length = 'max_epochs' if in_epochs else 'max_iters'
+        end = (walk.entry('train_cfg') or {}).get(length)
         plain = plain if end is None else {'end': end, **plain}
         return walk.build(path, plain, 'PARAM_SCHEDULERS', optimizer=wrapper)
     return None
-
-
-def check_average(walk: ConfigWalk) -> None:
-    """Check that an average of weights counts the images of a batch."""
-    model, size = walk.model, walk.setting('train_dataloader', 'batch_size')
-    if walk.optim_wrapper is not None and type(size) is int and isinstance(model, HasPlayers):
-        walk.attempt('model.ema', lambda: model.check_average(walk.optim_wrapper, size))
