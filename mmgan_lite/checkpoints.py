@@ -1,19 +1,20 @@
-"""Files of weights and trainings: written whole, found, and read without running code from them.
+"""Checkpoints: written atomically, found, and read without running code from them.
 
-A checkpoint is a zip file as ``torch.save`` writes it. Its seal, the SHA-256 of all before it,
-stands in the comment that a zip file may end in, so that it cannot be lost or left behind, and
-``torch.load`` passes over it.
+A checkpoint is a zip file as ``torch.save`` writes it. Its seal, the SHA-256 of all before it, is
+in the comment at the end of the zip file, which ``torch.load`` ignores.
 """
 
 import contextlib
-import functools
+import errno
 import hashlib
+import importlib
 import io
 import logging
 import os
 import re
 import struct
 import time
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,13 +24,13 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer, print_log
-from mmengine.runner import CheckpointLoader
 
 from mmgan_lite.utils.atomic_io import atomic_write
+from mmgan_lite.utils.migration import either_name
 
 _FORCE, _FORCE_NOT = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
-# In an old checkpoint one of these comes first.
-_OLD_NAMES = ('HistoryBuffer', 'numpy.', 'getattr')
+# In a checkpoint of MMEngine one of these comes first.
+_MMENGINE_NAMES = ('HistoryBuffer', 'numpy.', 'getattr')
 
 # A zip file ends in this record, whose last two bytes are the length of the comment after it.
 _END_SIZE = 22
@@ -39,28 +40,29 @@ _SEAL_SIZE = len('mmgan_lite sha256=') + 64 + len(' time=00000000000.000')
 _BLOCK = 2**20
 _NO_ZIP = 'it is no zip file, as torch.save writes them'
 
-# Of the same weights, but nothing to go on from: they hold no optimisers.
+# Of the same weights, but without optimizers, so that no training is resumed from them.
 _NO_TRAINING = re.compile(r'best_.*|.*-[0-9a-f]{8}')
 
 
 @contextmanager
-def no_code(old_checkpoint: bool = False) -> Iterator[None]:
+def no_code(allow_mmengine_types: bool = False) -> Iterator[None]:
     """Inside, ``torch.load`` runs no code, whoever calls it, and with whatever arguments.
 
     Args:
-        old_checkpoint: Whether to take also what MMEngine writes without ``SafeCheckpointHook``:
-            its ``HistoryBuffer`` and numpy's numbers and arrays. Nothing else, and still no code.
+        allow_mmengine_types: Whether to read also the types of a checkpoint that MMEngine wrote
+            without ``SafeCheckpointHook``: its ``HistoryBuffer`` and numpy's numbers and arrays.
+            Still no code is run.
 
     Example:
         >>> with no_code():
         ...     state = torch.load('weights.pth', weights_only=False)  # doctest: +SKIP
     """
     # The only thing that reaches calls of others, such as mmengine's of a URL and torch-fidelity's
-    # of Inception: both ask for weights_only=False.
+    # of Inception: both pass weights_only=False.
     before = {name: os.environ.pop(name, None) for name in (_FORCE, _FORCE_NOT)}
     os.environ[_FORCE] = '1'
     try:
-        with torch.serialization.safe_globals(_old_types() if old_checkpoint else []):
+        with torch.serialization.safe_globals(_mmengine_types() if allow_mmengine_types else []):
             yield
     finally:
         del os.environ[_FORCE]
@@ -68,19 +70,19 @@ def no_code(old_checkpoint: bool = False) -> Iterator[None]:
 
 
 @contextmanager
-def reading(path: str | Path, old_checkpoint: bool = False) -> Iterator[None]:
-    """:func:`no_code`, and a file that is damaged or holds code is refused in our words.
+def reading(path: str | Path, allow_mmengine_types: bool = False) -> Iterator[None]:
+    """:func:`no_code`, and a file that is damaged or holds code gets a clear error.
 
     Args:
-        path: What is read inside.
-        old_checkpoint: As for :func:`no_code`.
+        path: The file that is read inside.
+        allow_mmengine_types: As for :func:`no_code`.
 
     Raises:
         ValueError: If it is damaged or holds code.
     """
     require_undamaged(path)
     try:
-        with no_code(old_checkpoint):
+        with no_code(allow_mmengine_types):
             yield
     except Exception as error:  # a damaged file makes torch.load raise nearly anything
         if isinstance(error, (OSError, ImportError)) and not os.path.isfile(path):
@@ -88,53 +90,35 @@ def reading(path: str | Path, old_checkpoint: bool = False) -> Iterator[None]:
         raise _refused(path, error) from error
 
 
-def use_safe_loader(old_checkpoint: bool = False) -> None:
-    """Let MMEngine load checkpoints without running code from them, in this process from now on.
-
-    That is what a Runner resumes from, ``load_from``, and ``init_cfg`` of the kind 'Pretrained'.
-    ``SafeCheckpointHook`` calls it before a run, and so do the commands.
-
-    Args:
-        old_checkpoint: As for :func:`no_code`, in all loads until the next call.
-    """
-    for prefix, loader in dict(CheckpointLoader._schemes).items():
-        original: Any = getattr(loader, 'loader_that_runs_code', loader)
-        safe = _safe_loader(original, old_checkpoint)
-        CheckpointLoader.register_scheme(prefix, safe, force=True)
-
-
-def _safe_loader(loader: Callable, old_checkpoint: bool) -> Callable:
-    @functools.wraps(loader)  # MMEngine logs its name
-    def load(filename: str, map_location: Any = None) -> Any:
-        with reading(os.path.expanduser(filename), old_checkpoint):
-            return loader(filename, map_location)
-
-    load.loader_that_runs_code = loader  # type: ignore[attr-defined]
-    return load
-
-
-class _OldHistory(HistoryBuffer):
-    """MMEngine's ``HistoryBuffer`` as it lies in a pickle, without the functions in its state."""
+class _PickledHistory(HistoryBuffer):
+    """MMEngine's ``HistoryBuffer`` as it is in a pickle, without the functions in its state."""
 
     def __setstate__(self, state: dict) -> None:
         super().__setstate__({k: v for k, v in state.items() if k != 'statistics_methods'})
 
 
-def _old_types() -> list[Any]:
-    """What a checkpoint of MMEngine names, each under the name that it has there."""
-    numpy_core = getattr(np, '_core', None) or np.core  # the latter before numpy 2
+# The unpickler of torch compares names.
+_PickledHistory.__module__ = HistoryBuffer.__module__
+_PickledHistory.__name__ = HistoryBuffer.__name__
+_PickledHistory.__qualname__ = HistoryBuffer.__qualname__
+
+
+def _mmengine_types() -> list[Any]:
+    """The types in a checkpoint of MMEngine, each under the name that it has there."""
+    numpy_core = importlib.import_module('numpy._core' if np.__version__ >= '2' else 'numpy.core')
     types = [np.ndarray, np.dtype, *{type(np.dtype(code)) for code in '?bBhHiIlLqQefd'}]
     # One version of numpy reads what the other wrote.
     functions = [
-        _stand_in(getattr(numpy_core.multiarray, name), f'numpy.{core}.multiarray', name)
+        _stand_in(function, f'numpy.{core}.multiarray', name)
         for core in ('core', '_core')
-        for name in ('_reconstruct', 'scalar')
+        for name, function in (
+            ('_reconstruct', numpy_core.multiarray._reconstruct),
+            ('scalar', numpy_core.multiarray.scalar),
+        )
     ]
     # Only the names of the functions that are left out above are made with it.
     functions.append(_stand_in(lambda owner, name: None, 'builtins', 'getattr'))
-    for key in ('__module__', '__name__', '__qualname__'):
-        setattr(_OldHistory, key, getattr(HistoryBuffer, key))
-    return [_OldHistory, *types, *functions]
+    return [_PickledHistory, *types, *functions]
 
 
 def _stand_in(function: Callable, module: str, name: str) -> Callable:
@@ -149,7 +133,7 @@ def require_undamaged(path: str | Path) -> None:
     """Raise if bytes of a checkpoint changed since it was written; torch itself does not look.
 
     Args:
-        path: A checkpoint. A file of another kind, or none, passes: who reads it tells better.
+        path: A checkpoint. A file of another kind, or none, passes: reading it gives the error.
 
     Raises:
         ValueError: If its checksum is wrong, or a part of it is missing.
@@ -158,12 +142,12 @@ def require_undamaged(path: str | Path) -> None:
     if problem not in (None, _NO_ZIP):
         raise ValueError(
             f'checkpoint {str(path)!r} is damaged: {problem}. Take another; training goes on from '
-            'the newest whole one by mmgan-lite train CONFIG --resume.'
+            'the newest undamaged one by mmgan-lite train CONFIG --resume.'
         )
 
 
 def _refused(path: str | Path, error: Exception) -> ValueError:
-    """What to say of a file that ``torch.load`` did not take."""
+    """The error for a file that ``torch.load`` did not read."""
     text = str(error)
     unknown = re.search(r'GLOBAL (\S+)', text)
     if unknown is None:
@@ -174,11 +158,11 @@ def _refused(path: str | Path, error: Exception) -> ValueError:
             f'({type(error).__name__}: {reason}). Nothing of it was run. Take another.'
         )
     remedy = 'Nothing of it was run. Use only files whose origin you know.'
-    if any(name in unknown[1] for name in _OLD_NAMES):
+    if any(name in unknown[1] for name in _MMENGINE_NAMES):
         remedy = (
             'Nothing of it was run. If MMEngine wrote it without SafeCheckpointHook, pass '
-            '--old-checkpoint, or old_checkpoint=True: its log history is then read too, '
-            'and still no code run.'
+            '--allow-mmengine-types, or allow_mmengine_types=True: its log history is then read '
+            'too, and still no code run.'
         )
     return ValueError(
         f'checkpoint {str(path)!r} must hold tensors and plain values only, but it names '
@@ -186,24 +170,27 @@ def _refused(path: str | Path, error: Exception) -> ValueError:
     )
 
 
-def read_checkpoint(path: str | Path, old_checkpoint: bool = False) -> dict[str, Any]:
-    """What training wrote, on the CPU, read without running code from it.
+def read_checkpoint(
+    path: str | Path, allow_mmengine_types: bool = False, old_checkpoint: bool = False
+) -> dict[str, Any]:
+    """Read a checkpoint to the CPU, without running code from it.
 
     Args:
         path: A checkpoint.
-        old_checkpoint: Whether MMEngine wrote it without ``SafeCheckpointHook``; its log history
-            is then read too, and still no code run.
+        allow_mmengine_types: As for :func:`no_code`.
+        old_checkpoint: Former name of ``allow_mmengine_types``.
 
     Returns:
-        The whole checkpoint; ``state_dict`` are the weights.
+        The complete checkpoint; ``state_dict`` are the weights.
 
     Raises:
         ValueError: If the file is missing, damaged, holds code, or is no checkpoint.
     """
+    allow = either_name('allow_mmengine_types', allow_mmengine_types, old_checkpoint)
     path = Path(path)
     if not path.is_file():
         raise ValueError(f'checkpoint must be a file, but {str(path)!r} is none. Check the path.')
-    with reading(path, old_checkpoint):
+    with reading(path, allow):
         checkpoint = torch.load(path, map_location='cpu', weights_only=True)
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get('state_dict'), Mapping):
         raise ValueError(
@@ -213,46 +200,42 @@ def read_checkpoint(path: str | Path, old_checkpoint: bool = False) -> dict[str,
 
 
 def newest_checkpoint(folder: str | Path) -> Path | None:
-    """The newest whole checkpoint of a training; damaged ones are passed over, with a warning.
+    """The newest undamaged checkpoint of a training; warns of damaged ones.
 
     First comes the one that ``last_checkpoint`` names, then the others by the time at which they
-    were written. Checkpoints without optimisers, such as ``best_*.pth``, are none to go on from.
+    were written. A training is not resumed from checkpoints without optimizers, such as
+    ``best_*.pth``.
 
     Args:
         folder: The ``work_dir`` of the training.
 
     Returns:
-        Its path; None if there is no whole checkpoint.
+        Its path; None if there is no undamaged checkpoint.
     """
     damaged: list[str] = []
+    newest = None
     for path in _candidates(Path(folder)):
         problem = find_damage(path)
         if problem is None:
-            for other in damaged:
-                print_log(
-                    f'Checkpoint {other}. The newest whole one is {path}.',
-                    logger='current',
-                    level=logging.WARNING,
-                )
-            return path
+            newest = path
+            break
         damaged.append(f'{path} is damaged: {problem}')
+    found = 'No other is undamaged' if newest is None else f'The newest undamaged one is {newest}'
     for other in damaged:
-        print_log(
-            f'Checkpoint {other}. No other is whole.', logger='current', level=logging.WARNING
-        )
-    return None
+        print_log(f'Checkpoint {other}. {found}.', logger='current', level=logging.WARNING)
+    return newest
 
 
 def find_damage(path: str | Path) -> str | None:
     """What is wrong with the file of a checkpoint, by its checksum; reads all of it.
 
-    A file without our seal is held against the checksums that a zip file has of its parts.
+    A file without a seal is compared with the checksums that a zip file has of its parts.
 
     Args:
         path: A checkpoint.
 
     Returns:
-        What is wrong, in words; None if the file is as it was written.
+        A description of the damage; None if the file is as it was written.
     """
     path = Path(path)
     try:
@@ -272,10 +255,10 @@ def find_damage(path: str | Path) -> str | None:
 
 
 def write_checkpoint(checkpoint: Mapping[str, Any], path: str | Path) -> None:
-    """Write a checkpoint with a seal; afterwards it is there as a whole, or as it was before.
+    """Write a checkpoint with a seal, atomically.
 
     Args:
-        checkpoint: What ``torch.save`` can write.
+        checkpoint: Anything that ``torch.save`` can write.
         path: Where to; a file that is there is replaced.
 
     Raises:
@@ -300,8 +283,39 @@ def write_sealed(data: bytes, path: str | Path) -> None:
         file.write(end + seal.encode())
 
 
+_REMEDIES = {
+    (errno.ENOSPC, errno.EDQUOT, errno.EFBIG): 'Make room, or keep fewer by max_keep_ckpts',
+    (errno.EACCES, errno.EPERM, errno.EROFS): 'Make the folder writable again',
+    (errno.ENOENT, errno.ENOTDIR, errno.EEXIST): 'Put the folder back',
+}
+
+
+def not_written(caught: OSError, path: str, work_dir: str) -> OSError:
+    """An error of the file system that also names file, folder, newest checkpoint and remedy.
+
+    Args:
+        caught: The error; the new one has its number, and so its type.
+        path: The checkpoint.
+        work_dir: Of the training.
+    """
+    folder, name = os.path.split(path)
+    newest = newest_checkpoint(work_dir)
+    remedy = next(
+        (text for numbers, text in _REMEDIES.items() if caught.errno in numbers), 'Mend that'
+    )
+    found = 'there is none before it' if newest is None else f'the newest undamaged one is {newest}'
+    error = OSError(
+        caught.errno,
+        f'checkpoint {name!r} could not be written to {folder!r}: {caught.strerror or caught}. '
+        f'Training stops; {found}. '
+        f'{remedy}, or set out_dir of GANCheckpointHook to another disk; then go on by --resume',
+    )
+    error.__cause__ = caught
+    return error
+
+
 def _candidates(folder: Path) -> list[Path]:
-    """What may be the newest checkpoint, first the one that is named, then the latest written."""
+    """Candidates for the newest checkpoint: the one that is named, then the latest written."""
     named = []
     folders = [folder]
     with contextlib.suppress(OSError):
@@ -359,3 +373,12 @@ def _digest(path: Path, seal: re.Match[bytes]) -> str:
             left -= len(block)
     digest.update(seal[2])
     return digest.hexdigest()
+
+
+def __getattr__(name: str) -> Any:
+    """Names that were here before."""
+    if name != 'use_safe_loader':
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    place = 'mmgan_lite.engine.mmengine_compat'
+    warnings.warn(f'use_safe_loader is in {place} now.', FutureWarning, stacklevel=2)
+    return importlib.import_module(place).use_safe_loader

@@ -15,9 +15,11 @@ ALLOWED = {
     'evaluation.metrics': {'evaluation.torch_fidelity_adapter'},
     'engine.hooks': {
         'checkpoints',
-        'config_validation',
+        'engine.mmengine_compat',
         'engine.resume',
+        'visualization',
     },
+    'engine.resume': {'engine.mmengine_compat'},
     'engine.optimizers': set(),
     'visualization': {'version', 'utils'},
 }

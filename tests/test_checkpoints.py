@@ -1,4 +1,4 @@
-"""Files of trainings are written whole, read whole, or refused."""
+"""Checkpoints are written atomically, and read completely or refused."""
 
 import errno
 import hashlib
@@ -20,9 +20,9 @@ from mmgan_lite.checkpoints import (
     newest_checkpoint,
     no_code,
     read_checkpoint,
-    use_safe_loader,
     write_checkpoint,
 )
+from mmgan_lite.engine.mmengine_compat import use_safe_loader
 
 
 @pytest.fixture
@@ -194,10 +194,12 @@ def test_newest_passes_over_what_is_damaged(write, tmp_path, capture_log):
     newer.write_bytes(flipped)
     assert newest_checkpoint(tmp_path) == older
     assert f'{newest} is damaged: its end is missing' in capture_log()
-    assert f'{newer} is damaged: its checksum is wrong. The newest whole one is' in capture_log()
+    assert (
+        f'{newer} is damaged: its checksum is wrong. The newest undamaged one is' in capture_log()
+    )
     older.unlink()
     assert newest_checkpoint(tmp_path) is None
-    assert 'No other is whole' in capture_log()
+    assert 'No other is undamaged' in capture_log()
 
 
 @pytest.fixture
@@ -259,14 +261,14 @@ def test_whoever_calls_torch_load_runs_no_code(tmp_path, monkeypatch):
     assert (tmp_path / 'ran').exists()
 
 
-def test_an_old_checkpoint_needs_the_flag(old_checkpoint):
+def test_a_checkpoint_of_mmengine_needs_the_flag(old_checkpoint):
     message = (
         r'names mmengine.logging.history_buffer.HistoryBuffer, .*Nothing of it was run. '
-        r'If MMEngine wrote it without SafeCheckpointHook, pass --old-checkpoint'
+        r'If MMEngine wrote it without SafeCheckpointHook, pass --allow-mmengine-types'
     )
     with pytest.raises(ValueError, match=message):
         read_checkpoint(old_checkpoint)
-    checkpoint = read_checkpoint(old_checkpoint, old_checkpoint=True)
+    checkpoint = read_checkpoint(old_checkpoint, allow_mmengine_types=True)
     scalars = checkpoint['message_hub']['log_scalars']
     assert isinstance(scalars['train/loss'], HistoryBuffer)
     assert len(scalars['train/loss'].data[0]) == 4
@@ -283,23 +285,36 @@ def test_the_flag_allows_nothing_else(tmp_path):
         tmp_path / 'a.pth',
     )
     with pytest.raises(ValueError, match=r'names _?io.open, which could run code'):
-        read_checkpoint(tmp_path / 'a.pth', old_checkpoint=True)
+        read_checkpoint(tmp_path / 'a.pth', allow_mmengine_types=True)
     assert not (tmp_path / 'ran').exists()
 
 
-def test_a_runner_resumes_an_old_checkpoint_by_the_flag(old_checkpoint, tmp_path, mmengine_loader):
+def test_a_runner_resumes_a_checkpoint_of_mmengine_by_the_flag(
+    old_checkpoint, tmp_path, mmengine_loader
+):
     def resumed(name, **hook):
         hooks = dict(safe=dict(type='mmgan_lite.SafeCheckpointHook', **hook))
         settings = dict(default_hooks=hooks, load_from=str(old_checkpoint), resume=True)
         return toy_runner(tmp_path / name, name, max_epochs=3, **settings)
 
-    with pytest.raises(ValueError, match='pass --old-checkpoint, or old_checkpoint=True'):
+    with pytest.raises(
+        ValueError, match='pass --allow-mmengine-types, or allow_mmengine_types=True'
+    ):
         resumed('without').train()
-    runner = resumed('with', old_checkpoint=True)
+    runner = resumed('with', allow_mmengine_types=True)
     runner.train()
     assert runner.epoch == 3
     assert len(runner.message_hub.get_scalar('train/loss').data[0]) == 6
     read_checkpoint(tmp_path / 'with' / 'epoch_3.pth')  # written by the hook: plain
+
+
+def test_former_names(old_checkpoint):
+    with pytest.warns(FutureWarning, match='old_checkpoint is called allow_mmengine_types now'):
+        read_checkpoint(old_checkpoint, old_checkpoint=True)
+    with pytest.warns(FutureWarning, match='use_safe_loader is in mmgan_lite.engine.mmengine_c'):
+        assert checkpoints.use_safe_loader is use_safe_loader
+    with pytest.raises(AttributeError, match='has no attribute'):
+        _ = checkpoints.nothing
 
 
 @pytest.mark.parametrize('source', ['file', 'url'])

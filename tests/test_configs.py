@@ -47,11 +47,6 @@ def test_has_no_mistake(path):
 
 
 @pytest.mark.parametrize('path', PATHS, ids=name)
-def test_work_dir_is_named_after_the_config(path):
-    assert Config.fromfile(path).work_dir == f'work_dirs/{path.stem}'
-
-
-@pytest.mark.parametrize('path', PATHS, ids=name)
 def test_trains_and_is_rebuilt_from_its_dump(path, shrunk_config):
     cfg = shrunk_config(path)
     runner = Runner.from_cfg(cfg)

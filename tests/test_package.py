@@ -41,5 +41,7 @@ def test_metadata_names_the_promised_versions(repo):
     setup.read(repo / 'setup.cfg')
     assert setup['options']['python_requires'] == '>=3.10'
     required = setup['options']['install_requires'].split()
-    assert {'torch>=2.5', 'mmengine>=0.10.7', 'torchvision', 'numpy', 'matplotlib'} <= set(required)
+    assert {'torch>=2.5', 'mmengine>=0.10.7,<0.11', 'torchvision', 'numpy', 'matplotlib'} <= set(
+        required
+    )
     assert not any(name.startswith('mmcv') for name in required)

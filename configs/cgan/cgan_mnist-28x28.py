@@ -1,5 +1,4 @@
 _base_ = '../dcgan/dcgan_mnist-28x28.py'
-work_dir = 'work_dirs/{{ fileBasenameNoExtension }}'
 model = dict(generator=dict(num_classes=10), discriminator=dict(num_classes=10))
 # In addition: the accuracy of the requested classes.
 val_evaluator = dict(metrics=[*_base_.val_evaluator.metrics, dict(type='ConditionalAccuracy')])

@@ -4,7 +4,6 @@ _base_ = [
     '../_base_/schedules/adam_2e-4_15k.py',
     '../_base_/default_runtime.py',
 ]
-work_dir = 'work_dirs/{{ fileBasenameNoExtension }}'
 # The paper's networks. With base_channels=128 the generator's widest layer has 1024 channels.
 model = dict(
     generator=dict(image_shape=(3, 64, 64), base_channels=128),

@@ -5,4 +5,3 @@ _base_ = [
     '../_base_/schedules/adam_2e-4_15k.py',
     '../_base_/default_runtime.py',
 ]
-work_dir = 'work_dirs/{{ fileBasenameNoExtension }}'

@@ -5,5 +5,4 @@ _base_ = [
     '../_base_/schedules/adam_6e-4_8k.py',
     '../_base_/default_runtime.py',
 ]
-work_dir = 'work_dirs/{{ fileBasenameNoExtension }}'
 model = dict(ema=dict(type='ExponentialMovingAverage', momentum=5e-3))

@@ -5,4 +5,3 @@ _base_ = [
     '../_base_/schedules/adam_1e-4_34k.py',
     '../_base_/default_runtime.py',
 ]
-work_dir = 'work_dirs/{{ fileBasenameNoExtension }}'

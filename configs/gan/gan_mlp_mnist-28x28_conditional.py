@@ -6,7 +6,6 @@ _base_ = [
     '../_base_/schedules/adam_6e-4_8k.py',
     '../_base_/default_runtime.py',
 ]
-work_dir = 'work_dirs/{{ fileBasenameNoExtension }}'
 model = dict(
     generator=dict(num_classes=10),
     discriminator=dict(num_classes=10),

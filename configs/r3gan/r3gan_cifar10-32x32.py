@@ -3,7 +3,6 @@ _base_ = [
     '../_base_/evaluation/cifar10.py',
     '../_base_/default_runtime.py',
 ]
-work_dir = 'work_dirs/{{ fileBasenameNoExtension }}'
 # The paper's settings for CIFAR-10: 50 million images in batches of 512, in one process. The
 # schedules run over the first 20 million.
 model = dict(
@@ -28,10 +27,9 @@ model = dict(
 )
 train_dataloader = dict(batch_size=512)
 train_cfg = dict(by_epoch=False, max_iters=97656, val_interval=10000)
+_adam = dict(optimizer=dict(type='Adam', lr=2e-4, betas=(0.0, 0.9), fused=True))
 optim_wrapper = dict(
-    constructor='MultiOptimWrapperConstructor',
-    generator=dict(optimizer=dict(type='Adam', lr=2e-4, betas=(0.0, 0.9), fused=True)),
-    discriminator=dict(optimizer=dict(type='Adam', lr=2e-4, betas=(0.0, 0.9), fused=True)),
+    constructor='MultiOptimWrapperConstructor', generator=_adam, discriminator=_adam
 )
 custom_hooks = [
     dict(

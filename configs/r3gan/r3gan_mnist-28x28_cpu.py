@@ -5,7 +5,6 @@ _base_ = [
     '../_base_/schedules/adam_15e-4_2300.py',
     '../_base_/default_runtime.py',
 ]
-work_dir = 'work_dirs/{{ fileBasenameNoExtension }}'
 # Conditional, as in the paper's CIFAR-10 experiments.
 model = dict(
     generator=dict(num_classes=10),

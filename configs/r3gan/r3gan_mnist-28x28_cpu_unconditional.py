@@ -5,5 +5,4 @@ _base_ = [
     '../_base_/schedules/adam_15e-4_2300.py',
     '../_base_/default_runtime.py',
 ]
-work_dir = 'work_dirs/{{ fileBasenameNoExtension }}'
 model = dict(ema=dict(type='ExponentialMovingAverage', momentum=2e-3, warm_up=True))

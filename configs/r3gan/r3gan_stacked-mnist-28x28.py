@@ -3,7 +3,6 @@ _base_ = [
     '../_base_/evaluation/stacked_mnist.py',
     '../_base_/default_runtime.py',
 ]
-work_dir = 'work_dirs/{{ fileBasenameNoExtension }}'
 # For a GPU: 15 million images in batches of 256. The paper's loss and architecture, with a third of
 # the width for CIFAR-10. The other settings are not from the paper.
 model = dict(
@@ -19,13 +18,8 @@ model = dict(
 )
 train_dataloader = dict(batch_size=256)
 train_cfg = dict(by_epoch=False, max_iters=60_000, val_interval=6000)
+_adam = dict(dtype='bfloat16', optimizer=dict(type='Adam', lr=2e-4, betas=(0.0, 0.99), fused=True))
 optim_wrapper = dict(
-    constructor='MultiOptimWrapperConstructor',
-    generator=dict(
-        dtype='bfloat16', optimizer=dict(type='Adam', lr=2e-4, betas=(0.0, 0.99), fused=True)
-    ),
-    discriminator=dict(
-        dtype='bfloat16', optimizer=dict(type='Adam', lr=2e-4, betas=(0.0, 0.99), fused=True)
-    ),
+    constructor='MultiOptimWrapperConstructor', generator=_adam, discriminator=_adam
 )
 param_scheduler = []

@@ -5,7 +5,6 @@ _base_ = [
     '../_base_/schedules/adam_15e-4_2300.py',
     '../_base_/default_runtime.py',
 ]
-work_dir = 'work_dirs/{{ fileBasenameNoExtension }}'
 model = dict(
     generator=dict(image_shape=(3, 28, 28)),
     discriminator=dict(image_shape=(3, 28, 28)),

@@ -1,4 +1,3 @@
 _base_ = './sngan_cifar10-32x32.py'
-work_dir = 'work_dirs/{{ fileBasenameNoExtension }}'
 # Class-conditional batch norm in the generator, projection in the discriminator.
 model = dict(generator=dict(num_classes=10), discriminator=dict(num_classes=10))

@@ -2,7 +2,6 @@
 
 _base_ = '../../configs/gan/gan_mlp_digits-28x28_conditional.py'
 custom_imports = dict(imports=['discs_dataset'])
-work_dir = 'work_dirs/{{ fileBasenameNoExtension }}'
 train_dataloader = dict(dataset=dict(_delete_=True, type='DiscsDataset', image_size=28))
 # The evaluation of the base config uses the digits.
 val_cfg = val_dataloader = val_evaluator = None

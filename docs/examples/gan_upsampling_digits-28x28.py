@@ -2,7 +2,6 @@
 
 _base_ = '../../configs/gan/gan_mlp_digits-28x28.py'
 custom_imports = dict(imports=['upsampling_generator'])
-work_dir = 'work_dirs/{{ fileBasenameNoExtension }}'
 model = dict(
     generator=dict(
         _delete_=True,  # discard the generator of the base config

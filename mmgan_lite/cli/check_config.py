@@ -10,6 +10,7 @@ from mmengine.config import Config
 
 from mmgan_lite.cli.options import add_cfg_options, read_config
 from mmgan_lite.config_validation import check_config
+from mmgan_lite.utils.migration import former_hooks
 
 
 def parse_args() -> argparse.Namespace:
@@ -43,4 +44,6 @@ def main() -> None:
         print(f'{name}: {count}', flush=True)
         for problem in problems:
             print(f'  {problem}')
+        for note in () if isinstance(cfg, str) else former_hooks(cfg):
+            print(f'  note: {note}')
     sys.exit(int(any_wrong))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mmengine.config import Config, DictAction
 
 from mmgan_lite.catalog import config_path, set_data_root
+from mmgan_lite.utils.migration import former_hooks
 
 if TYPE_CHECKING:
     from mmgan_lite.inference import GANInferencer
@@ -91,6 +92,7 @@ def read_config(args: argparse.Namespace) -> Config:
     if getattr(args, 'data_root', None) is not None:
         set_data_root(cfg, args.data_root)
     cfg.merge_from_dict(args.cfg_options)
+    former_hooks(cfg)
     return cfg
 
 
@@ -112,25 +114,37 @@ def set_launcher(cfg: Config, args: argparse.Namespace) -> None:
     connect_processes(cfg)
 
 
-def add_old_checkpoint(parser: argparse.ArgumentParser) -> None:
-    """Add the flag that old checkpoints need."""
+class _FormerFlag(argparse.Action):
+    """``--old-checkpoint``, which prints its new name."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, *_: Any):
+        print('--old-checkpoint is called --allow-mmengine-types now.', file=sys.stderr)
+        namespace.allow_mmengine_types = True
+
+
+def add_allow_mmengine_types(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that checkpoints of MMEngine need."""
+    name = 'allow_mmengine_types'
     parser.add_argument(
-        '--old-checkpoint',
+        '--allow-mmengine-types',
         action='store_true',
         help='the checkpoint is one that MMEngine wrote without SafeCheckpointHook: read its log '
         'history too (still no code of it is run)',
+    )
+    parser.add_argument(
+        '--old-checkpoint', dest=name, action=_FormerFlag, nargs=0, help=argparse.SUPPRESS
     )
 
 
 def set_safe_loading(cfg: Config, args: argparse.Namespace) -> None:
     """Let the Runner load no code, whether or not the config has ``SafeCheckpointHook``."""
-    from mmgan_lite.checkpoints import use_safe_loader
+    from mmgan_lite.engine.mmengine_compat import use_safe_loader
 
-    use_safe_loader(args.old_checkpoint)
-    if args.old_checkpoint:
+    use_safe_loader(args.allow_mmengine_types)
+    if args.allow_mmengine_types:
         hooks = cfg.setdefault('default_hooks', {})
         hook = hooks.get('safe_checkpoint') or dict(type='mmgan_lite.SafeCheckpointHook')
-        hooks['safe_checkpoint'] = {**hook, 'old_checkpoint': True}
+        hooks['safe_checkpoint'] = {**hook, 'allow_mmengine_types': True}
 
 
 def add_weights(parser: argparse.ArgumentParser) -> None:
@@ -154,7 +168,7 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
         metavar='MODULE',
         help='modules that register parts which the model uses; a checkpoint never imports any',
     )
-    add_old_checkpoint(parser)
+    add_allow_mmengine_types(parser)
     parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU where there is one)')
 
 
@@ -178,7 +192,7 @@ def load_inferencer(args: argparse.Namespace) -> 'GANInferencer':
     if configs:
         config = load_config(argparse.Namespace(config=configs[0], cfg_options=args.cfg_options))
     try:
-        return GANInferencer(config, checkpoint, args.device, args.old_checkpoint)
+        return GANInferencer(config, checkpoint, args.device, args.allow_mmengine_types)
     except TypeError as error:  # a part of the config has no such argument
         raise ValueError(str(error)) from error
 

@@ -11,13 +11,14 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
+from mmengine.evaluator import Evaluator
 from mmengine.runner import Runner
 
 from mmgan_lite.cli.options import (
+    add_allow_mmengine_types,
     add_config,
     add_data_root,
     add_launcher,
-    add_old_checkpoint,
     check_file,
     load_config,
     make_folder,
@@ -25,6 +26,7 @@ from mmgan_lite.cli.options import (
     set_safe_loading,
     writing,
 )
+from mmgan_lite.evaluation import GANEvaluator
 from mmgan_lite.inference import get_model
 from mmgan_lite.utils.atomic_io import atomic_write
 
@@ -43,7 +45,7 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     parser.add_argument(
         '--out', type=Path, metavar='FILE.json', help='write the scores, with their protocol'
     )
-    add_old_checkpoint(parser)
+    add_allow_mmengine_types(parser)
     args = parser.parse_args()
     if args.num_samples is not None and args.num_samples < 1:
         parser.error(f'--num-samples must be >= 1, got {args.num_samples}')
@@ -51,10 +53,10 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
 
 
 def set_num_samples(cfg: Config, num_samples: int) -> None:
-    """Let the data loader ask for so many fakes, and the evaluator count them.
+    """Set the number of fakes in the data loader and in the evaluator.
 
     Raises:
-        ValueError: If the evaluator is not ours.
+        ValueError: If the evaluator is no ``GANEvaluator``.
     """
     evaluator = cfg.test_evaluator
     name = evaluator.get('type', '') if isinstance(evaluator, Mapping) else ''
@@ -67,17 +69,18 @@ def set_num_samples(cfg: Config, num_samples: int) -> None:
     cfg.test_dataloader.sampler = dict(type='mmgan_lite.RepeatingSampler', num_samples=num_samples)
 
 
-def summarize(metrics: Mapping[str, Any], evaluator: Any, args: argparse.Namespace) -> dict:
-    """What goes into the file: scores, protocol, and what was tested."""
-    report = getattr(evaluator, 'report', None)
-    summary = dict(scores={}, protocol=None) if report is None else report.to_dict()
+def summarize(metrics: Mapping[str, Any], evaluator: Evaluator, args: argparse.Namespace) -> dict:
+    """The content of the file: scores, protocol, config and checkpoint."""
+    summary: dict[str, Any] = dict(scores={}, protocol=None)
+    if isinstance(evaluator, GANEvaluator) and evaluator.report is not None:
+        summary = evaluator.report.to_dict()
     for name, value in metrics.items():
         summary['scores'].setdefault(name, dict(value=value))
     return dict(config=args.config, checkpoint=args.checkpoint, **summary)
 
 
 def main() -> None:
-    """Build the Runner from the config and test; scores are printed and lie in the work dir."""
+    """Build the Runner from the config and test; scores are printed and saved in the work dir."""
     parser, args = parse_args()
     if args.out is not None:
         check_file('--out', args.out)
@@ -89,7 +92,7 @@ def main() -> None:
         if args.num_samples is not None:
             set_num_samples(cfg, args.num_samples)
         # Of another model's checkpoint the Runner would load what fits, and say little of the rest.
-        get_model(cfg, args.checkpoint, old_checkpoint=args.old_checkpoint)
+        get_model(cfg, args.checkpoint, allow_mmengine_types=args.allow_mmengine_types)
     except ValueError as error:
         parser.error(str(error))
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or f'work_dirs/{Path(args.config).stem}'

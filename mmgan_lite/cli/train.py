@@ -10,10 +10,10 @@ from pathlib import Path
 from mmengine.registry import RUNNERS
 
 from mmgan_lite.cli.options import (
+    add_allow_mmengine_types,
     add_config,
     add_data_root,
     add_launcher,
-    add_old_checkpoint,
     load_config,
     make_folder,
     set_launcher,
@@ -44,7 +44,7 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='no metrics while training, such as for data that the config has no evaluation for',
     )
-    add_old_checkpoint(parser)
+    add_allow_mmengine_types(parser)
     return parser.parse_args()
 
 

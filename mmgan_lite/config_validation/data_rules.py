@@ -111,7 +111,7 @@ def check_evaluators(walk: ConfigWalk) -> None:
 def _build_evaluator(walk: ConfigWalk, path: str, cfg: dict) -> None:
     """Build it without its network, which may have to be downloaded, and its training data."""
     given = dict(cfg)
-    if 'extractor' in cfg:
+    if cfg.get('extractor') is not None:
         given['extractor'] = dict(type='ModuleExtractor', module=nn.Flatten(), name='none')
     if cfg.get('train_dataset') is not None:
         given['train_dataset'] = SimpleNamespace(metainfo={})
@@ -121,8 +121,6 @@ def _build_evaluator(walk: ConfigWalk, path: str, cfg: dict) -> None:
 
 def _check_metric(walk: ConfigWalk, path: str, cfg: Any) -> None:
     target = walk.part(path, cfg, 'METRICS')
-    if isinstance(target, type) and issubclass(target, GANMetric):
-        remedy = f"dict(type='GANEvaluator', metrics=[dict(type='{target.__name__}')], ...)"
-        walk.note(path, f'must be in the list of a GANEvaluator, got it alone. Set {remedy}.')
-    elif target is not None:
-        walk.build(path, cfg, 'METRICS')
+    metric = None if target is None else walk.build(path, cfg, 'METRICS')
+    if isinstance(metric, GANMetric):  # by itself it raises
+        walk.attempt(path, lambda: metric.compute_metrics([]))

@@ -1,7 +1,10 @@
-"""Metrics of generated images, and the networks that they see them through."""
+"""Metrics of generated images, their evaluator, and feature extractors."""
 
+from mmgan_lite.evaluation.cache import FeatureCache
+from mmgan_lite.evaluation.collector import Collected, FeatureCollector
 from mmgan_lite.evaluation.evaluator import GANEvaluator
 from mmgan_lite.evaluation.extractors import (
+    DigitNetwork,
     Extracted,
     FeatureExtractor,
     InceptionV3,
@@ -26,10 +29,14 @@ from mmgan_lite.evaluation.sampler import RepeatingSampler, SpreadSampler
 from mmgan_lite.evaluation.scoring import score
 
 __all__ = [
+    'Collected',
     'Comparison',
     'ConditionalAccuracy',
     'DensityCoverage',
+    'DigitNetwork',
     'Extracted',
+    'FeatureCache',
+    'FeatureCollector',
     'FeatureExtractor',
     'FrechetDistance',
     'GANEvaluator',

@@ -1,9 +1,9 @@
 """Features of real images, which do not change from one evaluation to the next.
 
-An image is known by a digest of its pixels. So it makes no difference in which order a data set
-comes, in how many processes, whether some of it is left out, or whether its files were changed:
-what is found was extracted from those pixels, by that extractor. A file is of its weights, and the
-first images are extracted anew, in case its code is another.
+The key of an image is a digest of its pixels. So neither the order of a data set matters, nor the
+number of processes, nor whether images were left out or changed. The name of a file has a
+fingerprint of the extractor's weights; its code may differ too, so the first images are extracted
+again for comparison.
 """
 
 import contextlib
@@ -12,7 +12,6 @@ import logging
 import os
 import re
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 
 import safetensors
@@ -21,6 +20,7 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor
 
+from mmgan_lite.evaluation.extraction import extract
 from mmgan_lite.evaluation.extractors import Extracted, FeatureExtractor
 
 _FORMAT = '1'
@@ -35,46 +35,43 @@ class FeatureCache:
     """The features of one data set through one extractor, in memory and in a file.
 
     Args:
-        folder: Where the file lies; it is made when something is saved.
-        data: Tells the data set, such as 'MNIST test 1x28x28'.
-        extractor: Name and fingerprint are in the name of the file and in it.
+        folder: Folder of the file; made when something is saved.
+        data: Name of the data set and shape, such as 'MNIST test 1x28x28'.
+        extractor: Its name and fingerprint are in the name of the file and in it.
     """
 
     def __init__(self, folder: Path, data: str, extractor: FeatureExtractor) -> None:
+        self._extractor = extractor
         name = f'{data} {extractor.name} {extractor.fingerprint[:12]}'
         self.path = folder / f'{re.sub("[^A-Za-z0-9._]+", "-", name)}.safetensors'
         self._identity = dict(
             format=_FORMAT, extractor=extractor.name, fingerprint=extractor.fingerprint
         )
-        # Of one image each.
+        # One entry an image.
         self._rows: dict[bytes, Extracted] = {}
         self._load()
         self._is_proven = not self._rows
 
-    def look_up(
-        self, images: Tensor, extract: Callable[[Tensor], Extracted]
-    ) -> tuple[Tensor, Extracted, bool]:
-        """Features of uint8 images; those of unknown ones are extracted.
+    def look_up(self, images: Tensor) -> tuple[Tensor, Extracted, bool]:
+        """Features of uint8 images; unknown ones are extracted.
 
         Returns:
-            Digests, uint8 ``(N, 16)``, what was extracted, on the CPU, and whether all was known.
+            Digests, uint8 ``(N, 16)``; features and logits, on the CPU; whether any was unknown.
         """
         digests = image_digests(images)
         keys = [row.tobytes() for row in digests.numpy()]
         if not self._is_proven:
-            self._prove(images, keys, extract)
+            self._prove(images, keys)
         unknown = [index for index, key in enumerate(keys) if key not in self._rows]
         if unknown:
-            found = extract(images[unknown])
+            found = extract(self._extractor, images[unknown])
             for row, index in enumerate(unknown):
                 logits = None if found.logits is None else found.logits[row]
                 self._rows[keys[index]] = Extracted(found.features[row], logits)
-        return digests, _stack([self._rows[key] for key in keys]), not unknown
+        return digests, _stack([self._rows[key] for key in keys]), bool(unknown)
 
-    def _prove(
-        self, images: Tensor, keys: list[bytes], extract: Callable[[Tensor], Extracted]
-    ) -> None:
-        """Extract a few known images anew, and forget all that was loaded if they differ.
+    def _prove(self, images: Tensor, keys: list[bytes]) -> None:
+        """Extract a few known images again, and drop all that was loaded if they differ.
 
         The fingerprint covers the weights; what ``forward`` does with them shows only here.
         """
@@ -83,14 +80,14 @@ class FeatureCache:
             return
         self._is_proven = True
         loaded = _stack([self._rows[keys[index]] for index in known])
-        if not _agree(loaded, extract(images[known])):
+        if not _agree(loaded, extract(self._extractor, images[known])):
             self._rows = {}
-            _warn(f"The cache '{self.path}' is not what the extractor gives now: it is made anew.")
+            _warn(f"The cache '{self.path}' is not what the extractor gives now: it is replaced.")
 
     def save(self, digests: Tensor, extracted: Extracted) -> None:
-        """Write the file anew, with these rows only; it is whole at any time.
+        """Replace the file by these rows, atomically.
 
-        A folder that cannot be written to is warned of, and no error.
+        A folder that cannot be written to gives a warning, and no error.
         """
         tensors = dict(digests=digests, features=extracted.features)
         if extracted.logits is not None:
@@ -117,13 +114,13 @@ class FeatureCache:
                 metadata = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (OSError, ValueError, safetensors.SafetensorError) as error:
-            _warn(f"The cache '{self.path}' is damaged ({error}), and is made anew.")
+            _warn(f"The cache '{self.path}' is damaged ({error}): it is replaced.")
             return
         sha256 = metadata.pop('sha256', None)
         if metadata != self._identity:
-            _warn(f"The cache '{self.path}' is of another extractor or format, and is made anew.")
+            _warn(f"The cache '{self.path}' is of another extractor or format: it is replaced.")
         elif sha256 != _content_hash(tensors):
-            _warn(f"The cache '{self.path}' is damaged (its sha256 differs), and is made anew.")
+            _warn(f"The cache '{self.path}' is damaged (its sha256 differs): it is replaced.")
         else:
             logits = tensors.get('logits', [None] * len(tensors['digests']))
             keys = (row.tobytes() for row in tensors['digests'].numpy())
@@ -149,14 +146,12 @@ def _stack(rows: list[Extracted]) -> Extracted:
 
 
 def _agree(first: Extracted, second: Extracted) -> bool:
-    """Whether two say the same of the same images, but for rounding."""
-    for ours, theirs in zip(first, second, strict=True):
-        if ours is None or theirs is None:
-            if ours is not theirs:
+    """Whether two are equal but for rounding; NaN never is."""
+    for left, right in zip(first, second, strict=True):
+        if left is None or right is None:
+            if left is not right:
                 return False
-        elif ours.shape != theirs.shape or not (
-            (ours - theirs).norm() <= _TOLERANCE * ours.norm()  # never with NaN
-        ):
+        elif left.shape != right.shape or not (left - right).norm() <= _TOLERANCE * left.norm():
             return False
     return True
 

@@ -1,8 +1,5 @@
 """From images to features."""
 
-from collections.abc import Sequence
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -14,18 +11,19 @@ _BATCH = 250
 
 @torch.no_grad()
 def extract(extractor: FeatureExtractor, images: Tensor) -> Extracted:
-    """Features of uint8 images, some at a time, in float32 whatever autocast is on.
+    """Features of uint8 images in float32, whatever autocast is on.
 
     Args:
-        extractor: On the device of the images.
+        extractor: Its device is the one that is used.
         images: uint8 ``(N, C, H, W)``, N >= 1.
 
     Returns:
-        What was found, on the CPU.
+        Features and logits, on the CPU.
 
     Raises:
-        ValueError: If a feature is not finite, or what was found is not two-dimensional.
+        ValueError: If a feature is not finite, or the extractor does not take such images.
     """
+    images = images.to(next(iter(extractor.state_dict().values()), images).device)
     with (
         torch.autocast(images.device.type, enabled=False),
         # TF32 would round the features of one image differently from those on a CPU.
@@ -43,26 +41,3 @@ def extract(extractor: FeatureExtractor, images: Tensor) -> Extracted:
                 f'{int((~tensor.isfinite()).sum())} that are not. Look at its weights.'
             )
     return Extracted(features, logits)
-
-
-def stack_images(images: Any, name: str) -> Tensor:
-    """One uint8 tensor ``(N, C, H, W)`` from a tensor or a sequence of images.
-
-    Raises:
-        ValueError: If an image is missing, they differ in shape, or are not uint8.
-    """
-    if isinstance(images, Sequence):
-        if any(image is None for image in images):
-            raise ValueError(
-                f'{name} must be in each data sample of the model, got one without. Evaluate a GAN.'
-            )
-        shapes = sorted({tuple(image.shape) for image in images})
-        if len(shapes) > 1:
-            raise ValueError(f'{name} must be of one shape, got {shapes}. Resize the images.')
-        images = torch.stack(list(images))
-    if images.dtype != torch.uint8 or images.ndim != 4:
-        raise ValueError(
-            f'{name} must be uint8 (N, C, H, W) of 0 to 255, got {images.dtype} '
-            f"{tuple(images.shape)}. Turn floats back by the model's data_preprocessor.to_uint8."
-        )
-    return images

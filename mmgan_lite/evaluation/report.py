@@ -1,5 +1,7 @@
-"""Numbers with what they mean."""
+"""Scores with the protocol that they were measured by."""
 
+import dataclasses
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,22 +12,24 @@ class Score:
     """One number.
 
     Args:
-        name: With the extractor's in brackets, such as 'FID[mnist-classifier]'; only Inception's
-            scores go without.
-        value: It.
-        floor: What real images score in the place of the fakes; None where it is not known.
-        settings: What else it depends on, by name.
+        name: With the extractor's in brackets, such as 'FID[mnist-classifier]'. Scores through
+            Inception and of the model itself have no brackets.
+        value: The number.
+        real_score: What real images score in the place of the fakes; None if unknown.
+        settings: Arguments of the metric that the score depends on, by name.
     """
 
     name: str
     value: float
-    floor: float | None = None
+    real_score: float | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    floor = property(operator.attrgetter('real_score'), doc='The old name of ``real_score``.')
 
 
 @dataclass(frozen=True)
 class Report:
-    """The scores of an evaluation, and its protocol.
+    """The scores of an evaluation, and its protocol; all of that is None without an extractor.
 
     Args:
         scores: In the order of the metrics.
@@ -33,63 +37,52 @@ class Report:
         extractor_sha256: Of its weights, 64 hexadecimal digits.
         num_features: F, its width.
         num_fakes: N.
-        weights: Which of the generator's weights drew them: 'EMA', 'last' or None.
+        weights: Which of the generator's weights drew the fakes: 'EMA', 'last' or None if unknown.
         real_data: Name and split of the real images.
         num_reals: How many there are.
-        floor: In words, which images stood in the place of the fakes.
+        baseline: In words, which real images stood in the place of the fakes for the real scores.
     """
 
     scores: Sequence[Score]
-    extractor: str
-    extractor_sha256: str
-    num_features: int
-    num_fakes: int
-    weights: str | None
-    real_data: str
-    num_reals: int
-    floor: str
+    extractor: str | None = None
+    extractor_sha256: str | None = None
+    num_features: int | None = None
+    num_fakes: int | None = None
+    weights: str | None = None
+    real_data: str | None = None
+    num_reals: int | None = None
+    baseline: str | None = None
+
+    floor = property(operator.attrgetter('baseline'), doc='The old name of ``baseline``.')
 
     def protocol(self) -> str:
         """All but the scores, in one line."""
-        weights = 'weights not told' if self.weights is None else f'{self.weights} weights'
+        if self.extractor_sha256 is None:
+            return 'scores of the model, without an extractor'
+        weights = 'unknown weights' if self.weights is None else f'{self.weights} weights'
         return (
             f'{self.num_fakes:,} fakes ({weights}) against {self.num_reals:,} images of '
             f'{self.real_data}, seen through {self.extractor} '
             f'({self.num_features} features, sha256 {self.extractor_sha256[:12]}); '
-            f'floor: {self.floor}'
+            f'real-data baseline: {self.baseline}'
         )
 
     def table(self) -> str:
         """The protocol, and a line for each score."""
-        rows = [('', 'score', 'floor', '')]
+        rows = [('', 'score', 'real_score', '')]
         for score in self.scores:
             settings = ', '.join(f'{name}={value}' for name, value in score.settings.items())
-            floor = '-' if score.floor is None else f'{score.floor:.4g}'
-            rows.append((score.name, f'{score.value:.4g}', floor, settings))
+            real_score = '-' if score.real_score is None else f'{score.real_score:.4g}'
+            rows.append((score.name, f'{score.value:.4g}', real_score, settings))
         first, second, third = (max(len(row[column]) for row in rows) for column in range(3))
         lines = [
-            f'{name:<{first}}  {value:>{second}}  {floor:>{third}}  {settings}'.rstrip()
-            for name, value, floor, settings in rows
+            f'{name:<{first}}  {value:>{second}}  {real_score:>{third}}  {settings}'.rstrip()
+            for name, value, real_score, settings in rows
         ]
         return '\n'.join([self.protocol(), *lines])
 
     def to_dict(self) -> dict[str, Any]:
-        """The same for a JSON file."""
-        return dict(
-            scores={
-                score.name: dict(
-                    value=score.value, floor=score.floor, settings=dict(score.settings)
-                )
-                for score in self.scores
-            },
-            protocol=dict(
-                extractor=self.extractor,
-                extractor_sha256=self.extractor_sha256,
-                num_features=self.num_features,
-                num_fakes=self.num_fakes,
-                weights=self.weights,
-                real_data=self.real_data,
-                num_reals=self.num_reals,
-                floor=self.floor,
-            ),
-        )
+        """The same for a JSON file: ``scores`` by their names, and ``protocol``."""
+        protocol = dataclasses.asdict(self)
+        scores = {score.pop('name'): score for score in protocol.pop('scores')}
+        return dict(scores=scores, protocol=protocol)

@@ -1,6 +1,6 @@
 """Another number of samples than the data set has images."""
 
-from collections.abc import Iterator, Sized
+from collections.abc import Callable, Iterator, Sized
 
 import torch
 from mmengine.dist import get_dist_info
@@ -10,8 +10,32 @@ from mmgan_lite.registry import DATA_SAMPLERS
 from mmgan_lite.utils.validation import check_positive
 
 
+class _FixedOrderSampler(Sampler):
+    """Positions that several processes take in turns, as many each.
+
+    Args:
+        num: How many to give at least, at least 1.
+        position: The data set's position of the n-th sample; n may be ``num`` or more.
+    """
+
+    def __init__(self, num: int, position: Callable[[int], int]) -> None:
+        self.rank, self.world_size = get_dist_info()
+        self.length = -(-num // self.world_size)
+        self.position = position
+
+    def __iter__(self) -> Iterator[int]:
+        turns = range(self.rank, self.length * self.world_size, self.world_size)
+        return map(self.position, turns)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def set_epoch(self, epoch: int) -> None:
+        """Nothing to shuffle; MMEngine's interface."""
+
+
 @DATA_SAMPLERS.register_module()
-class RepeatingSampler(Sampler):
+class RepeatingSampler(_FixedOrderSampler):
     """All images in order, and again from the first until there are enough.
 
     A loop of MMEngine draws a fake for each image of its data loader. So for N fakes the loader
@@ -20,8 +44,8 @@ class RepeatingSampler(Sampler):
 
     Args:
         dataset: The data of the loader.
-        num_samples: How many images to give; the whole data set if it has more.
-        seed: No part in it; MMEngine's interface.
+        num_samples: How many images to give; the complete data set if it has more.
+        seed: Not used; MMEngine's interface.
 
     Raises:
         ValueError: If ``num_samples`` is out of its range, or the data set is empty.
@@ -33,35 +57,24 @@ class RepeatingSampler(Sampler):
 
     def __init__(self, dataset: Sized, num_samples: int, seed: int | None = None) -> None:
         check_positive('num_samples', num_samples)
-        if len(dataset) == 0:
+        total = len(dataset)
+        if total == 0:
             raise ValueError('dataset must hold images, got 0. Pass one that has some.')
-        self.rank, self.world_size = get_dist_info()
-        self.num_images = len(dataset)
-        self.length = -(-max(num_samples, self.num_images) // self.world_size)
-
-    def __iter__(self) -> Iterator[int]:
-        positions = range(self.rank, self.length * self.world_size, self.world_size)
-        return (position % self.num_images for position in positions)
-
-    def __len__(self) -> int:
-        return self.length
-
-    def set_epoch(self, epoch: int) -> None:
-        """Nothing to shuffle; MMEngine's interface."""
+        super().__init__(max(num_samples, total), lambda turn: turn % total)
 
 
 @DATA_SAMPLERS.register_module()
-class SpreadSampler(Sampler):
+class SpreadSampler(_FixedOrderSampler):
     """Some of the images, evenly spread over the data set and in its order.
 
-    For a quick look while training. The first so many would be no fair part of a data set that is
+    For a quick look while training. The first images would not represent a data set that is
     sorted: MNIST's test images are cleaner in the first half. The evaluator needs the same
-    ``num_samples``, because MMEngine tells it how many images the whole data set has.
+    ``num_samples``, because MMEngine gives it the number of images of the complete data set.
 
     Args:
         dataset: The data of the loader.
         num_samples: How many images to give, at least 1 and at most all of them.
-        seed: No part in it; MMEngine's interface.
+        seed: Not used; MMEngine's interface.
 
     Raises:
         ValueError: If ``num_samples`` is out of its range.
@@ -79,21 +92,9 @@ class SpreadSampler(Sampler):
                 f"{num_samples}. Set sampler=dict(type='RepeatingSampler', "
                 f'num_samples={num_samples}).'
             )
-        self.rank, self.world_size = get_dist_info()
-        self.positions = spread(num_samples, len(dataset))
-        self.length = -(-num_samples // self.world_size)
-
-    def __iter__(self) -> Iterator[int]:
-        # The last image stands in for those that are lacking to as many for each process.
-        last = len(self.positions) - 1
-        turns = range(self.rank, self.length * self.world_size, self.world_size)
-        return (self.positions[min(turn, last)] for turn in turns)
-
-    def __len__(self) -> int:
-        return self.length
-
-    def set_epoch(self, epoch: int) -> None:
-        """Nothing to shuffle; MMEngine's interface."""
+        positions = spread(num_samples, len(dataset))
+        # The last image is repeated until each process has as many.
+        super().__init__(num_samples, lambda turn: positions[min(turn, num_samples - 1)])
 
 
 def spread(num: int, total: int) -> list[int]:

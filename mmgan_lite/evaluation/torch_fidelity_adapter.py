@@ -1,8 +1,8 @@
-"""The only file that knows torch-fidelity: its mathematics, and its Inception network.
+"""The only file that imports torch-fidelity: its formulas, and its Inception network.
 
-Obukhov et al. 2020, doi:10.5281/zenodo.4957738. What it computes in its command line is not used:
-features come from our extractors, and go into its functions as tensors. It is imported when it is
-asked for, because it imports torchvision.
+Obukhov et al. 2020, doi:10.5281/zenodo.4957738. Its command line is not used: features come from
+the extractors of mmgan_lite, and go into its functions as tensors. It is imported inside the
+functions, because it imports torchvision.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from mmgan_lite.checkpoints import reading
 
-# The beginning of the file's sha256, which its name ends in.
+# Beginning of the file's sha256, at the end of its name.
 INCEPTION_SHA256 = '6726825d'
 _BLOCK = 2000
 
@@ -30,19 +30,16 @@ def frechet_distance(fake: Tensor, real: Tensor) -> float:
         fake: Float ``(N, F)``, N >= 2.
         real: Float ``(M, F)``, M >= 2.
     """
-    from torch_fidelity.metric_fid import (
-        KEY_METRIC_FID,
-        fid_features_to_statistics,
-        fid_statistics_to_metric,
-    )
+    from torch_fidelity import metric_fid
 
     statistics = []
     for features in (fake, real):
-        fitted = fid_features_to_statistics(features.cpu().double())
+        fitted = metric_fid.fid_features_to_statistics(features.cpu().double())
         # numpy gives the covariance of a single feature without its two axes.
         width = features.shape[1]
         statistics.append({**fitted, 'sigma': fitted['sigma'].reshape(width, width)})
-    return fid_statistics_to_metric(*statistics, verbose=False)[KEY_METRIC_FID]
+    score = metric_fid.fid_statistics_to_metric(*statistics, verbose=False)
+    return score[metric_fid.KEY_METRIC_FID]
 
 
 def kernel_distance(
@@ -58,20 +55,16 @@ def kernel_distance(
         subsets: How many pairs of random subsets.
         subset_size: Of each subset, at most N and M.
     """
-    from torch_fidelity.metric_kid import (
-        KEY_METRIC_KID_MEAN,
-        KEY_METRIC_KID_STD,
-        kid_features_to_metric,
-    )
+    from torch_fidelity import metric_kid
 
-    score = kid_features_to_metric(
+    score = metric_kid.kid_features_to_metric(
         fake.double(),
         real.double(),
         kid_subsets=subsets,
         kid_subset_size=subset_size,
         verbose=False,
     )
-    return score[KEY_METRIC_KID_MEAN], score[KEY_METRIC_KID_STD]
+    return score[metric_kid.KEY_METRIC_KID_MEAN], score[metric_kid.KEY_METRIC_KID_STD]
 
 
 def inception_score(logits: Tensor, splits: int) -> tuple[float, float]:
@@ -83,44 +76,36 @@ def inception_score(logits: Tensor, splits: int) -> tuple[float, float]:
         logits: Float ``(N, K)``.
         splits: Into how many equal parts, at most N.
     """
-    from torch_fidelity.metric_isc import (
-        KEY_METRIC_ISC_MEAN,
-        KEY_METRIC_ISC_STD,
-        isc_features_to_metric,
-    )
+    from torch_fidelity import metric_isc
 
-    score = isc_features_to_metric(logits.cpu(), splits=splits)
-    return score[KEY_METRIC_ISC_MEAN], score[KEY_METRIC_ISC_STD]
+    score = metric_isc.isc_features_to_metric(logits.cpu(), splits=splits)
+    return score[metric_isc.KEY_METRIC_ISC_MEAN], score[metric_isc.KEY_METRIC_ISC_STD]
 
 
-def precision_recall(fake: Tensor, real: Tensor, neighbours: int) -> tuple[float, float]:
+def precision_recall(fake: Tensor, real: Tensor, neighbors: int) -> tuple[float, float]:
     """Shares of the fakes within the reals' manifold, and of the reals within the fakes'.
 
-    A manifold is the union of the balls that reach from each sample to its k-th neighbour.
+    A manifold is the union of the balls that reach from each sample to its k-th neighbor.
     Kynkäänniemi et al. 2019, arXiv:1904.06991.
 
     Args:
-        fake: Float ``(N, F)``, N > ``neighbours``.
-        real: Float ``(M, F)``, M > ``neighbours``.
-        neighbours: k.
+        fake: Float ``(N, F)``, N > ``neighbors``.
+        real: Float ``(M, F)``, M > ``neighbors``.
+        neighbors: k.
     """
-    from torch_fidelity.metric_prc import (
-        KEY_METRIC_PRECISION,
-        KEY_METRIC_RECALL,
-        prc_features_to_metric,
-    )
+    from torch_fidelity import metric_prc
 
     # It takes distances as differences of squares, which keep more digits about the mean.
     mean = real.double().mean(0)
-    score = prc_features_to_metric(
+    score = metric_prc.prc_features_to_metric(
         (fake.double() - mean).float(),
         (real.double() - mean).float(),
-        prc_neighborhood=neighbours,
+        prc_neighborhood=neighbors,
         prc_batch_size=_BLOCK,
         save_cpu_ram=True,
         verbose=False,
     )
-    return score[KEY_METRIC_PRECISION], score[KEY_METRIC_RECALL]
+    return score[metric_prc.KEY_METRIC_PRECISION], score[metric_prc.KEY_METRIC_RECALL]
 
 
 def obtain_inception() -> Path:
@@ -181,8 +166,8 @@ def build_inception(path: Path) -> nn.Module:
     """
     from torch_fidelity import FeatureExtractorInceptionV3
 
-    # torch-fidelity unpickles the file without restraint, and eight digits of a checksum are soon
-    # found for another.
+    # torch-fidelity unpickles the file without restrictions, and a file with the same eight digits
+    # of the checksum is soon found.
     with reading(path):
         return FeatureExtractorInceptionV3(
             'inception-v3-compat',

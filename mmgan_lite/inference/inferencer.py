@@ -22,6 +22,7 @@ from mmgan_lite.inference.sampling import CHUNK, check_labels, draw_inputs, rend
 from mmgan_lite.inference.saved_config import check_parts, parse_config
 from mmgan_lite.models import GAN
 from mmgan_lite.registry import INFERENCERS, MODELS, build_part
+from mmgan_lite.utils.migration import either_name
 from mmgan_lite.utils.validation import check_positive
 from mmgan_lite.visualization.image_grid import make_picture
 
@@ -71,8 +72,9 @@ class GANInferencer(BaseInferencer):
             inside ``weights``.
         weights: A checkpoint that training wrote, or a ``.safetensors`` file of ``publish-model``.
         device: Such as 'cpu' or 'cuda'; None for a GPU where there is one, and the CPU elsewhere.
-        old_checkpoint: Whether ``weights`` may be what MMEngine wrote without
+        allow_mmengine_types: Whether MMEngine may have written ``weights`` without
             ``SafeCheckpointHook``; no code of it is run either way.
+        old_checkpoint: Former name of ``allow_mmengine_types``.
 
     Attributes:
         model: The GAN, in eval mode. That of a published file has no discriminator.
@@ -105,9 +107,12 @@ class GANInferencer(BaseInferencer):
         model: str | Path | Mapping | GAN | None = None,
         weights: str | Path | None = None,
         device: str | torch.device | None = None,
+        allow_mmengine_types: bool = False,
         old_checkpoint: bool = False,
     ) -> None:
-        self._old_checkpoint = old_checkpoint
+        self._allow_mmengine_types = either_name(
+            'allow_mmengine_types', allow_mmengine_types, old_checkpoint
+        )
         self.scope = MODELS.scope
         self.model: GAN
         self.cfg: Any = None  # a Config is no Mapping
@@ -395,7 +400,7 @@ class GANInferencer(BaseInferencer):
         self.model = model
 
     def _read(self, weights: str | Path) -> dict[str, Any]:
-        return read_checkpoint(weights, self._old_checkpoint)
+        return read_checkpoint(weights, self._allow_mmengine_types)
 
     def _render(
         self, latents: Tensor, labels: Sequence[int] | None, use_ema: bool, truncation: float

@@ -11,12 +11,14 @@ from mmgan_lite.catalog import config_path
 from mmgan_lite.checkpoints import read_checkpoint
 from mmgan_lite.models import GAN
 from mmgan_lite.registry import MODELS, build_part
+from mmgan_lite.utils.migration import either_name
 
 
 def get_model(
     config: str | Mapping,
     weights: str | Path | None = None,
     device: str = 'cpu',
+    allow_mmengine_types: bool = False,
     old_checkpoint: bool = False,
 ) -> GAN:
     """Build the model of a config, and load its weights if given; no dataset is needed.
@@ -27,8 +29,9 @@ def get_model(
         weights: A checkpoint that training wrote, read without running code from it; None leaves
             the model as it is initialised.
         device: Where the model goes, such as 'cpu' or 'cuda'.
-        old_checkpoint: Whether MMEngine wrote ``weights`` without ``SafeCheckpointHook``; its log
-            history is then read too, and still no code run.
+        allow_mmengine_types: Whether MMEngine may have written ``weights`` without
+            ``SafeCheckpointHook``; its log history is then read too, and still no code run.
+        old_checkpoint: Former name of ``allow_mmengine_types``.
 
     Returns:
         The model, in eval mode.
@@ -41,12 +44,13 @@ def get_model(
         >>> get_model('gan_mlp_digits-28x28').sample(2).shape
         torch.Size([2, 1, 28, 28])
     """
+    allow = either_name('allow_mmengine_types', allow_mmengine_types, old_checkpoint)
     target = find_device(device)
     if isinstance(config, str):
         config = read_config(config)
     model = build_part(MODELS, config['model'], 'model')
     if weights is not None:
-        state = read_checkpoint(weights, old_checkpoint)['state_dict']
+        state = read_checkpoint(weights, allow)['state_dict']
         load_weights(model, state, weights)
     return model.to(target).eval()
 

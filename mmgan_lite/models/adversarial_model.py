@@ -8,10 +8,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import torch
-from mmengine.model import BaseModel, is_model_wrapper
+from mmengine.model import BaseAveragedModel, BaseModel, is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
@@ -19,7 +20,7 @@ from mmgan_lite.models.cuda_graph import GraphedStep
 from mmgan_lite.models.data_preprocessor import TrainingBatch
 from mmgan_lite.models.modes import frozen
 from mmgan_lite.registry import MODELS, build_part
-from mmgan_lite.utils.interfaces import BelongsToPlayer, ReportsSteps, unwrap_model
+from mmgan_lite.utils.interfaces import BelongsToPlayer, unwrap_model
 from mmgan_lite.utils.validation import check_positive
 
 
@@ -106,8 +107,11 @@ class AdversarialModel(BaseModel, ABC):
     def train(self, mode: bool = True) -> 'AdversarialModel':
         """Set training mode, or with ``mode=False`` eval mode, of all modules."""
         # MMEngine's loops call this in each iteration. Looking whether there is anything to do
-        # takes a tenth of the time that setting the mode of each module takes.
-        if any(module.training != mode for module in self.modules()):
+        # takes a tenth of the time that setting the mode of each module takes. An average of
+        # weights is never in training mode.
+        children = (c for c in self.children() if not isinstance(c, BaseAveragedModel))
+        modules = chain.from_iterable(child.modules() for child in children)
+        if self.training != mode or any(module.training != mode for module in modules):
             super().train(mode)
         return self
 
@@ -260,13 +264,12 @@ class AdversarialModel(BaseModel, ABC):
                     # Lazy: what is computed every k-th time counts k times.
                     total = total + regularizer.interval * penalty
             optim_wrapper.update_params(total)
-        reports = isinstance(optim_wrapper, ReportsSteps)
-        if not (reports and optim_wrapper.skipped):
+        # An optim wrapper of MMEngine skips no step, and logs the norm by itself.
+        if not getattr(optim_wrapper, 'skipped', False):
             self.after_update(name, batch, stepped=optim_wrapper.should_update())
         log = {key: value.detach() for key, value in (losses | scalars).items()}
-        # A wrapper of MMEngine logs the norm by itself.
-        if reports and optim_wrapper.grad_norm is not None:
-            log[f'grad_norm_{player.optim_wrapper}'] = optim_wrapper.grad_norm.detach()
+        if (grad_norm := getattr(optim_wrapper, 'grad_norm', None)) is not None:
+            log[f'grad_norm_{player.optim_wrapper}'] = grad_norm.detach()
         return log
 
     def _frozen_modules(self, name: str) -> Iterable[str]:

@@ -23,7 +23,7 @@ _MAX_RECORDINGS = 64
 
 
 class GraphedStep:
-    """Runs a training step on a GPU: the first times as it is, then from a recording.
+    """Runs a training step on a GPU: the first times directly, then from a recording.
 
     A recording repeats kernels on fixed addresses with fixed arguments. So batches are copied into
     place, the learning rate lies on the device and is refreshed before each replay, and when

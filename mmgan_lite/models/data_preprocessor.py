@@ -1,6 +1,6 @@
-"""The way of a batch from the data loader into the model, and of images back."""
+"""From a batch of the data loader to the tensors of a model, and from images back to bytes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +9,7 @@ from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
 from mmgan_lite.registry import MODELS
+from mmgan_lite.utils.image_batch import batch_labels, stack_images
 
 
 @dataclass(eq=False)
@@ -57,11 +58,11 @@ class ImageBatchPreprocessor(BaseDataPreprocessor):
     """uint8 images of 0 to 255 to float32 images of -1 to 1 on the model's device.
 
     The bytes cross to the device, a quarter of what floats would weigh, and become floats there in
-    one step for the whole batch. Takes what our datasets give (one tensor), and what those of
+    one step for the batch. Takes what the datasets of mmgan_lite give (one tensor), and those of
     other MM projects give: a list of images, and ``data_samples`` that carry ``gt_label``.
 
     On the way to a GPU a batch goes through pinned memory, so that the CPU need not wait for the
-    copy; one that the data loader pinned already (``pin_memory=True``) is taken as it is.
+    copy; one that the data loader pinned already (``pin_memory=True``) is not copied again.
 
     Example:
         >>> preprocessor = ImageBatchPreprocessor()
@@ -76,7 +77,7 @@ class ImageBatchPreprocessor(BaseDataPreprocessor):
         Args:
             data: ``inputs``, uint8 ``(N, C, H, W)`` or a list of N ``(C, H, W)``; where the data
                 has labels, ``labels`` (N ints) or ``data_samples`` (N objects with ``gt_label``).
-            training: No part in it; MMEngine's interface.
+            training: Not used; MMEngine's interface.
 
         Returns:
             ``inputs``, float32 ``(N, C, H, W)`` in [-1, 1], and ``labels``, int64 ``(N,)``, if any.
@@ -85,10 +86,18 @@ class ImageBatchPreprocessor(BaseDataPreprocessor):
             ValueError: If there are no images, they differ in shape or are not uint8, or labels are
                 not ints.
         """
-        images = _stack_images(data)
+        images = data.get('inputs') if isinstance(data, Mapping) else None
+        if images is None:
+            found = sorted(data) if isinstance(data, Mapping) else type(data).__name__
+            raise ValueError(
+                f"A batch must hold its images under 'inputs', got {found}. "
+                "End the dataset's pipeline with dict(type='PackImage')."
+            )
+        remedy = 'Leave normalizing to the data preprocessor.'
+        images = stack_images(images, 'inputs', remedy)
         # In place on the fresh float tensor: one allocation a batch.
         scaled = self._to_device(images).float().sub_(127.5).div_(127.5)
-        labels = _labels(data)
+        labels = batch_labels(data)
         if labels is None:
             return dict(inputs=scaled)
         return dict(inputs=scaled, labels=self._to_device(labels))
@@ -102,45 +111,3 @@ class ImageBatchPreprocessor(BaseDataPreprocessor):
     def to_uint8(images: Tensor) -> Tensor:
         """Float images in [-1, 1] back to uint8 of 0 to 255, rounded; what lies outside is cut."""
         return images.float().mul(127.5).add(127.5).round().clamp(0, 255).to(torch.uint8)
-
-
-def _stack_images(data: Mapping[str, Any]) -> Tensor:
-    images = data.get('inputs') if isinstance(data, Mapping) else None
-    if images is None:
-        found = sorted(data) if isinstance(data, Mapping) else type(data).__name__
-        raise ValueError(
-            f"A batch must hold its images under 'inputs', got {found}. "
-            "End the dataset's pipeline with dict(type='PackImage')."
-        )
-    if not isinstance(images, Tensor):
-        shapes = sorted({tuple(image.shape) for image in images})
-        if len(shapes) > 1:
-            raise ValueError(
-                f'inputs must be of one shape in a batch, got {shapes}. '
-                'Resize or crop them in the pipeline of the dataset.'
-            )
-        images = torch.stack(list(images))
-    if images.dtype != torch.uint8 or images.ndim != 4:
-        raise ValueError(
-            f'inputs must be uint8 (N, C, H, W) of 0 to 255, got {images.dtype} '
-            f'{tuple(images.shape)}. Leave normalizing to the data preprocessor.'
-        )
-    return images
-
-
-def _labels(data: Mapping[str, Any]) -> Tensor | None:
-    labels = data.get('labels')
-    samples = data.get('data_samples')
-    if labels is None and isinstance(samples, Sequence) and len(samples) > 0:
-        labels = [getattr(sample, 'gt_label', None) for sample in samples]
-        if any(label is None for label in labels):
-            return None
-    if labels is None:
-        return None
-    # gt_label is a tensor of shape (1,) in MMPretrain and a plain int elsewhere.
-    labels = torch.as_tensor(labels).reshape(-1)
-    if labels.is_floating_point():
-        raise ValueError(
-            f'labels must be ints, got {labels.dtype}. Number the classes 0, 1, 2, ...'
-        )
-    return labels.to(torch.int64)

@@ -1,4 +1,4 @@
-"""The GAN under several processes: one wrapper, and every network synchronized by itself."""
+"""The wrapper of models for several processes; each network is synchronized by itself."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -19,12 +19,12 @@ class GANDistributedDataParallel(MMSeparateDistributedDataParallel):
     """MMEngine's wrapper for models of several networks, on GPUs and on CPUs.
 
     Differs from MMEngine's: needs no GPU; ``no_sync`` works; the keys of a checkpoint are those of
-    a single process; and from one seed each process gets random numbers of its own: torch's
+    a single process; and each process gets its own random numbers from one seed: torch's
     (latents, on the CPU and the GPU), numpy's and Python's.
 
     Args:
         module: The model; each child that trains is wrapped by itself.
-        device_ids: The GPU of this process, as the Runner gives it; no part in it on a CPU.
+        device_ids: The GPU of this process, as the Runner gives it; not used on a CPU.
         broadcast_buffers: Whether batch norm's statistics are those of the first process.
         find_unused_parameters: Whether a step may leave parameters of its network without gradient.
 
@@ -80,8 +80,8 @@ def _rename(state: dict, old: str, new: str) -> None:
 
 def _seed_by_rank() -> None:
     # All processes start from one seed, and would draw the same latents and flip the same images:
-    # a batch over four would teach little more than one over one. The seed is mixed with the rank,
-    # not added to it, so that runs with neighboring seeds share no noise.
+    # the batches of four processes would be little better than one's. The seed is mixed with the
+    # rank, not added to it, so that runs with neighboring seeds share no noise.
     stream = np.random.SeedSequence((torch.initial_seed(), get_rank()))
     seed = int(stream.generate_state(1)[0])
     random.seed(seed)

@@ -104,7 +104,8 @@ class GAN(AdversarialModel):
         check_positive('generator_steps', generator_steps)
         super().__init__(
             players=dict(
-                discriminator=Player(('discriminator',), 'discriminator'),
+                # Its step takes fakes without gradient: nothing is left to freeze.
+                discriminator=Player(('discriminator',), 'discriminator', frozen=()),
                 generator=Player(
                     ('generator',), 'generator', steps=generator_steps, every=discriminator_steps
                 ),
@@ -123,7 +124,10 @@ class GAN(AdversarialModel):
         self.augmentation: Any = (
             None if augmentation is None else build_part(MODELS, augmentation, 'augmentation')
         )
+        self._adapts = isinstance(self.augmentation, ObservesLogits)
         self._check_parts(ema)
+        # Kept, because a wrapper for several processes hides the attributes of a network.
+        self.latent_dim, self.num_classes = self.generator.latent_dim, self.generator.num_classes
         self._one_pass = _check_one_pass(self.discriminator)
         self._classifies = _has_classifier(self.discriminator)
         self.generator_ema = (
@@ -149,19 +153,9 @@ class GAN(AdversarialModel):
         _check_classifier(self.discriminator, self.auxiliary_losses)
 
     @property
-    def latent_dim(self) -> int:
-        """Numbers in one latent."""
-        return unwrap_model(self.generator).latent_dim
-
-    @property
     def image_shape(self) -> tuple[int, ...]:
         """Channels, height and width of the images that the generator gives at present."""
         return tuple(unwrap_model(self.generator).image_shape)
-
-    @property
-    def num_classes(self) -> int | None:
-        """None for an unconditional model."""
-        return unwrap_model(self.generator).num_classes
 
     def init_weights(self) -> None:
         """Initialize the networks by ``init_cfg``; the average starts where the generator does."""
@@ -305,8 +299,9 @@ class GAN(AdversarialModel):
         """
         latents = self.sample_latents(len(batch.images))
         if player == 'discriminator':
-            with torch.no_grad():
-                fakes = unwrap_model(self.generator)(latents, batch.labels)
+            generator = unwrap_model(self.generator)
+            with torch.no_grad(), frozen_statistics(generator):
+                fakes = generator(latents, batch.labels)
             batch.outputs = self._judge_both(self.discriminator, batch, fakes, self._one_pass)
         else:
             fakes = self.generator(latents, batch.labels)
@@ -335,7 +330,7 @@ class GAN(AdversarialModel):
     def after_update(self, player: str, batch: TrainingBatch, stepped: bool) -> None:
         """The augmentation adapts to the discriminator; the average takes in the generator."""
         if player == 'discriminator':
-            if isinstance(self.augmentation, ObservesLogits):
+            if self._adapts:
                 self.augmentation.observe(batch.outputs['real_logits'].detach())
         elif self.generator_ema is not None and stepped:
             self.generator_ema.update_parameters(unwrap_model(self.generator))

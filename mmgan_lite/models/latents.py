@@ -1,4 +1,4 @@
-"""What a generator starts from: distributions of latents."""
+"""Distributions of latents, the inputs of a generator."""
 
 import math
 from collections.abc import Callable
@@ -90,7 +90,7 @@ class TruncatedNormalLatents(nn.Module):
         return latents.clamp_(-self.threshold, self.threshold)
 
     def extra_repr(self) -> str:
-        """What ``print(model)`` tells."""
+        """Arguments shown by ``print(model)``."""
         return f'threshold={self.threshold}'
 
 

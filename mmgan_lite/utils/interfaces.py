@@ -6,6 +6,8 @@ An object has an interface if it has all of its attributes: ``isinstance(model, 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from mmengine.model import is_model_wrapper
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
@@ -64,26 +66,13 @@ class HasPlayers(Protocol):
 
 @runtime_checkable
 class HasProbe(Protocol):
-    """Reports on a batch how the discriminator and the generator stand, leaving no trace."""
+    """Measures the discriminator and the generator on a batch without changing them."""
 
     def prepare_batch(self, data: Any) -> Any:
         """A batch of the data loader, preprocessed and checked."""
 
     def probe(self, real_images: 'Tensor', labels: 'Tensor | None' = None) -> 'dict[str, Tensor]':
         """Detached fakes, logits and norms of gradients."""
-
-
-@runtime_checkable
-class ReportsSteps(Protocol):
-    """An optim wrapper that reports on its last step: ``GANOptimWrapper``.
-
-    Attributes:
-        skipped: Whether the step was left out.
-        grad_norm: Before clipping, a tensor without dimensions; None if nothing was clipped.
-    """
-
-    skipped: bool
-    grad_norm: 'Tensor | None'
 
 
 @runtime_checkable
@@ -159,6 +148,4 @@ class HasImageShape(Protocol):
 
 def unwrap_model(model: Any) -> Any:
     """The model or network itself, without MMEngine's wrapper for several processes."""
-    from mmengine.model import is_model_wrapper
-
     return model.module if is_model_wrapper(model) else model

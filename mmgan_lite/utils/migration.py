@@ -4,6 +4,9 @@ Both had the GANs of the MM world before; a config that comes from there names p
 here under that name. A look-up of one is answered with ours.
 """
 
+import warnings
+from typing import Any
+
 _LOSS = (
     'NonSaturatingGANLoss() under loss of the GAN, for gan_type vanilla and wgan-logistic-ns; '
     'LeastSquaresGANLoss(), half as large, for lsgan; WassersteinGANLoss() for wgan; '
@@ -94,3 +97,54 @@ def check_name(name: str) -> None:
     """
     if name in OLD_NAMES:
         raise ValueError(f'{name!r} is a name of MMGeneration or MMagic. Write {OLD_NAMES[name]}.')
+
+
+def either_name(new: str, value: bool, old_value: bool, old: str = 'old_checkpoint') -> bool:
+    """The value of a flag that also has a former name; warns if that one was used.
+
+    Args:
+        new: Its name.
+        value: Under its name.
+        old_value: Under its former name.
+        old: Its former name.
+    """
+    if old_value:
+        warnings.warn(f'{old} is called {new} now.', FutureWarning, stacklevel=3)
+    return value or old_value
+
+
+# Hooks of the default runtime that are parts of others now: key, type, and where they are.
+_PARTS = {
+    'data_placement': ('DataPlacementHook', "setup_check=dict(type='SetupCheckHook')"),
+    'corrupt_images': ('CorruptImageHook', "setup_check=dict(type='SetupCheckHook')"),
+    'non_finite_guard': (
+        'NonFiniteGuardHook',
+        "health=dict(type='GANHealthHook', guard=dict(...)), with its arguments in guard",
+    ),
+    'provenance': ('ProvenanceHook', "checkpoint=dict(type='GANCheckpointHook')"),
+    'safe_checkpoint': (
+        'SafeCheckpointHook',
+        "checkpoint=dict(type='GANCheckpointHook', ...), which takes its arguments",
+    ),
+    'evaluation_log': ('EvaluationLogHook', "runtime_info=dict(type='DeferredLogHook')"),
+}
+
+
+def former_hooks(cfg: Any) -> list[str]:
+    """Find hooks of ``default_hooks`` that are parts of other ones now; they work all the same.
+
+    Adds the type where there are only arguments, which were once merged with that of a ``_base_``.
+
+    Args:
+        cfg: A config, changed in place.
+
+    Returns:
+        For each hook a sentence that says where it is now.
+    """
+    hooks = cfg.get('default_hooks')
+    notes = []
+    for key, (kind, place) in _PARTS.items():
+        if isinstance(hooks, dict) and isinstance(hooks.get(key), dict):
+            hooks[key].setdefault('type', f'mmgan_lite.{kind}')
+            notes.append(f'default_hooks.{key}: {kind} is in {place} now. It works here, too.')
+    return notes

@@ -1,4 +1,4 @@
-"""Checks of arguments that many parts share, so that all answer a mistake alike."""
+"""Checks of arguments that many parts share, so that all report a mistake alike."""
 
 import difflib
 import math

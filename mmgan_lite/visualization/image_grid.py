@@ -72,7 +72,12 @@ def save_png(picture: np.ndarray | Tensor, path: str | Path) -> None:
         image.save(temporary, format='PNG')
 
 
-def save_gif(frames: Sequence[np.ndarray], path: str | Path, frame_ms: int = 80) -> None:
+def save_gif(
+    frames: Sequence[np.ndarray],
+    path: str | Path,
+    frame_ms: int = 80,
+    last_frame_ms: int | None = None,
+) -> None:
     """Write an animation that plays for ever; the file is whole or not there.
 
     Args:
@@ -80,6 +85,7 @@ def save_gif(frames: Sequence[np.ndarray], path: str | Path, frame_ms: int = 80)
             coloured ones are reduced to 256 colours a frame.
         path: Where it goes; the folder is made.
         frame_ms: Milliseconds of a frame, at least 20: browsers slow faster ones down.
+        last_frame_ms: Milliseconds of the last frame; None for ``frame_ms``.
 
     Raises:
         ValueError: If there are no frames, or ``frame_ms`` < 20.
@@ -98,7 +104,7 @@ def save_gif(frames: Sequence[np.ndarray], path: str | Path, frame_ms: int = 80)
             format='GIF',
             save_all=True,
             append_images=images[1:],
-            duration=frame_ms,
+            duration=[*[frame_ms] * (len(frames) - 1), last_frame_ms or frame_ms],
             loop=0,  # for ever
         )
 

@@ -44,6 +44,17 @@ def test_overrides(call):
     assert 'model.generator.latent_dim: must be int, got 0.5.' in out
 
 
+def test_hooks_that_are_parts_of_others_now_are_accepted_with_a_note(call):
+    options = ['default_hooks.non_finite_guard.max_skips=3', 'default_hooks.health.guard=None']
+    code, out = call(check_config, 'gan_mlp_digits-28x28', '--cfg-options', *options)
+    assert code == 0
+    line, note = out.splitlines()
+    assert line.endswith(': ok')
+    assert note.startswith(
+        '  note: default_hooks.non_finite_guard: NonFiniteGuardHook is in health'
+    )
+
+
 def test_training_checks_first(call, tmp_path):
     options = ['model.generator.laten_dim=3', 'train_cfg.max_itres=2', 'batch_size=64']
     work_dir = tmp_path / 'work'

@@ -1,5 +1,6 @@
 """What the commands share."""
 
+import argparse
 import os
 import socket
 import subprocess
@@ -9,7 +10,14 @@ from pathlib import Path
 import pytest
 
 from mmgan_lite.cli.interpolate import main as interpolate
-from mmgan_lite.cli.options import check_file, check_folder, make_folder, parse_labels, writing
+from mmgan_lite.cli.options import (
+    add_allow_mmengine_types,
+    check_file,
+    check_folder,
+    make_folder,
+    parse_labels,
+    writing,
+)
 from mmgan_lite.cli.publish_model import main as publish_model
 from mmgan_lite.cli.sample import main as sample
 
@@ -99,6 +107,21 @@ def test_error_of_the_file_system_is_one_line(tmp_path):
         "error: --out must be where files can be written, got 'there' ([Errno 28] No space left on "
         "device: 'there/a.png'). Pass a folder that is yours and has space."
     )
+
+
+@pytest.mark.parametrize(
+    ('flags', 'allowed', 'message'),
+    [
+        ([], False, ''),
+        (['--allow-mmengine-types'], True, ''),
+        (['--old-checkpoint'], True, '--old-checkpoint is called --allow-mmengine-types now.\n'),
+    ],
+)
+def test_flag_for_checkpoints_of_mmengine(flags, allowed, message, capsys):
+    parser = argparse.ArgumentParser()
+    add_allow_mmengine_types(parser)
+    assert parser.parse_args(flags).allow_mmengine_types == allowed
+    assert capsys.readouterr().err == message
 
 
 def test_labels():

@@ -39,6 +39,44 @@ def test_metrics_of_a_checkpoint(tool, trained, monkeypatch, tmp_path):
     assert 'fakes: 7' in result.stdout
 
 
+MODEL_METRIC = """
+from mmengine.hooks import Hook
+from mmgan_lite.evaluation import GANMetric
+from mmgan_lite.registry import HOOKS, METRICS
+
+@METRICS.register_module()
+class NumParameters(GANMetric):
+    needs = ('model',)
+    def compute(self, comparison):
+        return dict(parameters=sum(p.numel() for p in comparison.model.generator.parameters()))
+
+@HOOKS.register_module()
+class BindModelHook(Hook):
+    def before_test(self, runner):
+        runner.test_loop.evaluator.bind_model(runner.model)
+"""
+
+
+def test_metric_of_the_model(tool, trained, monkeypatch, tmp_path):
+    (tmp_path / 'count_metric.py').write_text(MODEL_METRIC)
+    config, out = tmp_path / 'with_test.py', tmp_path / 'scores.json'
+    text = CONFIG.format(base=str(trained / 'gan_mlp_digits-28x28_conditional.py'))
+    evaluator = "type='GANEvaluator', metrics=[dict(type='NumParameters')]"
+    hooks = "custom_hooks = [dict(type='BindModelHook')]\n"
+    config.write_text(text.replace("type='Count'", evaluator) + hooks)
+    monkeypatch.setenv('PYTHONPATH', str(tmp_path), prepend=':')
+    checkpoint = trained / 'iter_2.pth'
+    tool('test', config, checkpoint, '--work-dir', tmp_path / 'work', '--out', out)
+    weights = torch.load(checkpoint)['state_dict']
+    parameters = [
+        tensor.numel()
+        for name, tensor in weights.items()
+        if name.startswith('generator.') and 'running' not in name and 'num_batches' not in name
+    ]
+    scores = json.loads(out.read_text())['scores']
+    assert scores == dict(parameters=dict(value=sum(parameters), real_score=None, settings={}))
+
+
 def test_config_without_a_test_loop(command):
     result = command('test', 'dcgan_folder-64x64', 'none.pth')
     assert 'the config has no test_dataloader, test_cfg, test_evaluator' in result.stderr
@@ -81,7 +119,7 @@ def test_scores_with_their_protocol_in_a_file(tool, trained, scores_config, tmp_
     assert summary['protocol']['extractor'] == 'mnist-classifier'
     assert set(summary['scores']) == {'FID[mnist-classifier]', 'accuracy[mnist-classifier]'}
     fid = summary['scores']['FID[mnist-classifier]']
-    assert fid['value'] > fid['floor'] > 0
+    assert fid['value'] > fid['real_score'] > 0
     assert '70 fakes' in result.stdout
     # The same seed draws the same fakes, and the cache gives the same features.
     again = tmp_path / 'again.json'
@@ -104,7 +142,7 @@ def test_shipped_config(tool, trained, tmp_path):
     assert summary['protocol']['num_fakes'] == 300
     assert summary['protocol']['num_reals'] == 1797
     assert summary['protocol']['real_data'] == 'Digits'
-    assert all(score['floor'] is not None for score in summary['scores'].values())
+    assert all(score['real_score'] is not None for score in summary['scores'].values())
 
 
 def test_checkpoint_of_another_model(tool, trained, scores_config, tmp_path):

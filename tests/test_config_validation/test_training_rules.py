@@ -79,7 +79,7 @@ ADAM = dict(type='Adam', lr=1e-3)
         ({f'{GENERATOR}.optimizer.betas': (0.0, 0.9, 0.99)},
          f'{GENERATOR}.optimizer.betas', 'must be tuple[float'),
         ({f'{GENERATOR}.optimizer.betas': (0.0, 1.5)},
-         'optim_wrapper', '1.5)}} is not valid: Invalid beta'),
+         'optim_wrapper', 'is not valid: Invalid beta'),
         ({f'{GENERATOR}.dtype': 'bf16'},
          'optim_wrapper', "dtype must be 'bfloat16', 'float16' or None"),
         ({f'{GENERATOR}.accumulative_counts': 0},

@@ -10,7 +10,6 @@ from torch import nn
 
 from mmgan_lite.evaluation import ModuleExtractor
 from mmgan_lite.evaluation.cache import FeatureCache, image_digests
-from mmgan_lite.evaluation.extraction import extract
 
 IMAGES = torch.randint(0, 256, (6, 1, 4, 4), dtype=torch.uint8)
 
@@ -34,13 +33,13 @@ class Store:
         self.extractor = extractor or ModuleExtractor(Classifier(), 'pixels')
         self.cache = FeatureCache(folder, data, self.extractor)
         self.extracted = 0
+        self.extractor.register_forward_hook(self._count)
+
+    def _count(self, extractor, args, output):
+        self.extracted += len(args[0])
 
     def look_up(self, images=IMAGES):
-        def run(unknown):
-            self.extracted += len(unknown)
-            return extract(self.extractor, unknown)
-
-        return self.cache.look_up(images, run)
+        return self.cache.look_up(images)
 
     def save(self, images=IMAGES):
         digests, found, _ = self.look_up(images)
@@ -49,12 +48,12 @@ class Store:
 
 def test_second_process_extracts_a_few_for_comparison(tmp_path):
     first = Store(tmp_path)
-    digests, expected, known = first.look_up()
-    assert (first.extracted, known) == (6, False)
+    digests, expected, is_new = first.look_up()
+    assert (first.extracted, is_new) == (6, True)
     first.cache.save(digests, expected)
     second = Store(tmp_path)
-    _, found, known = second.look_up()
-    assert (second.extracted, known) == (4, True)
+    _, found, is_new = second.look_up()
+    assert (second.extracted, is_new) == (4, False)
     assert torch.equal(found.features, expected.features)
     assert torch.equal(found.logits, expected.logits)
     assert [path.name for path in tmp_path.iterdir()] == [first.cache.path.name]
@@ -62,8 +61,8 @@ def test_second_process_extracts_a_few_for_comparison(tmp_path):
 
 def test_features_alone(tmp_path):
     Store(tmp_path, ModuleExtractor(nn.Flatten(), 'flat')).save()
-    _, found, known = Store(tmp_path, ModuleExtractor(nn.Flatten(), 'flat')).look_up()
-    assert known
+    _, found, is_new = Store(tmp_path, ModuleExtractor(nn.Flatten(), 'flat')).look_up()
+    assert not is_new
     assert found.logits is None
 
 
@@ -72,22 +71,22 @@ def test_pixels_decide_not_the_order(tmp_path):
     store = Store(tmp_path)
     changed = IMAGES.flip(0).clone()
     changed[2, 0, 0, 0] ^= 1
-    _, found, known = store.look_up(changed)
-    assert (store.extracted, known) == (4 + 1, False)
+    _, found, is_new = store.look_up(changed)
+    assert (store.extracted, is_new) == (4 + 1, True)
     torch.testing.assert_close(found.features, changed.flatten(1) / 127.5 - 1)
 
 
 def test_another_extractor_is_not_mixed_in(tmp_path, warnings):
-    ours = Store(tmp_path)
-    ours.save()
+    first = Store(tmp_path)
+    first.save()
     other = Store(tmp_path, ModuleExtractor(nn.Sequential(nn.Flatten()), 'pixels'))
-    assert other.cache.path != ours.cache.path
-    # Not even where somebody gives its file our name.
-    os.replace(ours.cache.path, other.cache.path)
+    assert other.cache.path != first.cache.path
+    # Not even where somebody renames its file.
+    os.replace(first.cache.path, other.cache.path)
     again = Store(tmp_path, other.extractor)
     again.look_up()
     assert again.extracted == 6
-    assert 'is of another extractor or format, and is made anew' in warnings[0]
+    assert 'is of another extractor or format: it is replaced' in warnings[0]
 
 
 class Tap(nn.Module):
@@ -105,8 +104,8 @@ class Tap(nn.Module):
 def test_another_forward_with_the_same_weights(tmp_path, warnings, other):
     Store(tmp_path, ModuleExtractor(Tap(1), 'tap')).save()
     store = Store(tmp_path, ModuleExtractor(other, 'tap'))
-    _, found, known = store.look_up()
-    assert not known
+    _, found, is_new = store.look_up()
+    assert is_new
     expected = other(IMAGES / 127.5 - 1)
     torch.testing.assert_close(found.features, expected)
     assert 'is not what the extractor gives now' in warnings[0]
@@ -114,12 +113,12 @@ def test_another_forward_with_the_same_weights(tmp_path, warnings, other):
 
 def test_rounding_makes_no_other_extractor(tmp_path, warnings):
     Store(tmp_path, ModuleExtractor(Tap(1), 'tap')).save()
-    assert Store(tmp_path, ModuleExtractor(Tap(1.0001), 'tap')).look_up()[2]
+    assert not Store(tmp_path, ModuleExtractor(Tap(1.0001), 'tap')).look_up()[2]
     assert warnings == []
 
 
 @pytest.mark.parametrize('damage', ['cut', 'flipped', 'empty', 'text'])
-def test_damaged_file_is_made_anew(tmp_path, warnings, damage):
+def test_damaged_file_is_replaced(tmp_path, warnings, damage):
     store = Store(tmp_path)
     store.save()
     path = store.cache.path
@@ -135,7 +134,7 @@ def test_damaged_file_is_made_anew(tmp_path, warnings, damage):
     again.save()
     assert again.extracted == 6
     warnings.clear()
-    assert Store(tmp_path).look_up()[2]
+    assert not Store(tmp_path).look_up()[2]
     assert warnings == []
 
 
@@ -144,7 +143,7 @@ def test_folder_that_cannot_be_written_to(tmp_path, warnings):
     store = Store(tmp_path / 'file' / 'below')
     store.save()
     assert 'Features could not be cached' in warnings[0]
-    assert store.look_up()[2]  # kept in memory
+    assert not store.look_up()[2]  # kept in memory
 
 
 def test_warning_reaches_the_log(tmp_path, capsys):

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from mmengine.evaluator import BaseMetric
+from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
@@ -26,7 +27,7 @@ from mmgan_lite.evaluation import (
     SpreadSampler,
     torch_fidelity_adapter,
 )
-from mmgan_lite.registry import EVALUATOR, METRICS
+from mmgan_lite.registry import EVALUATOR, HOOKS, METRICS, MODELS
 
 stream = torch.Generator().manual_seed(0)
 REALS = torch.randint(0, 256, (40, 1, 2, 2), dtype=torch.uint8, generator=stream)
@@ -46,6 +47,50 @@ class Pixels(nn.Module):
     def forward(self, images):
         self.seen += len(images)
         return images.flatten(1), images.flatten(1)
+
+
+@METRICS.register_module()
+class PathLength(GANMetric):
+    """Mean squared change of the images, for a unit of change of the latents."""
+
+    needs = ('model',)
+    score_names = ('path_length',)
+
+    def compute(self, comparison):
+        assert len(comparison.fake) == len(comparison.real) == 0
+        model = comparison.model
+        latents = model.sample_latents(16).chunk(2)
+        first, second = (model.sample(8, latents=part, use_ema=False) for part in latents)
+        change = (first - second).square().sum()
+        return {'path_length': float(change / (latents[0] - latents[1]).square().sum())}
+
+
+class ParametersAndImages(GANMetric):
+    needs = ('features', 'model')
+
+    def compute(self, comparison):
+        num = sum(parameter.numel() for parameter in comparison.model.parameters())
+        return {'parameters': num / len(comparison.fake)}
+
+
+@MODELS.register_module()
+class ScaledLatents(nn.Module):
+    """An image is its latent times 3: the path length is 9."""
+
+    latent_dim, image_shape, num_classes = 784, (1, 28, 28), None
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(3.0))
+
+    def forward(self, latents, labels=None):
+        return self.scale * latents.view(-1, *self.image_shape)
+
+
+@HOOKS.register_module()
+class BindModelHook(Hook):
+    def before_val(self, runner):
+        runner.val_loop.evaluator.bind_model(runner.model)
 
 
 @METRICS.register_module()
@@ -108,14 +153,14 @@ def test_protocol_is_complete(make_evaluator):
         weights='EMA',
         real_data='Noise test',
         num_reals=40,
-        floor='the real images in two halves of 20',
+        baseline='the real images in two halves of 20',
     )
     json.dumps(report)
     feed(evaluator, from_ema=False)
     assert evaluator.report.weights == 'last'
 
 
-def test_log_has_the_protocol_and_the_floor(make_evaluator, monkeypatch):
+def test_log_has_the_protocol_and_the_real_scores(make_evaluator, monkeypatch):
     lines = []
     monkeypatch.setattr(
         'mmgan_lite.evaluation.evaluator.print_log', lambda message, *args: lines.append(message)
@@ -125,21 +170,21 @@ def test_log_has_the_protocol_and_the_floor(make_evaluator, monkeypatch):
     assert evaluator.report.table() in lines
 
 
-def test_floor_is_real_against_real(make_evaluator):
+def test_real_score_is_of_training_images(make_evaluator):
     train = InMemoryImageDataset(TRAIN)
     evaluator = make_evaluator(train_dataset=train)
     feed(evaluator)
     chosen = torch.linspace(0, 89, 40).round().long()
     expected = torch_fidelity_adapter.frechet_distance(floats(TRAIN[chosen]), floats(REALS))
-    assert evaluator.report.scores[0].floor == pytest.approx(expected, rel=1e-4)
-    assert evaluator.report.floor == '40 images of unnamed training data'
+    assert evaluator.report.scores[0].real_score == pytest.approx(expected, rel=1e-4)
+    assert evaluator.report.baseline == '40 images of unnamed training data'
 
 
-def test_floor_of_halves(make_evaluator):
+def test_real_score_of_halves(make_evaluator):
     evaluator = make_evaluator()
     # All real images alike, but for the order: so are the halves.
     feed(evaluator, reals=REALS[:1].expand(40, -1, -1, -1))
-    assert evaluator.report.scores[0].floor == pytest.approx(0, abs=1e-6)
+    assert evaluator.report.scores[0].real_score == pytest.approx(0, abs=1e-6)
 
 
 def test_fewer_fakes_than_real_images(make_evaluator):
@@ -177,7 +222,7 @@ def test_each_image_is_seen_once_and_of_real_ones_a_few_again(make_evaluator):
     assert evaluator.extractor.module.seen == 40 + 40 + 40 + 40
     again = make_evaluator(*metrics, train_dataset=train)  # another process, with the files
     scores = feed(again)
-    # And a few of each file, which it is held against.
+    # And a few of each file, for comparison.
     assert again.extractor.module.seen == 40 + 4 + 4
     assert scores == pytest.approx(feed(evaluator))
 
@@ -189,7 +234,7 @@ def test_all_training_images_where_a_metric_needs_them(make_evaluator):
 
 
 def test_loader_that_leaves_images_out(make_evaluator):
-    """The loop tells the size of the whole data set; the padding of the last turn is no image."""
+    """The loop gives the size of all data; the padding of the last turn is no image."""
     evaluator = make_evaluator(num_samples=15)
     positions = [*SpreadSampler(REALS, num_samples=15), 39]
     for start in range(0, 16, 8):
@@ -204,7 +249,7 @@ def test_loader_that_leaves_images_out(make_evaluator):
 
 def test_train_dataset_of_other_classes(make_evaluator):
     evaluator = make_evaluator(train_dataset=InMemoryImageDataset(TRAIN, metainfo=CLOTHES))
-    evaluator.dataset_meta = dict(split='test')  # tells no classes
+    evaluator.dataset_meta = dict(split='test')  # without classes
     evaluator.dataset_meta = CLOTHES
     with pytest.raises(ValueError, match=r'train_dataset must .* got shirt, bag, ... for 0, 1'):
         evaluator.dataset_meta = dict(classes=('0', '1'))
@@ -214,14 +259,14 @@ def test_conditional_model(make_evaluator):
     evaluator = make_evaluator(ConditionalAccuracy())
     labels = FAKES.flatten(1).int().argmax(1)
     assert feed(evaluator, labels=labels) == {'accuracy[pixels]': 1.0}
-    # The floor: how often the real images' brightest pixel is their label.
-    assert 0 <= evaluator.report.scores[0].floor < 1
+    # How often the real images' brightest pixel is their label.
+    assert 0 <= evaluator.report.scores[0].real_score < 1
 
 
 def test_memorization_of_copies(make_evaluator):
     evaluator = make_evaluator(Memorization(), train_dataset=InMemoryImageDataset(TRAIN))
     assert feed(evaluator, fakes=TRAIN[:40])['memorization[pixels]'] > 0.99
-    assert evaluator.report.scores[0].floor == 0.5
+    assert evaluator.report.scores[0].real_score == 0.5
 
 
 def test_names_are_known_beforehand(make_evaluator):
@@ -235,8 +280,8 @@ def test_names_are_known_beforehand(make_evaluator):
         ModeCoverage,
         PrecisionRecall,
     ]
-    ours = {k for k in GANMetric.__subclasses__() if k.__module__.startswith('mmgan_lite.')}
-    assert {*kinds} == ours
+    registered = METRICS.module_dict.values()
+    assert {*kinds} == {kind for kind in registered if kind.__module__.startswith('mmgan_lite.')}
     settings = {InceptionScore: dict(splits=2), KernelDistance: dict(subsets=2, subset_size=20)}
     metrics = [kind(**settings.get(kind, {})) for kind in kinds]
     evaluator = make_evaluator(*metrics, train_dataset=InMemoryImageDataset(TRAIN))
@@ -272,15 +317,55 @@ def test_one_fake(make_evaluator):
         feed(make_evaluator(num_samples=1))
 
 
-def test_half_too_small_for_a_floor(make_evaluator):
-    evaluator = make_evaluator(dict(type='PrecisionRecall', neighbours=30))
+def test_half_too_small_for_a_real_score(make_evaluator):
+    evaluator = make_evaluator(dict(type='PrecisionRecall', neighbors=30))
     feed(evaluator)
-    assert [score.floor for score in evaluator.report.scores] == [None, None]
+    assert [score.real_score for score in evaluator.report.scores] == [None, None]
+
+
+def test_metric_of_the_model_in_the_validation_loop(repo, shrunk_config, tmp_path):
+    cfg = shrunk_config(repo / 'configs/gan/gan_mlp_digits-28x28.py')
+    cfg.model.generator = dict(type='ScaledLatents')
+    cfg = with_evaluation(cfg, tmp_path)
+    cfg.val_evaluator = dict(type='GANEvaluator', metrics=[dict(type='PathLength')])
+    cfg.custom_hooks = [dict(type='BindModelHook')]
+    runner = Runner.from_cfg(cfg)
+    assert runner.val() == {'path_length': pytest.approx(9, rel=1e-5)}
+    report = runner.val_loop.evaluator.report
+    assert report.table().splitlines()[0] == 'scores of the model, without an extractor'
+    assert json.loads(json.dumps(report.to_dict()))['scores']['path_length']['real_score'] is None
+
+
+def test_metric_of_the_model_beside_one_of_images(make_evaluator, make_gan):
+    evaluator = make_evaluator(FrechetDistance(), ParametersAndImages())
+    assert evaluator.score_names is None
+    gan = make_gan()
+    evaluator.bind_model(gan)
+    scores = feed(evaluator)
+    assert scores['FID[pixels]'] == feed(make_evaluator())['FID[pixels]']
+    assert scores['parameters[pixels]'] == sum(p.numel() for p in gan.parameters()) / 40
+    assert evaluator.report.scores[1].real_score is None
+
+
+def test_metric_of_the_model_extracts_nothing(make_evaluator, make_gan):
+    evaluator = make_evaluator(PathLength())
+    assert evaluator.score_names == ['path_length']
+    evaluator.bind_model(make_gan())
+    evaluator.process([None], None)
+    assert evaluator.evaluate(1)['path_length'] > 0
+    assert evaluator.extractor.module.seen == 0
+
+
+def test_model_that_nobody_bound():
+    with pytest.raises(ValueError, match='PathLength needs the model, but bind_model of the GANEv'):
+        GANEvaluator([PathLength()]).process([{}], None)
 
 
 def test_mistakes_of_the_config(make_evaluator):
     with pytest.raises(ValueError, match='extractor must be a FeatureExtractor, got Flatten'):
         make_evaluator(extractor=nn.Flatten())
+    with pytest.raises(ValueError, match='FrechetDistance needs extractor, got None. Add extract'):
+        GANEvaluator([PathLength(), FrechetDistance()])
     with pytest.raises(ValueError, match='num_samples must be an int of at least 1, got 0'):
         make_evaluator(num_samples=0)
     with pytest.raises(ValueError, match='Memorization needs train_dataset, got None'):
@@ -358,7 +443,7 @@ def test_curve_during_training(repo, shrunk_config, tmp_path):
     (log,) = runner.work_dir and list((tmp_path / 'work').rglob('*.log'))
     text = log.read_text()
     assert 'FID[mnist-classifier]' in text
-    assert 'floor: the real images in two halves of 15' in text
+    assert 'real-data baseline: the real images in two halves of 15' in text
 
 
 def test_more_fakes_through_the_test_loop(repo, shrunk_config, tmp_path):
@@ -411,7 +496,7 @@ for name, num in (('same', None), ('more', 20), ('less', 5), ('spread', 7)):
     positions = list(range(len(reals)) if num is None else sampler(reals, num))
     if num is None:  # as DefaultSampler does: dealt out, and padded from the first again
         positions = [p % len(reals) for p in range(rank, len(reals) + 1, world)]
-    # Which fake it is, the place in the order tells.
+    # The place in the order decides which fake it is.
     for step, position in enumerate(positions):
         fake = fakes[(step * world + rank) % len(fakes)]
         evaluator.process([dict(fake_image=fake)], dict(inputs=reals[[position]]))

@@ -5,18 +5,18 @@ import torch
 from torch import nn
 
 from mmgan_lite.evaluation import ModuleExtractor, extraction
-from mmgan_lite.evaluation.extraction import extract, stack_images
+from mmgan_lite.evaluation.extraction import extract
 
 IMAGES = torch.randint(0, 256, (5, 1, 2, 2), dtype=torch.uint8)
 
 
 def test_batches_make_no_difference(monkeypatch):
     extractor = ModuleExtractor(nn.Flatten(), 'pixels')
-    whole = extract(extractor, IMAGES)
+    expected = extract(extractor, IMAGES)
     monkeypatch.setattr(extraction, '_BATCH', 2)
-    assert torch.equal(extract(extractor, IMAGES).features, whole.features)
-    torch.testing.assert_close(whole.features, IMAGES.flatten(1) / 127.5 - 1)
-    assert whole.logits is None
+    assert torch.equal(extract(extractor, IMAGES).features, expected.features)
+    torch.testing.assert_close(expected.features, IMAGES.flatten(1) / 127.5 - 1)
+    assert expected.logits is None
 
 
 def test_autocast_of_the_loop_is_left_outside():
@@ -35,17 +35,3 @@ def test_features_that_are_not_finite():
 
     with pytest.raises(ValueError, match='zero must give finite features, got 1 that are not'):
         extract(ModuleExtractor(Zero(), 'zero'), images)
-
-
-def test_stacked_from_a_list():
-    assert torch.equal(stack_images(list(IMAGES), 'inputs'), IMAGES)
-    assert stack_images(IMAGES, 'inputs') is IMAGES
-
-
-def test_images_that_are_none_or_differ_or_floats():
-    with pytest.raises(ValueError, match='fake_image must be in each data sample of the model'):
-        stack_images([IMAGES[0], None], 'fake_image')
-    with pytest.raises(ValueError, match=r'inputs must be of one shape, got \[\(1, 2, 2\), \(2,'):
-        stack_images([IMAGES[0], IMAGES[0, 0]], 'inputs')
-    with pytest.raises(ValueError, match='inputs must be uint8 .* got torch.float32'):
-        stack_images(IMAGES.float(), 'inputs')

@@ -16,25 +16,30 @@ REPORT = Report(
     weights='EMA',
     real_data='MNIST test',
     num_reals=9_999,
-    floor='10,000 images of MNIST train',
+    baseline='10,000 images of MNIST train',
 )
 
 
 def test_table():
     assert REPORT.table() == (
         '10,000 fakes (EMA weights) against 9,999 images of MNIST test, seen through net '
-        '(96 features, sha256 0123456789ab); floor: 10,000 images of MNIST train\n'
-        '           score  floor\n'
-        'FID[net]   12.35   0.25\n'
-        'KID[net]  -0.001      -  subsets=100, subset_size=1000'
+        '(96 features, sha256 0123456789ab); real-data baseline: 10,000 images of MNIST train\n'
+        '           score  real_score\n'
+        'FID[net]   12.35        0.25\n'
+        'KID[net]  -0.001           -  subsets=100, subset_size=1000'
     )
+
+
+def test_old_names():
+    assert REPORT.scores[0].floor == 0.25
+    assert REPORT.floor == '10,000 images of MNIST train'
 
 
 def test_json():
     summary = json.loads(json.dumps(REPORT.to_dict()))
     assert summary['scores']['KID[net]'] == {
         'value': -0.001,
-        'floor': None,
+        'real_score': None,
         'settings': {'subsets': 100, 'subset_size': 1000},
     }
     assert summary['protocol'] == {
@@ -45,5 +50,5 @@ def test_json():
         'weights': 'EMA',
         'real_data': 'MNIST test',
         'num_reals': 9_999,
-        'floor': '10,000 images of MNIST train',
+        'baseline': '10,000 images of MNIST train',
     }

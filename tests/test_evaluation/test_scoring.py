@@ -44,9 +44,9 @@ def test_extractor_without_classes():
 @pytest.mark.parametrize('num', [0, 1])
 def test_too_few(num):
     reals = DigitsDataset(indices=5).images
-    with pytest.raises(ValueError, match=f'fakes must be at least 2 images, got {num}'):
+    with pytest.raises(ValueError, match=f'needs at least 2 fake images, got {num}'):
         score(reals[:num], reals)
-    with pytest.raises(ValueError, match=f'reals must be at least 2 images, got {num}'):
+    with pytest.raises(ValueError, match=f'needs at least 2 real images, got {num}'):
         score(reals, reals[:num])
 
 

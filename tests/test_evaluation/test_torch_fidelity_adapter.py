@@ -1,4 +1,4 @@
-"""torch-fidelity's mathematics, held against closed forms, numpy, scipy and torchmetrics."""
+"""torch-fidelity's formulas, compared with closed forms, numpy, scipy and torchmetrics."""
 
 import hashlib
 

@@ -94,10 +94,10 @@ def call(monkeypatch, module, *arguments):
 
 @pytest.mark.parametrize('place', PLACES)
 @pytest.mark.parametrize('form', ['zip', 'legacy', 'pickle'])
-@pytest.mark.parametrize('old_checkpoint', [False, True])
-def test_reading(place, form, old_checkpoint, tmp_path, ran):
+@pytest.mark.parametrize('allow_mmengine_types', [False, True])
+def test_reading(place, form, allow_mmengine_types, tmp_path, ran):
     with pytest.raises(ValueError, match=f'{place}_{form}.pth.*could run code'):
-        read_checkpoint(write(tmp_path, ran, place, form), old_checkpoint)
+        read_checkpoint(write(tmp_path, ran, place, form), allow_mmengine_types)
 
 
 def test_a_model(config, tmp_path, ran):
@@ -110,7 +110,7 @@ def test_training(form, config, tmp_path, ran, monkeypatch):
     path = write(tmp_path, ran, 'optimizer', form)
     for arguments in (
         ('--resume', path),
-        ('--resume', path, '--old-checkpoint'),
+        ('--resume', path, '--allow-mmengine-types'),
         ('--cfg-options', f'load_from={path}'),
     ):
         with pytest.raises((ValueError, SystemExit), match='io.open, which could run code'):

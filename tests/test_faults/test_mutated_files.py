@@ -24,7 +24,7 @@ from PIL import Image
 from torch import nn
 
 import mmgan_lite
-from mmgan_lite.checkpoints import read_checkpoint, use_safe_loader
+from mmgan_lite.checkpoints import read_checkpoint
 from mmgan_lite.datasets import (
     ImageFolderDataset,
     InMemoryImageDataset,
@@ -34,9 +34,9 @@ from mmgan_lite.datasets import (
     mnist,
     pack_images,
 )
+from mmgan_lite.engine.mmengine_compat import use_safe_loader
 from mmgan_lite.evaluation import ModuleExtractor
 from mmgan_lite.evaluation.cache import FeatureCache
-from mmgan_lite.evaluation.extraction import extract
 from mmgan_lite.evaluation.extractors import MNISTClassifier, mnist_classifier
 from mmgan_lite.evaluation.extractors.mnist_classifier import WEIGHTS
 
@@ -151,7 +151,7 @@ def feature_cache(folder):
 
     def look_up():
         cache = FeatureCache(folder, 'some data', extractor)
-        return cache, *cache.look_up(images, lambda unknown: extract(extractor, unknown))[:2]
+        return cache, *cache.look_up(images)[:2]
 
     cache, digests, found = look_up()
     cache.save(digests, found)

@@ -6,7 +6,7 @@ from mmengine.registry import HOOKS, MODELS, OPTIM_WRAPPER_CONSTRUCTORS, Default
 import mmgan_lite
 from mmgan_lite import registry
 from mmgan_lite.registry import Registry
-from mmgan_lite.utils.migration import OLD_NAMES
+from mmgan_lite.utils.migration import OLD_NAMES, either_name, former_hooks
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,28 @@ def test_a_user_may_register_an_old_name():
 
 def test_other_unknown_names_are_left_to_mmengine():
     assert registry.MODELS.get('NoSuchModel') is None
+
+
+def test_former_default_hooks_get_their_type(repo):
+    cfg = mmgan_lite.get_config('gan_mlp_digits-28x28')
+    assert former_hooks(cfg) == []
+    cfg.merge_from_dict(
+        {
+            'default_hooks.non_finite_guard.max_skips': 3,
+            'default_hooks.provenance': dict(type='ProvenanceHook'),
+        }
+    )
+    guard, provenance = former_hooks(cfg)
+    assert cfg.default_hooks.non_finite_guard == dict(
+        type='mmgan_lite.NonFiniteGuardHook', max_skips=3
+    )
+    assert guard.startswith('default_hooks.non_finite_guard: NonFiniteGuardHook is in health=dict(')
+    assert provenance.startswith('default_hooks.provenance: ProvenanceHook is in checkpoint=dict(')
+    assert former_hooks({}) == former_hooks(dict(default_hooks=None)) == []
+
+
+def test_former_name_of_a_flag():
+    assert either_name('new', True, False)
+    assert not either_name('new', False, False)
+    with pytest.warns(FutureWarning, match='old is called new now'):
+        assert either_name('new', False, True, 'old')

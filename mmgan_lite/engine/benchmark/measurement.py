@@ -28,12 +28,12 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from mmgan_lite.checkpoints import use_safe_loader
 from mmgan_lite.engine.benchmark.reference_loop import (
     HandLoop,
     batches_of_tensor,
     unknown_to_hand_loop,
 )
+from mmgan_lite.engine.mmengine_compat import use_safe_loader
 from mmgan_lite.utils.validation import check_positive
 
 # What runs in turn with the Runner: an iteration of each, by name; and what is to be said about it.

@@ -9,6 +9,7 @@ import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
+from mmgan_lite.engine.mmengine_compat import accumulative_counts
 from mmgan_lite.models import GAN, ExponentialMovingAverage, ImageBatchPreprocessor
 
 Batch = tuple[Tensor, Tensor | None]
@@ -150,7 +151,7 @@ def unknown_to_hand_loop(
         if type(wrapper) is not OptimWrapper and not hasattr(wrapper, 'dtype'):
             return f'a {type(wrapper).__name__}'
         for argument, used in (
-            ('accumulative_counts', wrapper._accumulative_counts != 1),
+            ('accumulative_counts', accumulative_counts(wrapper) != 1),
             ('clip_grad', bool(wrapper.clip_grad_kwargs)),
             ('float16', getattr(wrapper, 'dtype', None) is torch.float16),
         ):

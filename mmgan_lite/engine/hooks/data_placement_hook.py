@@ -1,12 +1,12 @@
-"""Training data that fits goes onto the GPU once, instead of a batch at a time."""
+"""Training data that fits on the GPU is copied once, instead of a batch at a time."""
 
-from typing import Any
+import functools
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
-from torch import nn
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mmgan_lite.registry import FUNCTIONS, HOOKS
@@ -15,17 +15,27 @@ from mmgan_lite.registry import FUNCTIONS, HOOKS
 _MAX_SHARE = 0.25
 
 
+@runtime_checkable
+class _HoldsImages(Protocol):
+    """A data set with all images in one tensor."""
+
+    images: Tensor
+    pipeline: Any
+
+    def to(self, device: torch.device) -> object: ...
+
+
 @HOOKS.register_module()
 class DataPlacementHook(Hook):
     """Moves a data set in memory to the model's GPU before training, if it fits there.
 
-    Fits means at most a quarter of the memory that is free. Otherwise, and for data that workers
+    It fits if it takes at most a quarter of the free memory. Otherwise, and for data that workers
     or a pipeline prepare, that the data loader pins or that another function than
     ``image_collate`` collates, the batches are copied one by one through pinned memory. The log
-    says which. Without a GPU there is nothing to do.
+    says which. Without a GPU it does nothing. :class:`SetupCheckHook` includes it.
 
     Example:
-        >>> default_hooks = dict(data_placement=dict(type='DataPlacementHook'))
+        >>> custom_hooks = [dict(type='DataPlacementHook')]
     """
 
     # Before any hook that reads a batch.
@@ -33,7 +43,7 @@ class DataPlacementHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Move the training data, or say why not."""
-        device = _device(runner.model)
+        device = next(runner.model.parameters()).device
         if device.type != 'cuda':
             return
         loader = runner.train_dataloader
@@ -48,14 +58,9 @@ class DataPlacementHook(Hook):
             )
 
 
-def _device(model: nn.Module) -> torch.device:
-    bare: Any = model.module if is_model_wrapper(model) else model
-    return next(bare.parameters()).device
-
-
 def _why_not(loader: DataLoader, device: torch.device) -> str | None:
-    dataset: Any = loader.dataset
-    if not hasattr(dataset, 'images') or not hasattr(dataset, 'to'):
+    dataset = loader.dataset
+    if not isinstance(dataset, _HoldsImages):
         return f'{type(dataset).__name__} does not hold it as one tensor'
     if loader.num_workers > 0:
         return 'worker processes read it (num_workers > 0)'
@@ -64,7 +69,9 @@ def _why_not(loader: DataLoader, device: torch.device) -> str | None:
     if dataset.pipeline.transforms:
         return 'it goes through a pipeline'
     # Any other takes image after image and label after label, and waits for each.
-    collate_fn = getattr(loader.collate_fn, 'func', loader.collate_fn)
+    collate_fn = loader.collate_fn
+    if isinstance(collate_fn, functools.partial):
+        collate_fn = collate_fn.func
     if collate_fn is not FUNCTIONS.get('image_collate'):
         return 'the collate function is not image_collate'
     size, free = dataset.images.nbytes, torch.cuda.mem_get_info(device)[0]

@@ -6,28 +6,54 @@ from typing import Any
 import mmengine.hooks
 import numpy as np
 import torch
-from mmengine.logging import HistoryBuffer, MessageHub
+from mmengine.hooks import Hook
+from mmengine.logging import MessageHub
 from mmengine.runner import Runner
 from torch import Tensor
 
+from mmgan_lite.engine.hooks.evaluation_log_hook import EvaluationLogHook
+from mmgan_lite.engine.hooks.parts import active_parts
+from mmgan_lite.engine.mmengine_compat import LazyHistoryBuffer
 from mmgan_lite.registry import HOOKS
 
-# What ``IterTimerHook`` logs in each iteration, by itself into a history that is copied each time.
+# ``IterTimerHook`` logs these in each iteration, into a history that MMEngine copies each time.
 _TIMES = ('train/time', 'train/data_time')
 
 
 @HOOKS.register_module()
 class DeferredLogHook(mmengine.hooks.RuntimeInfoHook):
-    """MMEngine's ``RuntimeInfoHook``, which reads what the model logs only when it is printed.
+    """MMEngine's ``RuntimeInfoHook``, which reads the values of the model only when needed.
 
-    Takes its place in ``default_hooks`` under ``runtime_info``. MMEngine's asks the device for each
-    value in each iteration, and on a GPU each question waits for all work given to it before. This
-    one stores the tensors; the whole window is read at once by whoever needs it, such as the log
-    line every ``LoggerHook.interval`` iterations, or a checkpoint.
+    Takes its place in ``default_hooks`` under ``runtime_info``. MMEngine reads each value from the
+    device in each iteration, and on a GPU each read waits for all work queued before it. This hook
+    stores the tensors; they are read together for the log line every ``LoggerHook.interval``
+    iterations, or for a checkpoint.
+
+    It includes :class:`EvaluationLogHook`, which writes the scores of each evaluation to a file.
 
     Example:
         >>> default_hooks = dict(runtime_info=dict(type='DeferredLogHook'))
     """
+
+    def __init__(self) -> None:
+        self._parts: list[Hook] = [EvaluationLogHook()]
+
+    def before_run(self, runner: Runner) -> None:
+        """Store the config, the version and the experiment's name."""
+        super().before_run(runner)
+        self._parts = active_parts(self, self._parts, runner)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Store the scores, and write them with their protocol."""
+        super().after_val_epoch(runner, metrics)
+        for part in self._parts:
+            part.after_val_epoch(runner, metrics)
+
+    def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Store the scores, and write them with their protocol."""
+        super().after_test_epoch(runner, metrics)
+        for part in self._parts:
+            part.after_test_epoch(runner, metrics)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Store the number of the iteration and the learning rates."""
@@ -50,13 +76,13 @@ class DeferredLogHook(mmengine.hooks.RuntimeInfoHook):
                 _history(runner.message_hub, key)
 
 
-class DeferredHistory(HistoryBuffer):
-    """MMEngine's history of a scalar, read from the device only when it is asked for.
+class DeferredHistory(LazyHistoryBuffer):
+    """MMEngine's history of a scalar, read from the device only when it is needed.
 
     Reading a number from a GPU makes the CPU wait for all work before it. Here ``append`` keeps the
-    tensor, and all that have come together are read in one go when anybody looks: the log line, a
-    checkpoint, another hook. Values are also collected in a list, where MMEngine copies the whole
-    history for each new one.
+    tensor, and all kept tensors are read together when the history is read: by the log line, a
+    checkpoint, another hook. Values are also collected in a list, where MMEngine copies the
+    complete history for each new one.
 
     Args:
         log_history: Values to start from.
@@ -78,8 +104,6 @@ class DeferredHistory(HistoryBuffer):
         max_length: int = 1000,
     ) -> None:
         self._pending: list[Tensor | float] = []
-        self._log: np.ndarray
-        self._count: np.ndarray
         super().__init__(log_history, count_history, max_length)
 
     def append(self, value: Tensor | float) -> None:
@@ -125,7 +149,7 @@ class DeferredHistory(HistoryBuffer):
             return self._pending[-1]
         return super().current()
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Turn what is pending into numbers; this waits for the device, once."""
         pending, self._pending = self._pending[-self.max_length :], []
         if not pending:
@@ -135,30 +159,11 @@ class DeferredHistory(HistoryBuffer):
         numbers = iter(read)
         values = np.array([next(numbers) if isinstance(v, Tensor) else v for v in pending])
         keep = self.max_length
-        self._log = np.append(self._log, values)[-keep:]
-        self._count = np.append(self._count, np.ones(len(values)))[-keep:]
-
-    # The two arrays of the base class, which all its methods read.
-    @property
-    def _log_history(self) -> np.ndarray:
-        self._settle()
-        return self._log
-
-    @_log_history.setter
-    def _log_history(self, values: np.ndarray) -> None:
-        self._log = values
-
-    @property
-    def _count_history(self) -> np.ndarray:
-        self._settle()
-        return self._count
-
-    @_count_history.setter
-    def _count_history(self, values: np.ndarray) -> None:
-        self._count = values
+        self.values = np.append(self.values, values)[-keep:]
+        self.counts = np.append(self.counts, np.ones(len(values)))[-keep:]
 
     def __getstate__(self) -> dict[str, Any]:
-        self._settle()
+        self.settle()
         return super().__getstate__()
 
 

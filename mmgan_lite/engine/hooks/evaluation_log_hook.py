@@ -1,29 +1,39 @@
-"""The scores of every evaluation in a file, with what each of them means."""
+"""The scores of every evaluation in a file, each with its protocol."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from mmgan_lite.engine.mmengine_compat import loaded_checkpoint
 from mmgan_lite.registry import HOOKS
+
+
+@runtime_checkable
+class _HasReport(Protocol):
+    """An evaluator that explains its last scores, such as ``GANEvaluator``."""
+
+    report: Any
 
 
 @HOOKS.register_module()
 class EvaluationLogHook(Hook):
-    """Writes each evaluation's scores and protocol where ``mmgan-lite report`` finds them.
+    """Writes each evaluation's scores and protocol to a file that ``mmgan-lite report`` reads.
 
-    MMEngine's ``scalars.json`` has the bare numbers. This hook adds a line of JSON for each
+    :class:`DeferredLogHook` includes it.
+
+    MMEngine's ``scalars.json`` has only the numbers. This hook adds a line of JSON for each
     evaluation to ``<work_dir>/<timestamp>/evaluations.jsonl``: ``loop`` ('val' or 'test'),
     ``iteration`` (None in a test), ``checkpoint`` (None in a validation), ``scores`` and
-    ``protocol``. The last two are what ``Report.to_dict`` of a ``GANEvaluator`` gives. Of another
+    ``protocol``. The last two are those of ``Report.to_dict`` of a ``GANEvaluator``. Of another
     evaluator only the values are known, and ``protocol`` is None.
 
     Example:
-        >>> default_hooks = dict(evaluation_log=dict(type='EvaluationLogHook'))
+        >>> custom_hooks = [dict(type='EvaluationLogHook')]
     """
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
@@ -34,7 +44,7 @@ class EvaluationLogHook(Hook):
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Add a line for a test, which knows its checkpoint and not the iteration."""
         # Neither runner.iter nor runner.epoch: they would build the training loop and its data.
-        entry = dict(loop='test', iteration=None, checkpoint=runner._load_from)
+        entry = dict(loop='test', iteration=None, checkpoint=loaded_checkpoint(runner))
         self._add(runner, entry, runner.test_loop.evaluator, metrics or {})
 
     def _add(
@@ -42,7 +52,7 @@ class EvaluationLogHook(Hook):
     ) -> None:
         if not is_main_process():
             return
-        report = getattr(evaluator, 'report', None)
+        report = evaluator.report if isinstance(evaluator, _HasReport) else None
         summary = dict(scores={}, protocol=None) if report is None else report.to_dict()
         for name, value in metrics.items():
             summary['scores'].setdefault(name, dict(value=value))

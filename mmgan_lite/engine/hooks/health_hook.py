@@ -1,37 +1,51 @@
-"""A look at both networks now and then, and a warning when something goes wrong between them."""
+"""Figures of the health of a training, and a warning when something goes wrong."""
 
-import difflib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from mmengine.dist import broadcast, get_world_size, is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from mmgan_lite.engine.hooks.health_states import STATES, HealthWatch
-from mmgan_lite.engine.hooks.random_state import isolated_random_state
+from mmgan_lite.engine.hooks.parts import active_parts
+from mmgan_lite.engine.resume.rng_state import isolated_random_state
 from mmgan_lite.registry import HOOKS, MODELS, build_part
-from mmgan_lite.utils.validation import check_positive
+from mmgan_lite.utils.interfaces import HasPlayers, HasProbe, unwrap_model
+from mmgan_lite.utils.validation import check_positive, did_you_mean
 
 # With fewer images that have another of their class, diversity is that of all classes together.
 _MIN_MATED = 8
 
-# Looked at, but not logged: they tell nothing beside those that are.
+# Only for the states: beside the others they are not worth a log key.
 _UNLOGGED = ('max_logit', 'weight_norm_generator')
+
+
+@runtime_checkable
+class _HasThreshold(Protocol):
+    """An objective with a logit that divides real from fake, or None."""
+
+    decision_threshold: float | None
+
+
+@runtime_checkable
+class _HasLogits(Protocol):
+    """The output of a classifier."""
+
+    logits: Tensor | None
 
 
 @HOOKS.register_module()
 class GANHealthHook(Hook):
-    """Looks at both networks every ``interval`` iterations, and names what goes wrong.
+    """Measures both networks every ``interval`` iterations, and names what goes wrong.
 
     A probe passes some images of the batch through the networks as training does, and leaves no
     trace: no gradient, statistics, mode or random stream changes. Its figures go to the log under
-    ``health/``. What each is, and from which values on a state is named, is told in docs/health.md.
+    ``health/``. docs/health.md explains each, and from which values on a state is named.
 
     - ``real_accuracy``, ``fake_accuracy``: how many the discriminator is right about, where the
       objective has a logit that divides real from fake.
@@ -51,7 +65,12 @@ class GANHealthHook(Hook):
 
     The states are ``'mode_collapse'``, ``'discriminator_won'``, ``'discriminator_lost'``,
     ``'dead_generator'`` and ``'diverged'``. When one begins, a warning names it, with what to try;
-    when it is over, the log says so. Of several processes the first looks, at its own batch.
+    when it is over, the log says so. Of several processes the first measures, on its own batch.
+
+    A model without ``probe``, such as one of images to images, is not measured.
+
+    With ``guard`` it includes :class:`NonFiniteGuardHook`, which ends a training that is no longer
+    finite, skips steps or rolls back. The default runtime has ``guard=dict()``.
 
     Args:
         interval: Iterations from one probe to the next, at least 1.
@@ -60,13 +79,16 @@ class GANHealthHook(Hook):
             ``dict(type='MNISTClassifier')`` is; None for no ``class_entropy``.
         stop_on: States in which training stops: after the iteration, or, in training by epochs,
             after the epoch.
+        guard: Arguments of :class:`NonFiniteGuardHook`: ``dict()``, or such as
+            ``dict(max_skips=10, max_rollbacks=3)``; None for no guard.
 
     Raises:
         ValueError: If ``interval`` or ``num_samples`` is too small, or ``stop_on`` names no state.
-            Before training: if the model is no GAN, or the classifier takes no such images.
+            Before training: if the classifier takes no such images. And as
+            :class:`NonFiniteGuardHook`.
 
     Example:
-        >>> default_hooks = dict(health=dict(type='GANHealthHook', stop_on=('diverged',)))
+        >>> default_hooks = dict(health=dict(type='GANHealthHook', stop_on=('mode_collapse',)))
     """
 
     # Before the log line of the iteration, which then has the figures.
@@ -78,6 +100,7 @@ class GANHealthHook(Hook):
         num_samples: int = 32,
         classifier: Mapping | nn.Module | None = None,
         stop_on: Sequence[str] = (),
+        guard: Mapping | None = None,
     ) -> None:
         self.interval = check_positive('interval', interval)
         if isinstance(num_samples, bool) or not isinstance(num_samples, int) or num_samples < 2:
@@ -90,21 +113,44 @@ class GANHealthHook(Hook):
         self._classifier_cfg = classifier
         self._classifier: Any = None
         self._watch = HealthWatch()
+        self._measures = True
+        self._parts: list[Hook] = []
+        if guard is not None:
+            self._parts.append(build_part(HOOKS, {'type': 'NonFiniteGuardHook', **guard}, 'guard'))
+
+    def before_run(self, runner: Runner) -> None:
+        """Leave out the guard if the config has a hook for it."""
+        self._parts = active_parts(self, self._parts, runner)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Refuse to write numbers that are not finite.
+
+        Raises:
+            FloatingPointError: If a weight, or a number of an optimizer, is not.
+        """
+        for part in self._parts:
+            part.before_save_checkpoint(runner, checkpoint)
 
     def before_train(self, runner: Runner) -> None:
         """Check the model, and build the classifier."""
-        model = _bare(runner.model)
-        if not hasattr(model, 'probe'):
-            raise ValueError(
-                f'GANHealthHook needs a GAN, but the model is a {type(model).__name__}. '
-                'Remove the hook from the config.'
+        for part in self._parts:
+            part.before_train(runner)
+        model: Any = unwrap_model(runner.model)
+        self._measures = isinstance(model, HasProbe)
+        if not self._measures:
+            runner.logger.info(
+                f'GANHealthHook does not measure a {type(model).__name__}: it has no probe.'
             )
-        self._watch = HealthWatch(model.discriminator_steps)
+            return
+        # In how many iterations each player has had its turn.
+        turn = max(p.every for p in model.players.values()) if isinstance(model, HasPlayers) else 1
+        self._watch = HealthWatch(turn)
         if self._classifier_cfg is not None and is_main_process():
             classifier = build_part(MODELS, self._classifier_cfg, 'classifier')
             self._classifier = classifier.to(model.device)
             black = torch.zeros(1, *model.image_shape, dtype=torch.uint8, device=model.device)
-            if getattr(self._classifier(black), 'logits', None) is None:
+            output = self._classifier(black)
+            if not isinstance(output, _HasLogits) or output.logits is None:
                 raise ValueError(
                     'classifier must give logits of classes, but '
                     f"{type(classifier).__name__} gives none. Pass dict(type='MNISTClassifier'), "
@@ -118,27 +164,30 @@ class GANHealthHook(Hook):
         data_batch: Any = None,
         outputs: dict[str, Tensor | float] | None = None,
     ) -> None:
-        """Probe every ``interval`` iterations; the only time that the device is asked."""
-        if not self.every_n_train_iters(runner, self.interval):
+        """Guard, and probe every ``interval`` iterations."""
+        for part in self._parts:
+            part.after_train_iter(runner, batch_idx, data_batch, outputs)
+        if not self._measures or not self.every_n_train_iters(runner, self.interval):
             return
         stop = False
         if is_main_process():
             # Other latents in each probe, the same in a run that is repeated.
-            with isolated_random_state(runner.iter, _bare(runner.model).device):
-                measured = self._measure(_bare(runner.model), data_batch, outputs or {})
+            model: Any = unwrap_model(runner.model)
+            with isolated_random_state(runner.iter, model.device):
+                measured = self._measure(model, data_batch, outputs or {})
             figures, nonfinite = _read(*measured)
             self._report(runner, figures, nonfinite)
             stop = any(name in self.stop_on for name in self._watch.active)
         if self.stop_on and _first_process_says(stop):
             runner.logger.error(
-                f'Training stops at iteration {runner.iter + 1}, as stop_on of GANHealthHook asks.'
+                f'Training stops at iteration {runner.iter + 1}: stop_on of GANHealthHook.'
             )
             runner.train_loop.stop_training = True
 
     def _measure(
         self, model: Any, data_batch: Any, outputs: Mapping[str, Tensor | float]
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Figures, and what must be finite, by name: scalars that lie on the device."""
+        """Figures, and magnitudes that must be finite, by name: scalars on the device."""
         images, labels = model.prepare_batch(data_batch)
         images = images[: self.num_samples]
         labels = None if labels is None else labels[: self.num_samples]
@@ -181,25 +230,19 @@ class GANHealthHook(Hook):
                 )
 
 
-def _bare(module: Any) -> Any:
-    return module.module if is_model_wrapper(module) else module
-
-
 def _check_states(names: Sequence[str]) -> tuple[str, ...]:
     names = (names,) if isinstance(names, str) else tuple(names)
     for name in names:
         if name not in STATES:
-            near = difflib.get_close_matches(str(name), STATES, n=1)
-            remedy = f'Did you mean {near[0]!r}?' if near else 'Pass () to stop on none.'
             raise ValueError(
                 f'stop_on must name states of {", ".join(map(repr, STATES))}, got {name!r}. '
-                f'{remedy}'
+                + did_you_mean(name, STATES, 'Pass () to stop on none.')
             )
     return names
 
 
 def _first_process_says(stop: bool) -> bool:
-    """What the first process found, in all of them: one that went on would wait for the others."""
+    """The answer of the first process in all: one that went on would wait for the others."""
     if get_world_size() == 1:
         return stop
     flag = torch.tensor([float(stop)])
@@ -210,7 +253,7 @@ def _first_process_says(stop: bool) -> bool:
 def _read(
     figures: Mapping[str, Tensor], checked: Mapping[str, Tensor]
 ) -> tuple[dict[str, float], list[str]]:
-    """The figures as numbers, and the names of what is not finite; waits for the device, once."""
+    """The figures as numbers, and the names of those not finite; waits for the device, once."""
     scalars = [*figures.values(), *checked.values()]
     device = scalars[0].device
     numbers = torch.stack([s.detach().to(device, torch.float32).reshape(()) for s in scalars])
@@ -222,13 +265,13 @@ def _read(
 def _figures(
     model: Any, probe: Mapping[str, Tensor], real_images: Tensor, labels: Tensor | None
 ) -> dict[str, Tensor]:
-    """Scalars on the device, from what :meth:`GAN.probe` gives."""
+    """Scalars on the device, from the result of :meth:`GAN.probe`."""
     real, fake = probe['real_logits'], probe['fake_logits']
-    fakes, weights = probe['fake_images'], list(_bare(model.generator).parameters())
+    fakes, weights = probe['fake_images'], list(unwrap_model(model.generator).parameters())
     pairs = _pairs(len(real_images), labels if model.num_classes else None, real_images.device)
     shift = (fakes.mean(0) - real_images.mean(0)).square().sum()
     figures = {}
-    threshold = getattr(model.loss, 'decision_threshold', None)
+    threshold = model.loss.decision_threshold if isinstance(model.loss, _HasThreshold) else None
     if threshold is not None:
         figures['real_accuracy'] = (real > threshold).float().mean()
         figures['fake_accuracy'] = (fake < threshold).float().mean()
@@ -249,13 +292,14 @@ def _figures(
 
 
 def _separation(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """Share of pairs in which the real logit is the larger one; a tie counts half."""
-    difference = real_logits[:, None] - fake_logits
+    """Share of pairs in which the real image has the larger mean logit; a tie counts half."""
+    real, fake = (logits.reshape(len(logits), -1).mean(1) for logits in (real_logits, fake_logits))
+    difference = real[:, None] - fake
     return (difference.sign().mean() + 1) / 2
 
 
 def _slope(loss: Any, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """Sum over the logits of what the discriminator's objective pulls at each."""
+    """Sum of the magnitudes of the gradient of the discriminator's objective at the logits."""
     with torch.enable_grad():
         logits = [side.detach().requires_grad_() for side in (real_logits, fake_logits)]
         slopes = torch.autograd.grad(loss.discriminator(*logits), logits, allow_unused=True)
@@ -274,7 +318,7 @@ def _pairs(num: int, labels: Tensor | None, device: torch.device) -> Tensor:
 def _nearest(images: Tensor, pairs: Tensor) -> Tensor:
     """Mean distance of an image to the nearest of those that it is paired with."""
     flat = images.flatten(1).float()
-    # The faster way by a matrix product cannot tell a small distance from none.
+    # The faster way by a matrix product does not distinguish a small distance from 0.
     distances = torch.cdist(flat, flat, compute_mode='donot_use_mm_for_euclid_dist')
     nearest = distances.masked_fill(~pairs, math.inf).amin(1)
     mated = pairs.any(1)
@@ -290,7 +334,7 @@ def _entropy(logits: Tensor) -> Tensor:
 def _tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Weights and float buffers by the names that a checkpoint has, the generator's first."""
     for child_name, child in model.named_children():
-        bare = _bare(child)
+        bare = unwrap_model(child)
         for name, tensor in chain(bare.named_parameters(), bare.named_buffers()):
             if tensor.is_floating_point():
                 yield f'{child_name}.{name}', tensor

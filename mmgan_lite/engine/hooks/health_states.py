@@ -1,4 +1,4 @@
-"""What can go wrong between two networks, told from a few figures of them."""
+"""States of a training that has gone wrong, from a few figures of its networks."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from typing import TypeAlias
 # Figures by name; one that could not be taken is not there.
 Figures: TypeAlias = Mapping[str, float]
 
-# What the limits below are held against, of 28x28 and 32x32 images in the shipped configs, is in
-# docs/health.md: healthy runs keep a wide distance from each.
+# docs/health.md compares these limits with figures of the shipped configs on 28x28 and 32x32
+# images: healthy runs keep a wide distance from each.
 DIVERSITY_GONE = 0.1
 DIVERSITY_LOW = 0.25
 CLASSES_LOW = 0.3
@@ -27,11 +27,11 @@ class Rule:
 
     Args:
         holds: Whether figures, all that it names being there, are those of the state.
-        needs: The figures that it looks at.
+        needs: The figures that it uses.
         sign: What it says of them, to be filled in with them.
         patience: In how many probes in a row it must hold.
-        per_turn: Whether that is times ``discriminator_steps``: the generator, whose turn comes so
-            much more rarely, needs that longer to catch up.
+        per_turn: Whether that is multiplied by ``discriminator_steps``: the generator plays less
+            often, and needs longer to catch up.
     """
 
     holds: Callable[[Figures], bool]
@@ -47,7 +47,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class State:
-    """A training that needs its user: how it shows, and what may help."""
+    """A training that needs attention: its signs, and a remedy."""
 
     title: str
     rules: tuple[Rule, ...]
@@ -136,7 +136,7 @@ STATES: dict[str, State] = {
             ),
         ),
         "Raise the discriminator's learning rate or discriminator_steps, lower the generator's "
-        'rate, weaken the regularisers or the augmentation, or give the discriminator more '
+        'rate, weaken the regularizers or the augmentation, or give the discriminator more '
         'channels.',
     ),
     'dead_generator': State(
@@ -196,7 +196,7 @@ class HealthWatch:
         self._clear: dict[str, int] = {}
 
     def update(self, figures: Figures, first_nonfinite: str = '') -> list[Change]:
-        """Take in a probe, and tell what it changes.
+        """Add a probe, and return the states that begin or end with it.
 
         Args:
             figures: By name.

@@ -1,30 +1,47 @@
-"""A training that is no longer finite: skipped over, rolled back, or ended, and never saved."""
+"""A training with numbers that are not finite: steps skipped, rolled back or ended; never saved."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from mmengine.dist import all_gather_object, broadcast_object_list, get_world_size
 from mmengine.hooks import CheckpointHook, Hook
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmgan_lite.checkpoints import newest_checkpoint, read_checkpoint
+from mmgan_lite.engine.mmengine_compat import named_wrappers
 from mmgan_lite.registry import HOOKS
+from mmgan_lite.utils.interfaces import HasPlayers, unwrap_model
 from mmgan_lite.utils.validation import check_positive
 
 _STATE = 'non_finite_guard'
 _REMEDY = (
     'Lower the learning rates, clip the gradients (clip_grad=dict(max_norm=1.0)), or let '
-    "dict(type='NonFiniteGuardHook', max_skips=10, max_rollbacks=3) go on by itself."
+    'guard=dict(max_skips=10, max_rollbacks=3) of GANHealthHook continue automatically.'
 )
 
 # Names and values of what one iteration logged.
 Terms = dict[str, float]
+
+
+@runtime_checkable
+class _SkipsSteps(Protocol):
+    """An optim wrapper that can leave out a step: ``GANOptimWrapper``."""
+
+    lr_factor: float
+
+    def guard_steps(self, network: nn.Module) -> Any: ...
+
+
+@runtime_checkable
+class _ScalesLoss(Protocol):
+    """An optim wrapper that may scale the loss, for gradients in float16."""
+
+    scaler: Any
 
 
 class _Failure(NamedTuple):
@@ -37,21 +54,23 @@ class _Failure(NamedTuple):
 
 @HOOKS.register_module()
 class NonFiniteGuardHook(Hook):
-    """Watches for NaN and infinity; ends the training, unless it is told to go on.
+    """Checks for NaN and infinity; ends the training, or skips steps and rolls back.
+
+    :class:`GANHealthHook` includes it.
 
     Without arguments the first term that is not finite ends the training, by an error that names
     the network and the term. With ``max_skips`` steps are left out instead: one whose loss or
-    gradients are not finite changes neither weights nor optimiser, average or statistics. When
+    gradients are not finite changes neither weights nor optimizer, average or statistics. When
     they are used up, or without them, ``max_rollbacks`` goes back to the newest checkpoint:
-    weights, average and optimisers are as they were then, the learning rates are multiplied by
-    ``lr_factor``, and all skips may be made again. Iterations, schedules, log and data go on, so
-    that what was trained since that checkpoint is not made up for.
+    weights, average and optimizers are as they were then, the learning rates are multiplied by
+    ``lr_factor``, and all skips may be made again. Iterations, schedules, log and data go on: the
+    iterations since that checkpoint are not repeated.
 
-    Whatever happens, no checkpoint is written that holds NaN or infinity.
+    No checkpoint is written that holds NaN or infinity.
 
-    What the model logs is read in each iteration on a CPU, where that is free, and every
-    ``interval`` iterations on a GPU or under several processes, and before each checkpoint. With
-    ``max_skips`` each step waits for the device, once, because it must know.
+    Terms are read in each iteration on a CPU, where that is free, and every ``interval`` iterations
+    on a GPU or in several processes, and before each checkpoint. With ``max_skips`` each step waits
+    for the device, once.
 
     Counts of skips and rollbacks are in checkpoints.
 
@@ -59,20 +78,18 @@ class NonFiniteGuardHook(Hook):
         max_skips: Iterations in which a step may be left out, 0 or more, since the beginning or
             the last rollback.
         max_rollbacks: How often the training may go back to a checkpoint, 0 or more.
-        lr_factor: What a rollback multiplies the learning rates by, in (0, 1); of all networks,
-            beside any schedule.
-        interval: Iterations between two looks where a look makes the CPU wait, at least 1.
+        lr_factor: Factor of the learning rates at a rollback, in (0, 1); of all networks, beside
+            any schedule.
+        interval: Iterations from one read to the next where reading makes the CPU wait, at least 1.
 
     Raises:
-        ValueError: If an argument is out of its range. Before training: if it needs an optim
-            wrapper of ours, or cannot go with ``cuda_graph=True``.
+        ValueError: If an argument is out of its range. Before training: if it needs a
+            ``GANOptimWrapper``, or does not work with ``cuda_graph=True``.
         FloatingPointError: When the training is no longer finite, and may not go on.
 
     Example:
-        In a config::
-
-            default_hooks = dict(
-                non_finite_guard=dict(type='NonFiniteGuardHook', max_skips=10, max_rollbacks=3))
+        >>> default_hooks = dict(
+        ...     health=dict(type='GANHealthHook', guard=dict(max_skips=10, max_rollbacks=3)))
     """
 
     # After the log has taken the values in, before samples are drawn and checkpoints written.
@@ -103,7 +120,7 @@ class NonFiniteGuardHook(Hook):
         self._savers: list[CheckpointHook] = []
 
     def before_train(self, runner: Runner) -> None:
-        """Take up the counts of a resumed run, and set up the optim wrappers.
+        """Continue the counts of a resumed run, and set up the optim wrappers.
 
         Raises:
             ValueError: If the optim wrappers or the model do not fit the arguments.
@@ -122,7 +139,7 @@ class NonFiniteGuardHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        """Count what was left out, look at what was logged, and act.
+        """Count the steps that were left out, check the logged terms, and act.
 
         Raises:
             FloatingPointError: If the training may not go on.
@@ -133,9 +150,9 @@ class NonFiniteGuardHook(Hook):
         elif self._every > 1 or not _all_finite(outputs or {}):
             self._pending.append((iteration, outputs or {}))
         saves = self._saves(runner, batch_idx)
-        # Several processes look together, whatever each of them has.
+        # Several processes read together, whatever each of them has.
         if saves or (iteration % self._every == 0 and (self._pending or self._every > 1)):
-            failure = self._look(runner, saves)
+            failure = self._read_pending(runner, saves)
             if failure is not None:
                 self._act(runner, failure)
 
@@ -143,27 +160,28 @@ class NonFiniteGuardHook(Hook):
         """Refuse to write what is not finite.
 
         Raises:
-            FloatingPointError: If a weight, or a number of an optimiser, is not.
+            FloatingPointError: If a weight, or a number of an optimizer, is not.
         """
         parts = {key: checkpoint.get(key, {}) for key in ('state_dict', 'optimizer')}
         if bad := _non_finite(parts):
             raise FloatingPointError(
                 f'A checkpoint must hold finite numbers, got NaN or infinity in {len(bad)} '
                 f'tensors, the first of them {bad[0]!r}. It was not written, and the ones before '
-                f'are as they were. {_REMEDY} A constant buffer that is meant to hold infinity '
+                f'are unchanged. {_REMEDY} A constant buffer that is meant to hold infinity '
                 'can stay out by persistent=False.'
             )
 
     def _check(self, runner: Runner) -> None:
-        for name, wrapper in _wrappers(runner).items():
-            acts = self.max_skips or self.max_rollbacks or self._rollbacks
-            if acts and not hasattr(wrapper, 'guard_steps'):
+        acts = self.max_skips or self.max_rollbacks or self._rollbacks
+        for name, wrapper in named_wrappers(runner.optim_wrapper).items():
+            if acts and not isinstance(wrapper, _SkipsSteps):
                 raise ValueError(
                     'max_skips and max_rollbacks need an optim wrapper that can leave out a step, '
                     f'got {type(wrapper).__name__} for {name!r}. Leave type out of its entry, '
                     'which gives GANOptimWrapper, or set both to 0.'
                 )
-        if self.max_skips and getattr(_bare(runner.model), 'cuda_graph', False):
+        model = unwrap_model(runner.model)
+        if self.max_skips and isinstance(model, HasPlayers) and model.cuda_graph:
             raise ValueError(
                 f'max_skips must be 0 with cuda_graph=True, got {self.max_skips}: a recorded step '
                 'cannot be left out. Set max_skips=0, with max_rollbacks if wanted, or '
@@ -171,20 +189,21 @@ class NonFiniteGuardHook(Hook):
             )
 
     def _set_up(self, runner: Runner) -> None:
-        """Tell the optim wrappers what the counts imply."""
-        bare = _bare(runner.model)
-        wrappers = _wrappers(runner)
-        # Gradients of a scaled loss overflow now and then, and their scaler knows.
+        """Set up the optim wrappers by the counts."""
+        model = unwrap_model(runner.model)
+        networks = dict(model.named_children())
+        wrappers: dict[str, Any] = dict(named_wrappers(runner.optim_wrapper))
+        # Gradients of a scaled loss overflow now and then, which their scaler handles.
         self._scaled = [
             f'grad_norm_{name}'
             for name, wrapper in wrappers.items()
-            if getattr(wrapper, 'scaler', None) is not None
+            if isinstance(wrapper, _ScalesLoss) and wrapper.scaler is not None
         ]
         for name, wrapper in wrappers.items():
             if self._rollbacks:
                 wrapper.lr_factor = self.lr_factor**self._rollbacks
             if self.max_skips:
-                self._guards[name] = wrapper.guard_steps(getattr(bare, name, bare))
+                self._guards[name] = wrapper.guard_steps(networks.get(name, model))
         self._skipped_steps = dict.fromkeys(self._guards, 0)
         self._save_state(runner)
 
@@ -230,8 +249,8 @@ class NonFiniteGuardHook(Hook):
                 return True
         return False
 
-    def _look(self, runner: Runner, at_weights: bool) -> _Failure | None:
-        """Read what has come together; the first failure of any process is that of all."""
+    def _read_pending(self, runner: Runner, at_weights: bool) -> _Failure | None:
+        """Read the pending terms; the first failure of any process is that of all."""
         pending, self._pending = self._pending, []
         failure = None
         for iteration, terms in _read(pending):
@@ -240,10 +259,12 @@ class NonFiniteGuardHook(Hook):
                 bad.pop(name, None)
             if bad:
                 at_once = iteration == runner.iter + 1
-                failure = _Failure(iteration, *_blame(bad, terms, _bare(runner.model), at_once))
+                failure = _Failure(
+                    iteration, *_blame(bad, terms, unwrap_model(runner.model), at_once)
+                )
                 break
         if failure is None and at_weights:
-            failure = _look_at_weights(runner)
+            failure = _check_weights(runner)
         if get_world_size() > 1:
             failures = [found for found in all_gather_object(failure) if found is not None]
             failure = min(failures, default=None)
@@ -251,11 +272,11 @@ class NonFiniteGuardHook(Hook):
 
     def _act(self, runner: Runner, failure: _Failure) -> None:
         self._pending.clear()
-        told = f'Iteration {failure.iteration}: {failure.reason} ({failure.network}).'
+        text = f'Iteration {failure.iteration}: {failure.reason} ({failure.network}).'
         if self._rollbacks >= self.max_rollbacks:
             used = f' All {self.max_rollbacks} rollbacks are used.' if self.max_rollbacks else ''
             raise FloatingPointError(
-                f'The training is no longer finite. {told}{_spoiled(_bare(runner.model))}{used} '
+                f'The training is no longer finite. {text}{_spoiled(runner.model)}{used} '
                 f'Checkpoints hold what came before ({_newest(runner) or "there is none yet"}). '
                 f'{_REMEDY}'
             )
@@ -264,13 +285,13 @@ class NonFiniteGuardHook(Hook):
         if found[0] is None:
             raise FloatingPointError(
                 f'The training is no longer finite, and there is no checkpoint yet to go back to. '
-                f'{told} Write checkpoints more often (CheckpointHook, interval). {_REMEDY}'
+                f'{text} Write checkpoints more often (CheckpointHook, interval). {_REMEDY}'
             )
         _load(runner, found[0])
         self._rollbacks, self._skips = self._rollbacks + 1, 0
         self._set_up(runner)
         runner.logger.warning(
-            f'{told} Rolled back to {found[0]} ({self._rollbacks} of {self.max_rollbacks}); '
+            f'{text} Rolled back to {found[0]} ({self._rollbacks} of {self.max_rollbacks}); '
             f'learning rates are now times {self.lr_factor**self._rollbacks:g}.'
         )
 
@@ -281,17 +302,8 @@ def _check_count(name: str, value: int) -> int:
     return value
 
 
-def _bare(model: Any) -> Any:
-    return model.module if is_model_wrapper(model) else model
-
-
-def _wrappers(runner: Runner) -> dict[str, Any]:
-    wrapper: Any = runner.optim_wrapper
-    return dict(wrapper.items()) if isinstance(wrapper, OptimWrapperDict) else {'model': wrapper}
-
-
 def _read(pending: Sequence[tuple[int, Mapping[str, Any]]]) -> list[tuple[int, Terms]]:
-    """The scalars of all iterations as numbers; waits for the device once."""
+    """The scalars of all iterations as numbers; waits for the device, once."""
     scalars = [
         (iteration, {k: _number(v) for k, v in outputs.items() if _is_scalar(v)})
         for iteration, outputs in pending
@@ -318,7 +330,7 @@ def _is_scalar(value: Any) -> bool:
 
 
 def _blame(bad: Terms, terms: Terms, model: Any, at_once: bool) -> tuple[str, str]:
-    """The network where it began and why, from the order in which the terms were computed.
+    """The network in which it began and why, from the order in which the terms were computed.
 
     Args:
         bad: The terms that are not finite.
@@ -335,7 +347,8 @@ def _blame(bad: Terms, terms: Terms, model: Any, at_once: bool) -> tuple[str, st
         return 'generator', f'{reason}, but not real_logits: the generator draws such images'
     if not name.endswith(('_gen', '_generator')):
         return 'discriminator', reason
-    if at_once and _count_spoiled(model.discriminator)[0]:
+    networks = dict(unwrap_model(model).named_children())
+    if at_once and 'discriminator' in networks and _count_spoiled(networks['discriminator'])[0]:
         return 'discriminator', (
             f"{reason}; all terms of the discriminator's step were finite, its weights after the "
             'step are not, so a gradient of it was not'
@@ -352,18 +365,20 @@ def _count_spoiled(network: Any) -> tuple[int, int, str]:
 
 def _spoiled(model: Any) -> str:
     """Which weights are not finite now, in a sentence."""
-    told = []
+    networks = dict(unwrap_model(model).named_children())
+    counts = []
     for name in ('generator', 'discriminator'):
-        if hasattr(model, name):
-            bad, count, first = _count_spoiled(getattr(model, name))
-            told.append(f'{bad} of {count} of the {name}' + (f' (first {first})' if bad else ''))
-    return f' Weights that are not finite now: {", ".join(told)}.' if told else ''
+        if name in networks:
+            bad, count, first = _count_spoiled(networks[name])
+            counts.append(f'{bad} of {count} of the {name}' + (f' (first {first})' if bad else ''))
+    return f' Weights that are not finite now: {", ".join(counts)}.' if counts else ''
 
 
-def _look_at_weights(runner: Runner) -> _Failure | None:
-    states = {'': _bare(runner.model).state_dict()}
+def _check_weights(runner: Runner) -> _Failure | None:
+    states = {'': unwrap_model(runner.model).state_dict()}
     states |= {
-        f'optimizer.{name}': wrapper.state_dict() for name, wrapper in _wrappers(runner).items()
+        f'optimizer.{name}': wrapper.state_dict()
+        for name, wrapper in named_wrappers(runner.optim_wrapper).items()
     }
     bad = _non_finite(states)
     if not bad:
@@ -396,17 +411,17 @@ def _newest(runner: Runner) -> Path | None:
 
 
 def _load(runner: Runner, path: Path) -> None:
-    """Weights and optimisers of a checkpoint; what schedules have set stays."""
+    """Load weights and optimizers of a checkpoint; keep what schedules have set."""
     checkpoint = read_checkpoint(path)
-    _bare(runner.model).load_state_dict(checkpoint['state_dict'])
+    unwrap_model(runner.model).load_state_dict(checkpoint['state_dict'])
     states = checkpoint.get('optimizer')
     single = not isinstance(runner.optim_wrapper, OptimWrapperDict)
-    for name, wrapper in _wrappers(runner).items():
+    for name, wrapper in named_wrappers(runner.optim_wrapper).items():
         groups = wrapper.optimizer.param_groups
         settings = [{k: v for k, v in group.items() if k != 'params'} for group in groups]
         wrapper.zero_grad()  # what was accumulated may be what failed
         if states is None:  # CheckpointHook(save_optimizer=False)
-            # Loaded, not cleared: who has recorded a step listens to that, and records it anew.
+            # Loaded, not cleared: a step of a CUDA graph is recorded anew after a load.
             nothing = dict(wrapper.optimizer.state_dict(), state={})
             wrapper.optimizer.load_state_dict(nothing)
         else:

@@ -1,4 +1,4 @@
-"""What a run was made of, beside its results and in each of its checkpoints."""
+"""The provenance of a run, in a file and in each of its checkpoints."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ import os
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook
@@ -20,9 +20,18 @@ from mmgan_lite.utils.environment import git_state, machine, versions
 _FILE = 'provenance.json'
 
 
+@runtime_checkable
+class _HasFingerprint(Protocol):
+    """A data set that identifies its content."""
+
+    def fingerprint(self) -> dict[str, Any]: ...
+
+
 @HOOKS.register_module()
 class ProvenanceHook(Hook):
-    """Writes down what each start of a training was made of, and compares when it is resumed.
+    """Records command, config, versions, git and data of each start of a training.
+
+    :class:`GANCheckpointHook` includes it.
 
     ``<work_dir>/provenance.json`` holds ``runs``, one entry for each start:
 
@@ -32,17 +41,17 @@ class ProvenanceHook(Hook):
     - ``git``: commit, and whether files differ from it, of the ``working_directory`` and of the
       ``package``; None where there is no working tree;
     - ``data``: the training data's class, number of images and hash, where the dataset has a
-      ``fingerprint()``, as all of ours have; any other tells its class and number;
+      ``fingerprint()``, as those of mmgan_lite have; otherwise its class and number;
     - ``iteration`` that it starts from, and ``load_from`` of the config.
 
-    The file is replaced as a whole, so that it is never half there. Checkpoints carry the entries
+    The file is written atomically. Checkpoints carry the entries
     of all the starts that led to them, without ``config``, in ``meta['provenance']``.
 
-    When a run is resumed, data, versions and code other than those of the checkpoint are told in
-    the log: a warning for the data, which make another training of it, and a line for the rest.
+    When a run is resumed, the log says which data, versions and code differ from those of the
+    checkpoint: a warning for the data, which make it another training, a line for the rest.
 
     Example:
-        In a config: ``default_hooks = dict(provenance=dict(type='ProvenanceHook'))``.
+        >>> custom_hooks = [dict(type='ProvenanceHook')]
     """
 
     # Before the data goes to a GPU.
@@ -53,7 +62,7 @@ class ProvenanceHook(Hook):
         self._entries: list[dict] = []
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Keep what the checkpoint tells of the runs before it."""
+        """Keep the entries of the runs before."""
         entries = checkpoint.get('meta', {}).get('provenance', [])
         self._loaded = entries if isinstance(entries, list) else []
 
@@ -98,18 +107,18 @@ def _entry(runner: Runner, config: str) -> dict[str, Any]:
 
 
 def _fingerprint(dataset: Any) -> dict[str, Any]:
-    if hasattr(dataset, 'fingerprint'):
+    if isinstance(dataset, _HasFingerprint):
         return dataset.fingerprint()
     return dict(dataset=type(dataset).__name__, count=len(dataset), sha256=None)
 
 
 def _compare(runner: Runner, before: dict, now: dict) -> None:
-    """Say what of a resumed run is other than it was."""
+    """Log what differs from the run that is resumed."""
     if before.get('data') != now['data']:
         runner.logger.warning(
             'The training data is not that of the checkpoint: '
-            f'{_told(before.get("data") or {})} then, {_told(now["data"])} now. The run goes on '
-            'with what is there now; bring the old data back to go on as it was.'
+            f'{_describe(before.get("data") or {})} then, {_describe(now["data"])} now. The run '
+            'goes on with the new data; restore the old data to continue the same training.'
         )
     for key in ('versions', 'git'):
         if before.get(key) != now[key]:
@@ -118,14 +127,14 @@ def _compare(runner: Runner, before: dict, now: dict) -> None:
             )
 
 
-def _told(data: dict) -> str:
+def _describe(data: dict) -> str:
     sha256 = data.get('sha256')
     hashed = f'sha256 {sha256[:16]}...' if isinstance(sha256, str) else 'no hash'
     return f'{data.get("count")} images of {data.get("dataset")} ({hashed})'
 
 
 def _append(runner: Runner, path: Path, entry: dict) -> None:
-    """Add an entry to the file; one that is damaged is put aside, not overwritten."""
+    """Add an entry to the file; a damaged file is renamed, not overwritten."""
     runs: list = []
     if path.exists():
         try:
@@ -134,7 +143,7 @@ def _append(runner: Runner, path: Path, entry: dict) -> None:
             aside = path.with_name(f'{path.name}.damaged')
             os.replace(path, aside)
             runner.logger.warning(
-                f"'{path}' is not what ProvenanceHook writes ({type(error).__name__}: {error}). "
+                f"'{path}' is not a file of ProvenanceHook ({type(error).__name__}: {error}). "
                 f"It is now '{aside.name}', and a new one begins."
             )
     with atomic_write(path) as temporary:

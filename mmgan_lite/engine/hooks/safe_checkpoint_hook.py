@@ -1,4 +1,4 @@
-"""Checkpoints that plain ``torch.load`` reads, and a log history that does not grow for ever."""
+"""Checkpoints that plain ``torch.load`` reads, and a log history of bounded length."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,63 +9,74 @@ from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner
 
-from mmgan_lite.checkpoints import use_safe_loader
+from mmgan_lite.engine.mmengine_compat import use_safe_loader
 from mmgan_lite.registry import HOOKS
+from mmgan_lite.utils.migration import either_name
 from mmgan_lite.utils.validation import check_positive
 
 # A dict with this key stands for an object that plain types cannot express.
 _KIND = 'mmgan_lite_kind'
 
-# What the weights-only unpickler of torch takes as it is. Compared by exact type: a subclass, an
+# Types that the weights-only unpickler of torch reads. Compared by exact type: a subclass, an
 # enum member for one, is pickled as a reference to its class, which that unpickler refuses.
 _PLAIN_TYPES = (type(None), bool, int, float, str, bytes, torch.Tensor)
 
-# Buffers appear with the first value of their scalar, so their bound is set anew now and then;
-# looking more often than the history can grow slow would be wasted.
+# Iterations. Buffers appear with the first value of their scalar, so their bound is set repeatedly.
 _BOUND_INTERVAL = 100
 
 
 @HOOKS.register_module()
 class SafeCheckpointHook(Hook):
-    """Writes checkpoints of plain types only, so that they resume under any safe ``torch.load``.
+    """Writes checkpoints of plain types only, which any safe ``torch.load`` reads.
 
-    Since torch 2.6, ``torch.load`` refuses what MMEngine keeps in ``message_hub`` (its
-    ``HistoryBuffer`` and numpy numbers), and with it ``resume=True`` and ``load_from``. This hook
-    turns them into lists and numbers before a checkpoint is written and back after one is read;
-    nothing unsafe is ever allowed. Numpy numbers come back as Python numbers, numpy arrays as
-    arrays. What cannot be made plain is left out of the file, with a warning that names it.
+    :class:`GANCheckpointHook` includes it; it also works beside MMEngine's ``CheckpointHook``.
 
-    MMEngine also copies the whole history of every logged scalar at each iteration. The hook
-    bounds it, live and in the file: at 200k iterations that saves 2 ms an iteration and 23 MB a
-    checkpoint.
+    Since torch 2.6, ``torch.load`` refuses MMEngine's ``HistoryBuffer`` and numpy numbers in
+    ``message_hub``, and with them ``resume=True`` and ``load_from``. This hook turns them into
+    lists and numbers before a checkpoint is written, and back after one is read. Numpy numbers come
+    back as Python numbers, numpy arrays as arrays. A value that has no plain form is left out of
+    the file, with a warning that names it.
 
-    Whatever the run loads, by ``resume``, ``load_from`` or ``init_cfg`` of the kind 'Pretrained',
-    from a disk or a URL, runs no code; a file that holds some is refused.
+    MMEngine also copies the complete history of every logged scalar at each iteration. The hook
+    bounds it, in memory and in the file: at 200k iterations that saves 2 ms an iteration and 23 MB
+    a checkpoint.
+
+    A Runner with this hook runs no code from a checkpoint that it loads by ``resume``,
+    ``load_from`` or ``init_cfg`` of the kind 'Pretrained', from a disk or a URL; it refuses a file
+    that holds some.
 
     Args:
         history_length: Values kept of each logged scalar, at least 1. A ``LogProcessor`` window
             that is longer (``'global'``, or ``'epoch'`` in a long epoch) covers the last
             ``history_length`` values only.
-        old_checkpoint: Whether the run loads a checkpoint that MMEngine wrote without this hook.
-            Its ``HistoryBuffer`` and numpy numbers are then read too, and still no code run.
+        allow_mmengine_types: Whether to load also the ``HistoryBuffer`` and the numpy numbers of a
+            checkpoint that MMEngine wrote without this hook. Still no code is run.
+        old_checkpoint: Former name of ``allow_mmengine_types``.
 
     Raises:
         ValueError: If ``history_length`` is not an int of at least 1.
 
     Example:
-        >>> default_hooks = dict(safe_checkpoint=dict(type='SafeCheckpointHook'))
+        >>> custom_hooks = [dict(type='mmgan_lite.SafeCheckpointHook')]
     """
 
     # After every hook that may still add something to the checkpoint.
     priority = 'VERY_LOW'
 
-    def __init__(self, history_length: int = 1000, old_checkpoint: bool = False) -> None:
+    def __init__(
+        self,
+        history_length: int = 1000,
+        allow_mmengine_types: bool = False,
+        old_checkpoint: bool = False,
+    ) -> None:
         self.history_length = check_positive('history_length', history_length)
-        self.old_checkpoint = old_checkpoint
+        self.allow_mmengine_types = either_name(
+            'allow_mmengine_types', allow_mmengine_types, old_checkpoint
+        )
 
     def before_run(self, runner: Runner) -> None:
-        """Before anything is loaded: nothing that is runs code."""
-        use_safe_loader(self.old_checkpoint)
+        """From now on loading runs no code."""
+        use_safe_loader(self.allow_mmengine_types)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None

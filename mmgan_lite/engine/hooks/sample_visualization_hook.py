@@ -1,32 +1,52 @@
-"""Pictures of what the generator draws, from the first iteration to the last."""
+"""Grids of generated samples, from the first iteration to the last."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import IterBasedTrainLoop, Runner
 from torch import Tensor
 
-from mmgan_lite.engine.hooks.random_state import isolated_random_state
+from mmgan_lite.engine.resume.rng_state import isolated_random_state
 from mmgan_lite.registry import HOOKS
-from mmgan_lite.utils.atomic_io import atomic_write
+from mmgan_lite.utils.interfaces import unwrap_model
 from mmgan_lite.utils.validation import check_positive
+from mmgan_lite.visualization.image_grid import make_picture, save_gif, save_png
 
 _GIF_MAX_FRAMES = 100
 _GIF_FRAME_MS = 100
 _GIF_LAST_FRAME_MS = 2000
 
-# Dataset items looked at for each real image that is wanted, before a class counts as too rare.
+# Dataset items read for each real image that is wanted, before a class counts as too rare.
 _SEARCH_FACTOR = 20
+
+
+@runtime_checkable
+class _Samples(Protocol):
+    """The part of ``SamplesImages`` that is used here."""
+
+    num_classes: int | None
+
+    def sample(
+        self, num: int, labels: Tensor | None = None, latents: Tensor | None = None
+    ) -> Tensor: ...
+
+    def sample_latents(self, num: int, generator: torch.Generator | None = None) -> Tensor: ...
+
+
+@runtime_checkable
+class _HasLabel(Protocol):
+    """``data_samples`` of MMPretrain."""
+
+    gt_label: Any
 
 
 @HOOKS.register_module()
 class SampleVisualizationHook(Hook):
-    """Draws the same latents through the generator again and again while it trains.
+    """Draws samples of the same latents while the generator trains.
 
     Writes to ``<work_dir>/samples/``, and the grids also to the Runner's visualizer:
 
@@ -37,16 +57,16 @@ class SampleVisualizationHook(Hook):
     - ``real.png``: as many images of the training dataset, chosen by ``seed`` and laid out in the
       same way. A class that is too rare to be found quickly leaves black cells.
     - ``training.gif``: the grids one after the other, at most 100 of them evenly picked. A
-      resumed run takes up those it finds from before.
+      resumed run includes those from before.
 
     Latents and labels depend on ``seed`` only, so all the grids of a run, resumed or not, show
-    the same ones. Training does not notice the hook: every random stream is put back afterwards.
-    Only the main process draws, and it calls the bare model, so ``model.sample`` must not wait
-    for other processes.
+    the same ones. The random state of training does not change. Only the main process draws, so
+    ``model.sample`` must not wait for other processes.
 
-    The model must offer ``sample(num, labels, latents)``, which returns images ``(N, C, H, W)``,
+    The model must have ``sample(num, labels, latents)``, which returns images ``(N, C, H, W)``,
     float in [-1, 1], C = 1 or 3, from the generator in eval mode (or its moving average);
-    ``sample_latents(num, generator)``; and ``num_classes``, None for an unconditional model. The
+    ``sample_latents(num, generator)``; and ``num_classes``, None for an unconditional model. For
+    any other model, such as one of images to images, the hook does nothing. The
     dataset's items hold ``inputs``, a uint8 tensor ``(C, H, W)``, and with labels ``labels`` or
     ``data_samples.gt_label``.
 
@@ -60,8 +80,8 @@ class SampleVisualizationHook(Hook):
         seed: Seed of the latents, of the generator's own noise and of the choice of real images.
 
     Raises:
-        ValueError: If ``interval`` or ``num_samples`` < 1; when training starts, if the model,
-            its images, the dataset's images or the training loop do not fit the above.
+        ValueError: If ``interval`` or ``num_samples`` < 1; when training starts, if the model's
+            images, the dataset's images or the training loop do not fit the above.
 
     Example:
         >>> default_hooks = dict(samples=dict(type='SampleVisualizationHook', interval=1000))
@@ -81,18 +101,32 @@ class SampleVisualizationHook(Hook):
         self.by_epoch = by_epoch
         self.num_samples = check_positive('num_samples', num_samples)
         self.seed = seed
+        self._model: Any = None  # in the main process, if it draws samples
 
     def before_train(self, runner: Runner) -> None:
         """Fix the latents, draw the real images and, in a fresh run, the untrained generator's."""
-        self._check(runner)
+        model = unwrap_model(runner.model)
+        self._model = None
+        if not isinstance(model, _Samples):
+            runner.logger.info(
+                f'SampleVisualizationHook draws no samples of a {type(model).__name__}: it needs '
+                'sample, sample_latents and num_classes.'
+            )
+            return
+        if self.by_epoch and isinstance(runner.train_loop, IterBasedTrainLoop):
+            raise ValueError(
+                'by_epoch=True needs epoch-based training, but train_cfg counts iterations. '
+                'Give SampleVisualizationHook by_epoch=False and an interval in iterations.'
+            )
         if not is_main_process():
             return
+        self._model = model
         self._folder = Path(runner.work_dir) / 'samples'
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._set_inputs(_bare_model(runner))
+        self._set_inputs(model)
         self._draw_real(runner)
-        # Only a resumed run goes on from pictures on disk: beside a fresh one they are another
-        # run's, and ones of later iterations will be drawn again.
+        # Only a resumed run goes on from grids on disk: beside a fresh one they are another run's,
+        # and those of later iterations will be drawn again.
         self._iterations = [i for i in self._iterations_on_disk() if i <= runner.iter]
         if runner.iter == 0:
             self._iterations = []
@@ -113,26 +147,11 @@ class SampleVisualizationHook(Hook):
 
     def after_train(self, runner: Runner) -> None:
         """Draw the last grid, if it is not there yet, and write the animation."""
-        if not is_main_process():
+        if self._model is None:
             return
         if runner.iter not in self._iterations:
             self._draw_samples(runner, iteration=runner.iter)
         self._write_gif()
-
-    def _check(self, runner: Runner) -> None:
-        model = _bare_model(runner)
-        missing = [n for n in ('sample', 'sample_latents', 'num_classes') if not hasattr(model, n)]
-        if missing:
-            raise ValueError(
-                'SampleVisualizationHook needs a model with sample, sample_latents and '
-                f'num_classes, but {type(model).__name__} has no {", ".join(missing)}. '
-                'Use a GAN, or remove the hook from the config.'
-            )
-        if self.by_epoch and isinstance(runner.train_loop, IterBasedTrainLoop):
-            raise ValueError(
-                'by_epoch=True needs epoch-based training, but train_cfg counts iterations. '
-                'Give SampleVisualizationHook by_epoch=False and an interval in iterations.'
-            )
 
     def _set_inputs(self, model: Any) -> None:
         """Fix the latents ``(N, Z)`` and the labels ``(N,)`` int64 (or None) of every grid."""
@@ -152,20 +171,17 @@ class SampleVisualizationHook(Hook):
 
     @torch.no_grad()
     def _draw_samples(self, runner: Runner, iteration: int) -> None:
-        if not is_main_process():
+        if self._model is None:
             return
         with isolated_random_state(self.seed, self._latents.device):
-            images = _bare_model(runner).sample(
+            images = self._model.sample(
                 len(self._latents), labels=self._labels, latents=self._latents
             )
-        # A diverged generator is drawn black (NaN) or clipped (inf), not left to crash the run
-        # whose pictures would show when it happened.
+        # Samples of a diverged generator are black (NaN) or clipped (inf), and no error.
         images = torch.nan_to_num(images.float(), nan=-1.0).clamp(-1, 1)
         images = ((images + 1) * 127.5).round().to(torch.uint8).cpu()
-        grid = _make_grid(
-            images, self._columns, source=f'{type(_bare_model(runner)).__name__}.sample'
-        )
-        _save_png(grid, self._path(iteration))
+        grid = _make_grid(images, self._columns, source=f'{type(self._model).__name__}.sample')
+        save_png(grid, self._path(iteration))
         runner.visualizer.add_image('samples', grid, step=iteration)
         self._iterations.append(iteration)
 
@@ -181,7 +197,7 @@ class SampleVisualizationHook(Hook):
                 rows = len(self._latents) // self._columns
                 images = _images_by_class(dataset, order, rows, self._columns)
         grid = _make_grid(images, self._columns, source='The training dataset')
-        _save_png(grid, self._folder / 'real.png')
+        save_png(grid, self._folder / 'real.png')
         runner.visualizer.add_image('real', grid, step=runner.iter)
 
     def _path(self, iteration: int) -> Path:
@@ -199,23 +215,10 @@ class SampleVisualizationHook(Hook):
         frames = []
         for index in picked:
             with Image.open(self._path(self._iterations[index])) as image:
-                frames.append(image.copy())
+                frames.append(np.asarray(image))
         # A resumed run may have been given another num_samples; an animation has one size.
-        frames = [frame for frame in frames if frame.size == frames[-1].size]
-        durations = [_GIF_FRAME_MS] * (len(frames) - 1) + [_GIF_LAST_FRAME_MS]
-        with atomic_write(self._folder / 'training.gif') as path:
-            frames[0].save(
-                path,
-                format='GIF',
-                save_all=True,
-                append_images=frames[1:],
-                duration=durations,
-                loop=0,  # for ever
-            )
-
-
-def _bare_model(runner: Runner) -> Any:
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
+        frames = [frame for frame in frames if frame.shape == frames[-1].shape]
+        save_gif(frames, self._folder / 'training.gif', _GIF_FRAME_MS, _GIF_LAST_FRAME_MS)
 
 
 def _image(item: dict) -> Tensor:
@@ -229,10 +232,11 @@ def _image(item: dict) -> Tensor:
 
 
 def _label(item: dict) -> int | None:
-    """The class of a dataset item, ours or another MM project's; None without one."""
+    """The class of an item of a dataset of mmgan_lite or another MM project; None without one."""
     if 'labels' in item:
         return int(item['labels'])
-    label = getattr(item.get('data_samples'), 'gt_label', None)
+    sample = item.get('data_samples')
+    label = sample.gt_label if isinstance(sample, _HasLabel) else None
     return None if label is None else int(label)
 
 
@@ -255,18 +259,9 @@ def _images_by_class(dataset: Any, order: list[int], rows: int, columns: int) ->
 
 def _make_grid(images: Tensor, columns: int, source: str) -> np.ndarray:
     """``(N, 1 or 3, H, W)`` uint8 to one RGB picture ``(H', W', 3)`` uint8, row by row."""
-    from torchvision.utils import make_grid
-
     if images.ndim != 4 or images.shape[1] not in (1, 3):
         raise ValueError(
             f'{source} must give images (N, C, H, W) with C = 1 or 3 to be drawn, got '
             f'{tuple(images.shape)}. Remove SampleVisualizationHook from the config.'
         )
-    return make_grid(images, nrow=columns).permute(1, 2, 0).contiguous().numpy()
-
-
-def _save_png(picture: np.ndarray, path: Path) -> None:
-    from PIL import Image
-
-    with atomic_write(path) as temporary:
-        Image.fromarray(picture).save(temporary, format='PNG')
+    return make_picture(images, columns)

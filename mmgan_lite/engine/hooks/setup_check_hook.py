@@ -1,94 +1,182 @@
 """Mistakes that only data and model together show, found before the first iteration."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from mmengine.dataset import InfiniteSampler
 from mmengine.dist import all_gather_object, get_world_size
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from mmgan_lite.engine.hooks.corrupt_image_hook import CorruptImageHook
+from mmgan_lite.engine.hooks.data_placement_hook import DataPlacementHook
+from mmgan_lite.engine.hooks.parts import active_parts
 from mmgan_lite.registry import HOOKS
 from mmgan_lite.utils.config_keys import unknown_keys
+from mmgan_lite.utils.interfaces import unwrap_model
+
+
+@runtime_checkable
+class _ChecksTraining(Protocol):
+    """A model with checks of its own: :class:`~mmgan_lite.models.AdversarialModel`."""
+
+    def check_optim_wrapper(self, optim_wrapper: Any) -> None: ...
+
+    def check_average(self, optim_wrapper: Any, batch_size: int) -> None: ...
+
+    def prepare_batch(self, data: Any) -> Any: ...
+
+
+@runtime_checkable
+class _HasClasses(Protocol):
+    """A model that may be conditional."""
+
+    num_classes: int | None
+
+
+@runtime_checkable
+class _HasMetainfo(Protocol):
+    """A data set that may name its classes."""
+
+    metainfo: Mapping[str, Any]
+
+
+@runtime_checkable
+class _HasLabels(Protocol):
+    """A data set with all labels in one tensor."""
+
+    labels: Any
+
+
+@runtime_checkable
+class _BindsModel(Protocol):
+    """An evaluator with metrics that need the model."""
+
+    def bind_model(self, model: nn.Module) -> None: ...
 
 
 @HOOKS.register_module()
 class SetupCheckHook(Hook):
-    """Holds the first sample and the data loader against the model before training starts.
+    """Compares the first sample and the data loader with the model before training starts.
 
     Finds an optim wrapper that lacks a network, a data loader without a batch, images of another
     shape than the networks', missing labels, labels that the networks have no class for,
     batches of one image under batch norm, an average that counts other images than the batches
     have, and validation on other data than those trained on. And top-level keys of the config that
-    nobody reads, which the Runner passes over in silence. Without it the same mistakes show when
-    training meets them, some only at the end of the first epoch, and the last three never.
+    nothing reads, which the Runner ignores. Without it the same mistakes show when training meets
+    them, some only at the end of the first epoch, and the last three never.
 
-    Of several processes it finds those that would wait for the others for ever: with another
+    In several processes it finds those that would wait for the others for ever: with another
     dataset, with more or fewer batches, or with an error of their own. All of them then stop.
 
+    It includes :class:`DataPlacementHook`, which moves data that fit to the GPU, and
+    :class:`CorruptImageHook`, which reports images that cannot be read. Before an evaluation it
+    gives the model to an evaluator that has ``bind_model``.
+
+    A model without ``check_optim_wrapper``, ``check_average`` and ``prepare_batch`` is not checked.
+
     Example:
-        In a config: ``default_hooks = dict(setup_check=dict(type='SetupCheckHook'))``.
+        >>> default_hooks = dict(setup_check=dict(type='SetupCheckHook'))
     """
 
     priority = 'VERY_HIGH'
+
+    def __init__(self) -> None:
+        self._parts: list[Hook] = [DataPlacementHook(), CorruptImageHook()]
+
+    def before_run(self, runner: Runner) -> None:
+        """Leave out the parts that the config has hooks for."""
+        self._parts = active_parts(self, self._parts, runner)
 
     def before_train(self, runner: Runner) -> None:
         """Check; reads one sample of the training data.
 
         Raises:
-            ValueError: If the config has a key that nobody reads, data, data loader, optim wrapper
+            ValueError: If the config has a key that nothing reads, data, data loader, optim wrapper
                 and model do not fit together, or in another process something went wrong.
         """
-        with _raised_in_all_processes():
-            self._check(runner)
-            epoch = _epoch(runner.train_dataloader)
-        _check_same(all_gather_object(epoch))
-
-    def _check(self, runner: Runner) -> None:
+        for part in self._parts:
+            part.before_train(runner)
         # Without what a config in pure Python imports.
         for key, text in unknown_keys(runner.cfg.to_dict()).items():
             raise ValueError(f'The top-level key {key!r} of the config {text}')
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        if not hasattr(model, 'check_optim_wrapper'):
-            raise ValueError(
-                'SetupCheckHook needs a GAN, but the model is a '
-                f'{type(model).__name__}. Remove the hook from the config.'
+        model = unwrap_model(runner.model)
+        if not isinstance(model, _ChecksTraining):
+            runner.logger.info(
+                f'SetupCheckHook does not check a {type(model).__name__}: it needs '
+                'check_optim_wrapper, check_average and prepare_batch.'
             )
-        loader = runner.train_dataloader
-        model.check_optim_wrapper(runner.optim_wrapper)
-        _check_batches(loader, model)
-        if loader.batch_size is not None:
-            model.check_average(runner.optim_wrapper, loader.batch_size)
-        _, labels = model.prepare_batch(loader.collate_fn([loader.dataset[0]]))
-        if labels is not None:
-            _check_classes(loader.dataset, labels, model.num_classes)
-        if runner.val_loop is not None:
-            _check_validation(loader.dataset, runner.val_dataloader, model)
+            return
+        with _raised_in_all_processes():
+            _check(runner, model)
+            epoch = _epoch(runner.train_dataloader)
+        _check_same(all_gather_object(epoch))
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
+        """Report new images that cannot be read."""
+        for part in self._parts:
+            part.after_train_iter(runner, batch_idx, data_batch, outputs)
+
+    def after_train(self, runner: Runner) -> None:
+        """Report how many images could not be read."""
+        for part in self._parts:
+            part.after_train(runner)
+
+    def before_val(self, runner: Runner) -> None:
+        """Give the model to the evaluator."""
+        _bind_model(runner.val_loop.evaluator, runner)
+
+    def before_test(self, runner: Runner) -> None:
+        """Give the model to the evaluator."""
+        _bind_model(runner.test_loop.evaluator, runner)
 
 
-def _check_validation(trained_on: Any, loader: DataLoader, model: Any) -> None:
+def _bind_model(evaluator: Any, runner: Runner) -> None:
+    if isinstance(evaluator, _BindsModel):
+        evaluator.bind_model(unwrap_model(runner.model))
+
+
+def _check(runner: Runner, model: Any) -> None:
+    loader = runner.train_dataloader
+    model.check_optim_wrapper(runner.optim_wrapper)
+    _check_batches(loader, model)
+    if loader.batch_size is not None:
+        model.check_average(runner.optim_wrapper, loader.batch_size)
+    batch = model.prepare_batch(loader.collate_fn([loader.dataset[0]]))
+    if isinstance(model, _HasClasses) and model.num_classes is not None:
+        _, labels = batch
+        _check_classes(loader.dataset, labels, model.num_classes)
+    if runner.val_loop is not None:
+        _check_validation(loader.dataset, runner.val_dataloader, model)
+
+
+def _check_validation(trained_on: Any, loader: DataLoader, model: _ChecksTraining) -> None:
     remedy = (
         'Give val_dataloader the same kind of data, or train without validation: '
         'val_cfg=None, val_dataloader=None, val_evaluator=None, which mmgan-lite train does for '
         '--no-validate.'
     )
-    ours, theirs = (
-        tuple(getattr(dataset, 'metainfo', {}).get('classes') or ())
-        for dataset in (trained_on, loader.dataset)
-    )
-    if ours and theirs and ours != theirs:
+    expected, found = _classes(trained_on), _classes(loader.dataset)
+    if expected and found and expected != found:
         raise ValueError(
             'val_dataloader must give the classes that the model is trained on, got '
-            f'{_shortened(theirs)} for {_shortened(ours)}. {remedy}'
+            f'{_shortened(found)} for {_shortened(expected)}. {remedy}'
         )
     try:
         model.prepare_batch(loader.collate_fn([loader.dataset[0]]))
     except ValueError as error:
-        raise ValueError(f'val_dataloader does not go with the model: {error} {remedy}') from error
+        raise ValueError(f'val_dataloader does not fit the model: {error} {remedy}') from error
+
+
+def _classes(dataset: Any) -> tuple:
+    """Names of the classes, if there are any; None for a name that is not known."""
+    metainfo = dataset.metainfo if isinstance(dataset, _HasMetainfo) else {}
+    return tuple(metainfo.get('classes') or ())
 
 
 def _shortened(names: Sequence[Any]) -> str:
@@ -97,11 +185,9 @@ def _shortened(names: Sequence[Any]) -> str:
 
 
 def _check_classes(dataset: Any, first_labels: Tensor, num_classes: int) -> None:
-    # Names that are None stand for names that nobody told, in datasets of other projects.
-    classes = getattr(dataset, 'metainfo', {}).get('classes') or ()
-    found = max(int(first_labels.max()) + 1, len(classes))
-    if isinstance(labels := getattr(dataset, 'labels', None), Tensor):
-        found = max(found, int(labels.max()) + 1)
+    found = max(int(first_labels.max()) + 1, len(_classes(dataset)))
+    if isinstance(dataset, _HasLabels) and isinstance(dataset.labels, Tensor):
+        found = max(found, int(dataset.labels.max()) + 1)
     if found > num_classes:
         raise ValueError(
             'num_classes must be at least the number of classes in the data, got '
@@ -141,7 +227,7 @@ def _check_batches(loader: DataLoader, model: nn.Module) -> None:
 
 
 class _Epoch(NamedTuple):
-    """What one process trains on in an epoch."""
+    """Data of one process in an epoch."""
 
     images: int
     batches: int
@@ -180,7 +266,7 @@ def _check_same(epochs: Sequence[_Epoch]) -> None:
 
 @contextmanager
 def _raised_in_all_processes() -> Iterator[None]:
-    """What one process raises inside, all raise: the others would wait for it for ever."""
+    """An error of one process is raised in all: the others would wait for it for ever."""
     error = None
     try:
         yield

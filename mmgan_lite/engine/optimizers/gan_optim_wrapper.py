@@ -1,4 +1,4 @@
-"""An optim wrapper with autocast on every device, that asks none of them for a number."""
+"""An optim wrapper with autocast on every device, without synchronization."""
 
 import platform
 import warnings
@@ -37,7 +37,7 @@ class GANOptimWrapper(OptimWrapper):
         clip_grad: MMEngine's settings of clipping, such as ``dict(max_norm=1.0)``; None for none.
 
     Attributes:
-        lr_factor: What each step multiplies the learning rate by, beside any schedule; 1 at first.
+        lr_factor: Factor of the learning rate in each step, beside any schedule; 1 at first.
             ``NonFiniteGuardHook`` lowers it.
         step_guard: A :class:`StepGuard` that leaves steps out, from ``guard_steps``; None at first.
         skipped: Whether the last step was left out.
@@ -125,7 +125,7 @@ class GANOptimWrapper(OptimWrapper):
         super().backward(loss if self.scaler is None else self.scaler.scale(loss), **kwargs)
 
     def step(self, **kwargs: Any) -> None:
-        """Clip, if asked to, and step, unless a guard refuses."""
+        """Clip, if asked to, and step, unless the guard skips the step."""
         self.skipped = self.step_guard is not None and self.step_guard.refuses(
             look_at_gradients=self.scaler is None
         )
@@ -166,7 +166,7 @@ class GANOptimWrapper(OptimWrapper):
             for parameter in group['params']
             if parameter.grad is not None
         ]
-        # None from clip_grad_value_, which has no norm to tell.
+        # None from clip_grad_value_, which has no norm.
         self.grad_norm = self.clip_func(parameters, **self.clip_grad_kwargs)
 
     def state_dict(self) -> dict:
@@ -187,6 +187,6 @@ def _has_bfloat16(device: torch.device) -> bool:
     if device.type == 'cuda':
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == 'cpu' and platform.machine().lower() in ('x86_64', 'amd64'):
-        # AMX comes only with AVX-512 BF16. Torch before 2.6 cannot tell.
+        # AMX comes only with AVX-512 BF16. Torch before 2.6 has no such query.
         return getattr(torch.cpu, '_is_avx512_bf16_supported', lambda: True)()
     return True

@@ -1,15 +1,14 @@
-"""Where a training is in its data: batches by number, and loops that begin at any of them.
+"""The position of a training in its data: numbered batches, and loops that begin at any of them.
 
-MMEngine finds the place again by loading all batches before it. Here only their indices are drawn,
-which takes microseconds a batch, and none of the random numbers that pipelines draw.
+MMEngine finds its position again by loading all batches before it. Here only their indices are
+drawn, which takes microseconds a batch, and none of the random numbers that pipelines draw.
 """
 
 import functools
 import itertools
 import random
-import types
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -18,7 +17,29 @@ from mmengine.dist import get_rank
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from torch.utils.data import BatchSampler, DataLoader, IterableDataset, get_worker_info
 
+from mmgan_lite.engine.mmengine_compat import replace_next_epoch, restart_indices, set_batches
 from mmgan_lite.engine.resume.preemption import end_mark, outlive_signals
+
+
+@runtime_checkable
+class _LoadsBatches(Protocol):
+    """A data set that PyTorch's loader asks for complete batches."""
+
+    def __getitems__(self, indices: list[int]) -> Any: ...
+
+
+@runtime_checkable
+class _HasSampler(Protocol):
+    """A batch sampler over a sampler of single images."""
+
+    sampler: Any
+
+
+@runtime_checkable
+class _HasEpochs(Protocol):
+    """A sampler that shuffles anew in each pass over the data."""
+
+    def set_epoch(self, epoch: int) -> None: ...
 
 
 class BatchOrder:
@@ -37,30 +58,29 @@ class BatchOrder:
 
     def __init__(self, loader: DataLoader, seed: int, number: int = 0) -> None:
         self._loader = loader
-        # Without a batch sampler the sampler's draws are what is loaded at a time.
-        name = 'sampler' if loader.batch_sampler is None else 'batch_sampler'
-        self._batches = _NumberedBatches(getattr(loader, name), number, name == 'batch_sampler')
-        object.__setattr__(loader, name, self._batches)  # the loader itself refuses
+        self.sampler: Any = train_sampler(loader)
+        # The loader itself refuses another sampler. Without a batch sampler the sampler's draws
+        # are what is loaded at a time.
+        if loader.batch_sampler is None:
+            self._batches = _NumberedBatches(loader.sampler, number, are_lists=False)
+            object.__setattr__(loader, 'sampler', self._batches)
+        else:
+            self._batches = _NumberedBatches(loader.batch_sampler, number, are_lists=True)
+            object.__setattr__(loader, 'batch_sampler', self._batches)
         if loader.num_workers > 0:
             loader.worker_init_fn = functools.partial(
                 _start_worker, loader.worker_init_fn, (seed, get_rank()), end_mark()
             )
 
-    @property
-    def sampler(self) -> Any:
-        """What draws the indices of single images."""
-        return getattr(self._batches.batches, 'sampler', self._loader.sampler)
-
     def begin(self, batches: int = 0) -> Iterator:
-        """The loader from that batch of a pass over the data on; the next pass is whole again.
+        """The rest of a pass over the data, from a batch on; the next pass is complete again.
 
         Args:
             batches: How many to leave out, without loading them.
         """
-        sampler = self.sampler
-        if isinstance(sampler, InfiniteSampler):
+        if isinstance(self.sampler, InfiniteSampler):
             # Its one stream of indices goes on from pass to pass, and workers draw ahead from it.
-            sampler.indices = sampler._indices_of_rank()
+            restart_indices(self.sampler)
         self._batches.skip(batches)
         if self._loader.persistent_workers:
             self._loader._iterator = None  # it has batches under way, drawn from the beginning
@@ -128,10 +148,9 @@ def _start_worker(
     info = get_worker_info()
     assert info is not None
     dataset: Any = info.dataset
-    # PyTorch's loader asks for whole batches where there is this method, and gets it here.
-    dataset.__getitems__ = functools.partial(
-        _seeded_batch, seeds, dataset, getattr(dataset, '__getitems__', None)
-    )
+    load = dataset.__getitems__ if isinstance(dataset, _LoadsBatches) else None
+    # PyTorch's loader asks for complete batches where there is this method.
+    dataset.__getitems__ = functools.partial(_seeded_batch, seeds, dataset, load)
 
 
 def _seeded_batch(
@@ -142,6 +161,12 @@ def _seeded_batch(
     np.random.seed(numpy)
     torch.manual_seed(int(torchs))
     return load(batch) if load else [dataset[index] for index in batch]
+
+
+def train_sampler(loader: DataLoader) -> Any:
+    """The sampler that draws the indices of single images."""
+    batch_sampler = loader.batch_sampler
+    return batch_sampler.sampler if isinstance(batch_sampler, _HasSampler) else loader.sampler
 
 
 def number_batches(loop: Any, seed: int) -> None:
@@ -156,12 +181,7 @@ def number_batches(loop: Any, seed: int) -> None:
         return
     order = BatchOrder(loader, seed)
     if isinstance(loop, IterBasedTrainLoop):  # it has started its workers already
-        loop.dataloader_iterator._iterator = order.begin()
-
-
-def passes_made(loop: Any) -> int:
-    """How many whole passes over the data a loop over iterations has begun anew after."""
-    return getattr(getattr(loop, 'dataloader_iterator', None), '_epoch', 0)
+        set_batches(loop, order.begin(), passes=0)
 
 
 def go_on(loop: Any, seed: int, passes: int, ready: Callable[[], None]) -> None:
@@ -171,31 +191,24 @@ def go_on(loop: Any, seed: int, passes: int, ready: Callable[[], None]) -> None:
         loop: MMEngine's loop over iterations or epochs, when it calls ``before_train_epoch`` of its
             hooks or, over epochs, before that.
         seed: Seed of the training.
-        passes: What :func:`passes_made` told when the checkpoint was written.
-        ready: Called when all is in place, right before the first batch is loaded, or the workers
-            are started that do.
+        passes: How often the data had begun anew when the checkpoint was written.
+        ready: Called right before the first batch is loaded, or the workers are started.
     """
     loader = loop.dataloader
+    order = BatchOrder(loader, seed, loop.iter) if can_begin_anywhere(loader) else None
     if isinstance(loop, EpochBasedTrainLoop):
-        done = loop.iter - loop.epoch * len(loader)
-        if not 0 <= done <= len(loader):
-            done = 0  # the data or the batch size has changed
-        order = BatchOrder(loader, seed, loop.iter) if can_begin_anywhere(loader) else None
-        loop.run_epoch = types.MethodType(
-            functools.partial(_finish_epoch, order=order, done=done, ready=ready), loop
-        )
+        finish = functools.partial(_finish_epoch, loop, order, ready)
+        replace_next_epoch(loop, finish)
         return
-    batches = loop.dataloader_iterator
-    if not can_begin_anywhere(loader):
-        loop.dataloader_iterator = _Prepared(loop, batches, loop.iter, next, ready)
-        return
-    order = BatchOrder(loader, seed, loop.iter)
-    batches._epoch = passes
-    if hasattr(order.sampler, 'set_epoch'):
-        order.sampler.set_epoch(passes)
-    # Where a pass is just over, nothing is left of it, and MMEngine begins the next.
-    batches._iterator = order.begin(loop.iter - passes * len(loader))
-    loop.dataloader_iterator = _Prepared(loop, batches, loop.iter, lambda _: None, ready)
+    wind: Callable = next
+    if order is not None:
+        if isinstance(order.sampler, _HasEpochs):
+            order.sampler.set_epoch(passes)
+        # Where a pass is just over, nothing is left of it, and MMEngine begins the next.
+        rest = order.begin(loop.iter - passes * len(loader))
+        set_batches(loop, rest, passes)
+        wind = _leave_out
+    loop.dataloader_iterator = _Prepared(loop, loop.dataloader_iterator, wind, ready)
 
 
 def can_begin_anywhere(loader: DataLoader) -> bool:
@@ -203,13 +216,17 @@ def can_begin_anywhere(loader: DataLoader) -> bool:
     return not isinstance(loader.dataset, IterableDataset)
 
 
+def _leave_out(batches: Iterator) -> None:
+    """MMEngine advances by batches that were left out already."""
+
+
 class _Prepared:
-    """What MMEngine's loop winds forward by ``count`` batches, and then takes batches from."""
+    """MMEngine's loop advances this by its iterations so far, and then takes batches from it."""
 
     def __init__(
-        self, loop: Any, batches: Iterator, count: int, wind: Callable, ready: Callable[[], None]
+        self, loop: Any, batches: Iterator, wind: Callable, ready: Callable[[], None]
     ) -> None:
-        self._loop, self._batches, self._count = loop, batches, count
+        self._loop, self._batches, self._count = loop, batches, loop.iter
         self._wind, self._ready = wind, ready
 
     def __iter__(self) -> '_Prepared':
@@ -220,19 +237,16 @@ class _Prepared:
             self._count -= 1
             return self._wind(self._batches)
         self._ready()
-        self._loop.dataloader_iterator = self._batches  # its work is done
+        self._loop.dataloader_iterator = self._batches
         return next(self._batches)
 
 
-def _finish_epoch(
-    loop: Any, order: BatchOrder | None, done: int, ready: Callable[[], None]
-) -> None:
-    """MMEngine's ``run_epoch`` from the middle on; the epochs after it are MMEngine's own."""
-    del loop.run_epoch
-    if done == 0 or order is None:
+def _finish_epoch(loop: Any, order: BatchOrder | None, ready: Callable[[], None]) -> bool:
+    """Run the rest of an epoch that was interrupted; False where a new one begins."""
+    done = loop.iter - loop.epoch * len(loop.dataloader)
+    if order is None or not 0 < done <= len(loop.dataloader):  # or the batch size has changed
         ready()
-        loop.run_epoch()
-        return
+        return False
     loop.runner.call_hook('before_train_epoch')
     loop.runner.model.train()
     batches = order.begin(done)
@@ -240,4 +254,4 @@ def _finish_epoch(
     for position, batch in enumerate(batches, done):
         loop.run_iter(position, batch)
     loop.runner.call_hook('after_train_epoch')
-    loop._epoch += 1
+    return True

@@ -1,16 +1,19 @@
-"""What a process trains with besides weights and optimisers: random numbers, begun gradients.
+"""The state of a process besides weights and optimizers: random numbers, partial gradients.
 
-All is in plain types, so that a checkpoint with it stays readable without running code.
+All of it is in plain types, so that a checkpoint with it stays readable without running code.
 """
 
+import contextlib
 import random
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.optim import OptimWrapper
 from torch import Tensor
+
+from mmgan_lite.engine.mmengine_compat import named_wrappers
 
 _NUMPY_KEYS = ('name', 'keys', 'position', 'has_gauss', 'gauss')
 
@@ -42,10 +45,10 @@ def get_random_state(device: torch.device | str = 'cpu') -> dict[str, Any]:
 
 
 def set_random_state(state: Mapping[str, Any], device: torch.device | str = 'cpu') -> None:
-    """Put all global random streams where :func:`get_random_state` found them.
+    """Restore all global random streams to what :func:`get_random_state` returned.
 
     Args:
-        state: What that function gave; its tensors may have been moved to another device.
+        state: What that function returned; its tensors may have been moved to another device.
         device: Where the model is now. A state from another kind of device leaves its stream as
             it is.
     """
@@ -60,8 +63,37 @@ def set_random_state(state: Mapping[str, Any], device: torch.device | str = 'cpu
         module.set_rng_state(state['device'].cpu())
 
 
+@contextlib.contextmanager
+def isolated_random_state(seed: int, device: torch.device | str = 'cpu') -> Iterator[None]:
+    """Seed all global random streams, and restore them at the end.
+
+    Args:
+        seed: Of Python's, numpy's and torch's streams inside.
+        device: Where random numbers may be drawn besides the CPU.
+
+    Example:
+        >>> state = torch.get_rng_state()
+        >>> with isolated_random_state(0):
+        ...     drawn = torch.randn(3)
+        >>> torch.equal(state, torch.get_rng_state())
+        True
+    """
+    state = get_random_state(device)
+    try:
+        random.seed(seed)
+        np.random.seed(seed)
+        # Not torch.manual_seed: it would reseed GPUs whose state is not restored.
+        torch.default_generator.manual_seed(seed)
+        module = _device_module(device)
+        if module is not None:
+            module.manual_seed(seed)
+        yield
+    finally:
+        set_random_state(state, device)
+
+
 def get_partial_gradients(optim_wrapper: OptimWrapper) -> dict[str, list[Tensor | None]]:
-    """Gradients of networks that are in the middle of accumulating them.
+    """Gradients of the networks that have begun to accumulate them.
 
     Args:
         optim_wrapper: One wrapper, or a dict of them.
@@ -74,7 +106,7 @@ def get_partial_gradients(optim_wrapper: OptimWrapper) -> dict[str, list[Tensor 
         name: [
             None if p.grad is None else p.grad.detach().clone().cpu() for p in _parameters(wrapper)
         ]
-        for name, wrapper in _wrappers(optim_wrapper)
+        for name, wrapper in named_wrappers(optim_wrapper).items()
         if not wrapper.should_update()
     }
 
@@ -82,8 +114,8 @@ def get_partial_gradients(optim_wrapper: OptimWrapper) -> dict[str, list[Tensor 
 def set_partial_gradients(
     optim_wrapper: OptimWrapper, gradients: Mapping[str, list[Tensor | None]]
 ) -> None:
-    """Put gradients back that :func:`get_partial_gradients` gave."""
-    for name, wrapper in _wrappers(optim_wrapper):
+    """Restore the gradients that :func:`get_partial_gradients` returned."""
+    for name, wrapper in named_wrappers(optim_wrapper).items():
         if name not in gradients:
             continue
         for parameter, gradient in zip(_parameters(wrapper), gradients[name], strict=True):
@@ -91,18 +123,10 @@ def set_partial_gradients(
 
 
 def _device_module(device: torch.device | str) -> Any:
-    """The part of torch that knows the kind of device, if it has random numbers of its own."""
-    if torch.device(device).type == 'cpu':
-        return None
-    module = torch.get_device_module(device)
-    return module if hasattr(module, 'get_rng_state') else None
-
-
-def _wrappers(optim_wrapper: OptimWrapper) -> Iterator[tuple[str, OptimWrapper]]:
-    if isinstance(optim_wrapper, OptimWrapperDict):
-        yield from optim_wrapper.items()
-    else:
-        yield 'model', optim_wrapper
+    """The module of torch for a device that has random numbers of its own, such as a GPU."""
+    kind = torch.device(device).type
+    # Tensors on the meta device have no numbers.
+    return None if kind in ('cpu', 'meta') else torch.get_device_module(device)
 
 
 def _parameters(wrapper: OptimWrapper) -> list[torch.nn.Parameter]:

@@ -1,4 +1,4 @@
-"""What a metric sees images through."""
+"""Base of the networks that extract features for metrics."""
 
 import hashlib
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class Extracted(NamedTuple):
-    """What an extractor finds in N images.
+    """Features of N images.
 
     ``features`` is float32 ``(N, F)``. ``logits`` is float32 ``(N, K)``, one for each class, or
     None where the extractor is no classifier.
@@ -21,8 +21,8 @@ class Extracted(NamedTuple):
 class FeatureExtractor(nn.Module):
     """A fixed network; a subclass gives ``forward``, ``name`` and ``fingerprint``.
 
-    ``name`` stands in the name of every score. ``fingerprint``, a sha256 in hexadecimal, tells two
-    sets of weights apart: scores and cached features with different ones are never mixed.
+    ``name`` is part of the name of every score. ``fingerprint``, a sha256 in hexadecimal,
+    identifies the weights: scores and cached features of different weights are never mixed.
 
     A subclass ends its ``__init__`` with ``self.freeze()``.
     """
@@ -32,7 +32,7 @@ class FeatureExtractor(nn.Module):
 
     @property
     def tag(self) -> str:
-        """What follows the name of a score, because it is no number of another network."""
+        """Suffix of the name of a score: scores of different extractors do not compare."""
         return f'[{self.name}]'
 
     def forward(self, images: Tensor) -> Extracted:
@@ -47,19 +47,19 @@ class FeatureExtractor(nn.Module):
         raise NotImplementedError
 
     def freeze(self) -> None:
-        """Eval mode, float32 and no gradients, for good."""
+        """Set eval mode, float32 and no gradients."""
         self.float().requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> 'FeatureExtractor':
-        """Stay in eval mode whatever is asked: a ruler is never trained."""
+        """Stay in eval mode whatever ``mode`` is: an extractor is never trained."""
         return super().train(False)
 
 
 def state_fingerprint(module: nn.Module) -> str:
     """The sha256 of a module's structure, parameters and buffers.
 
-    What its ``forward`` does with them is not in it: two classes of one structure that scale their
-    input differently need different names.
+    It does not cover the code of ``forward``: two classes of one structure that scale their input
+    differently need different names.
     """
     digest = hashlib.sha256(f'{type(module).__qualname__} {module!r}'.encode())
     for name, tensor in sorted(module.state_dict().items()):

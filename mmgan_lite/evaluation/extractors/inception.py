@@ -17,9 +17,9 @@ from mmgan_lite.registry import MODELS
 class InceptionV3(FeatureExtractor):
     """2,048 features and 1,008 classes of photographs: the network of Szegedy et al. of 2015.
 
-    Szegedy et al. 2016, Rethinking the Inception Architecture, arXiv:1512.00567. Scores through it
-    are the only ones that are called plain 'FID', 'KID', 'IS' and so on. Images of any size are
-    scaled to 299x299 as in the original; grey ones are read as RGB of three equal channels.
+    Szegedy et al. 2016, Rethinking the Inception Architecture, arXiv:1512.00567. Only its scores
+    have plain names: 'FID', 'KID', 'IS' and so on. Images of any size are
+    scaled to 299x299 as in the original; gray ones are read as RGB of three equal channels.
 
     Args:
         weights: torch-fidelity's file ``weights-inception-2015-12-05-6726825d.pth``; None for the
@@ -41,7 +41,7 @@ class InceptionV3(FeatureExtractor):
 
     @property
     def tag(self) -> str:
-        """Empty: these are the scores that other papers report."""
+        """Empty: these are the scores that papers report."""
         return ''
 
     def forward(self, images: Tensor) -> Extracted:

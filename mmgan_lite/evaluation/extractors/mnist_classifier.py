@@ -1,7 +1,7 @@
 """A small classifier of handwritten digits, trained once by ``mmgan-lite train-extractor``.
 
-Its weights come with the package, so MNIST is measured with no network. Inception, which knows
-photographs, is a poor judge of digits.
+Its weights come with the package, so evaluating on MNIST needs no download. Inception is trained
+on photographs, and its features distinguish digits poorly.
 """
 
 import hashlib
@@ -64,7 +64,7 @@ def _convolution(
 
 
 def scale_images(images: Tensor) -> Tensor:
-    """uint8 images of 0 to 255 as the network takes them, float32 in [-1, 1]."""
+    """uint8 images of 0 to 255 to float32 in [-1, 1], the input of the network."""
     return images.float() / 127.5 - 1
 
 
@@ -77,7 +77,7 @@ class MNISTClassifier(FeatureExtractor):
     green 0 and a blue 7 are class 407 of 1,000.
 
     Args:
-        weights: A file that ``mmgan-lite train-extractor`` wrote; None for that of the package.
+        weights: A file that ``mmgan-lite train-extractor`` wrote; None for the one of the package.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -134,12 +134,13 @@ class MNISTClassifier(FeatureExtractor):
             )
         features, logits = self.network(scale_images(images.reshape(-1, 1, *images.shape[2:])))
         return Extracted(
-            features.reshape(num, -1), _joint_logits(logits.reshape(num, channels, -1))
+            features.reshape(num, channels * NUM_FEATURES),
+            _joint_logits(logits.reshape(num, channels, NUM_CLASSES)),
         )
 
 
 def _joint_logits(logits: Tensor) -> Tensor:
-    """Logits ``(N, K^C)`` of all combinations, from logits ``(N, C, K)``; the first counts most."""
+    """Logits ``(N, K^C)`` of all combinations, from ``(N, C, K)``; the first counts most."""
     joint = logits[:, 0]
     for channel in range(1, logits.shape[1]):
         joint = (joint[:, :, None] + logits[:, channel, None]).flatten(1)

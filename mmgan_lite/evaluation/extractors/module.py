@@ -1,4 +1,4 @@
-"""Any network of the user's as an extractor."""
+"""Any network as an extractor."""
 
 from collections.abc import Mapping
 
@@ -10,13 +10,13 @@ from mmgan_lite.registry import MODELS, build_part
 
 @MODELS.register_module()
 class ModuleExtractor(FeatureExtractor):
-    """Sees images through a module that gives features, or features and logits.
+    """Extracts features by a module that returns features, or features and logits.
 
     Args:
         module: A config or a built module. It is called with float32 images ``(N, C, H, W)`` in
             [-1, 1], and returns features ``(N, F)``, or a pair of them and logits ``(N, K)``. It
-            is taken over: frozen, in eval mode, in float32.
-        name: Stands in the name of each score, as in ``FID[name]``.
+            is set to eval mode and float32, without gradients.
+        name: Part of the name of each score, as in ``FID[name]``.
 
     Raises:
         ValueError: If ``module`` is no module, or ``name`` is empty.
@@ -31,7 +31,9 @@ class ModuleExtractor(FeatureExtractor):
     def __init__(self, module: Mapping | nn.Module, name: str) -> None:
         super().__init__()
         if not isinstance(name, str) or not name.strip():
-            raise ValueError(f"name must tell the network, got {name!r}. Pass name='my-net'.")
+            raise ValueError(
+                f"name must be a name for the network, got {name!r}. Pass name='my-net'."
+            )
         module = build_part(MODELS, module, 'module')
         if not isinstance(module, nn.Module):
             raise ValueError(
@@ -44,10 +46,10 @@ class ModuleExtractor(FeatureExtractor):
         self.fingerprint = state_fingerprint(module)
 
     def forward(self, images: Tensor) -> Extracted:
-        """What the module makes of uint8 images ``(N, C, H, W)``.
+        """Features, and maybe logits, of uint8 images ``(N, C, H, W)``.
 
         Raises:
-            ValueError: If it returns anything else than it should.
+            ValueError: If the module returns other shapes.
         """
         output = self.module(images.float() / 127.5 - 1)
         extracted = Extracted(output, None) if isinstance(output, Tensor) else Extracted(*output)

@@ -1,26 +1,34 @@
 """What every metric of generated images has in common."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import logging
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from mmengine.evaluator import BaseMetric
-from torch import Tensor
+from mmengine.logging import print_log
+from torch import Tensor, nn
+
+from mmgan_lite.utils.validation import did_you_mean
+
+NEEDS = ('features', 'logits', 'labels', 'train', 'model')
+_OLD_NEEDS = {'needs_logits': 'logits', 'needs_labels': 'labels', 'needs_train': 'train'}
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """What is known of N images.
+    """Features of N images, on the CPU.
 
     Args:
-        features: Float32 ``(N, F)``, on the CPU like all of them.
+        features: Float32 ``(N, F)``.
         logits: Float32 ``(N, K)``; None where the extractor is no classifier.
-        labels: int64 ``(N,)``, for fakes the classes that they were asked to show; None where
-            there are none.
+        labels: int64 ``(N,)``, the class of each image; for fakes the class that the model was
+            given. None where there are no labels.
     """
 
-    features: Tensor
+    features: Tensor = field(default_factory=lambda: torch.empty(0, 0))
     logits: Tensor | None = None
     labels: Tensor | None = None
 
@@ -28,46 +36,98 @@ class Samples:
         return len(self.features)
 
     def __getitem__(self, index: Tensor | slice) -> 'Samples':
-        return Samples(
-            self.features[index],
-            None if self.logits is None else self.logits[index],
-            None if self.labels is None else self.labels[index],
+        return self.merge([self], lambda columns: columns[0][index])
+
+    @classmethod
+    def merge(
+        cls, parts: Sequence['Samples'], join: Callable[[list[Tensor]], Tensor] = torch.cat
+    ) -> 'Samples':
+        """One of several, each tensor joined; logits or labels only where all parts have them."""
+        logits = [part.logits for part in parts if part.logits is not None]
+        labels = [part.labels for part in parts if part.labels is not None]
+        return cls(
+            join([part.features for part in parts]),
+            join(logits) if len(logits) == len(parts) else None,
+            join(labels) if len(labels) == len(parts) else None,
         )
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What a metric compares.
+    """What a metric gets.
 
     Args:
-        fake: What is judged: N images of the generator, or real ones to get the floor.
-        real: What it is held against.
-        train: What the generator was trained on; None where it is not known.
+        fake: N images of the generator, or real ones in their place for the real score.
+        real: The real images that they are compared with.
+        train: The images that the model was trained on; None without ``train_dataset``.
+        model: The model, without a wrapper for several processes; None where none is bound.
     """
 
     fake: Samples
     real: Samples
     train: Samples | None = None
+    model: nn.Module | None = None
 
 
 class GANMetric(BaseMetric):
     """A metric in the list of a :class:`~mmgan_lite.evaluation.GANEvaluator`.
 
-    The evaluator draws and reads all images once, and hands the same features to every metric. By
-    itself such a metric has none, so it says where it belongs.
+    The evaluator computes what its metrics need, once for all of them. A subclass implements
+    ``compute`` and lists in ``needs`` what it reads of the :class:`Comparison`:
 
-    A subclass implements ``compute``, and tells by the attributes what it needs.
+    - ``'features'``: features of the fakes and of the real images.
+    - ``'logits'``: those of a classifier, besides the features.
+    - ``'labels'``: labels of the fakes; only a conditional model has them.
+    - ``'train'``: features of all training images, from the evaluator's ``train_dataset``.
+    - ``'model'``: the model. Without anything else the evaluator needs no extractor, and
+      ``fake`` and ``real`` are empty. The model is in eval mode and gradients are off.
 
     Attributes:
-        score_names: The names that ``compute`` gives, known beforehand; empty if they are not.
+        needs: Some of these names.
+        score_names: The names that ``compute`` returns; empty if they depend on the data.
+
+    Example:
+        >>> class NumParameters(GANMetric):
+        ...     needs = ('model',)
+        ...     score_names = ('num_parameters',)
+        ...
+        ...     def compute(self, comparison):
+        ...         return {'num_parameters': sum(p.numel() for p in comparison.model.parameters())}
     """
 
     # The evaluator names the scores; without this MMEngine warns that there is no prefix.
     default_prefix = ''
     score_names: tuple[str, ...] = ()
-    needs_logits = False
-    needs_labels = False
-    needs_train = False
+    needs: tuple[str, ...] = ('features',)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Check ``needs``, and read the attributes of metrics for version 0.1.
+
+        Raises:
+            ValueError: If ``needs`` has an unknown name.
+        """
+        super().__init_subclass__(**kwargs)
+        old = {
+            need: cls.__dict__[name] for name, need in _OLD_NEEDS.items() if name in cls.__dict__
+        }
+        if old:
+            needs = dict.fromkeys((*cls.needs, *old))
+            cls.needs = tuple(need for need in needs if old.get(need, True))
+            _warn_renamed(cls, ', '.join(f'needs_{need}' for need in old), f'needs = {cls.needs}')
+        if 'compute_floor' in cls.__dict__:
+            cls.compute_real_score = cls.__dict__['compute_floor']  # type: ignore[method-assign]
+            _warn_renamed(cls, 'compute_floor', 'compute_real_score')
+        for need in cls.needs:
+            if need not in NEEDS:
+                raise ValueError(
+                    f'needs of {cls.__name__} must be a tuple of {", ".join(NEEDS)}, got '
+                    f'{cls.needs!r}. {did_you_mean(need, NEEDS, "Remove what is none of them.")}'
+                )
+
+    @property
+    def needs_images(self) -> bool:
+        """Whether it needs anything but the model."""
+        return set(self.needs) != {'model'}
 
     def compute(self, comparison: Comparison) -> dict[str, float]:
         """Scores by their plain names, such as 'FID'; the evaluator adds the extractor's.
@@ -77,9 +137,22 @@ class GANMetric(BaseMetric):
         """
         raise NotImplementedError
 
-    def compute_floor(self, comparison: Comparison) -> dict[str, float]:
-        """What real images score in the place of the fakes."""
-        return self.compute(comparison)
+    def require(self, comparison: Comparison, fake: int = 0, real: int = 0, train: int = 0) -> None:
+        """Raise ``ValueError`` unless there are as many images of each kind."""
+        for what, samples, least in (
+            ('fake', comparison.fake, fake),
+            ('real', comparison.real, real),
+            ('training', comparison.train or Samples(), train),
+        ):
+            if len(samples) < least:
+                raise ValueError(
+                    f'{type(self).__name__} needs at least {least} {what} images, got '
+                    f'{len(samples)}. Draw or load more, or take the metric out of the list.'
+                )
+
+    def compute_real_score(self, comparison: Comparison) -> dict[str, float]:
+        """Scores of real images in the place of the fakes; none of a metric of the model."""
+        return {} if 'model' in self.needs else self.compute(comparison)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -87,35 +160,39 @@ class GANMetric(BaseMetric):
         return {}
 
     def process(self, data_batch: Any, data_samples: Sequence[Mapping]) -> None:
-        """Say where the metric belongs.
-
-        Raises:
-            ValueError: Always.
-        """
-        name = type(self).__name__
-        raise ValueError(
-            f'{name} must be in the list of a GANEvaluator, which extracts features once for all '
-            f"metrics, got it alone. Set val_evaluator=dict(type='GANEvaluator', "
-            f"metrics=[dict(type='{name}')])."
-        )
+        """Keep nothing of a batch: the evaluator collects for all metrics."""
 
     def compute_metrics(self, results: Sequence[Comparison]) -> dict[str, float]:
-        """MMEngine's name for ``compute``; takes a list of one comparison."""
+        """MMEngine's name for ``compute``; takes a list of one comparison.
+
+        Raises:
+            ValueError: If it is empty, because another evaluator runs the metric.
+        """
+        if not results:
+            name = type(self).__name__
+            raise ValueError(
+                f'{name} must be in the list of a GANEvaluator, which collects what its metrics '
+                f"need, got it alone. Set val_evaluator=dict(type='GANEvaluator', "
+                f"metrics=[dict(type='{name}')])."
+            )
         (comparison,) = results
         return self.compute(comparison)
 
 
-def require(metric: str, what: str, count: int, least: int) -> None:
-    """Raise ``ValueError`` unless there are enough images."""
-    if count < least:
-        raise ValueError(
-            f'{metric} needs at least {least} {what} images, got {count}. Draw or load more, or '
-            'take the metric out of the list.'
-        )
+def _warn_renamed(cls: type, old: str, new: str) -> None:
+    warnings.warn(f'{old} of {cls.__name__} has a new name: write {new}.', FutureWarning, 4)
 
 
-def centred(*sets: Tensor) -> list[Tensor]:
-    """Features about their common mean, which keeps digits in differences of squares."""
+def renamed_argument(name: str, value: int, old_name: str, old_value: int | None) -> int:
+    """The value of an argument that may be given under its old name, which gets a warning."""
+    if old_value is None:
+        return value
+    print_log(f'{old_name} has a new name: write {name}={old_value}.', 'current', logging.WARNING)
+    return old_value
+
+
+def centered(*sets: Tensor) -> list[Tensor]:
+    """Features minus their common mean, which keeps digits in differences of squares."""
     mean = torch.cat(sets).double().mean(0)
     return [(features.double() - mean).float() for features in sets]
 

@@ -1,6 +1,6 @@
-"""Conditional accuracy: whether a fake shows the class that was asked for."""
+"""Conditional accuracy: whether a fake shows the class that the model was given."""
 
-from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric, require
+from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric
 from mmgan_lite.registry import METRICS
 
 
@@ -8,8 +8,8 @@ from mmgan_lite.registry import METRICS
 class ConditionalAccuracy(GANMetric):
     """``accuracy``, the share of fakes that the classifier sees as their label; higher is better.
 
-    Its floor is the accuracy on real images. The classes of data and classifier must be the same
-    and in the same order.
+    Its real score is the accuracy on real images. The classes of data and classifier must be the
+    same and in the same order.
 
     Example:
         >>> import torch
@@ -20,8 +20,7 @@ class ConditionalAccuracy(GANMetric):
     """
 
     score_names = ('accuracy',)
-    needs_logits = True
-    needs_labels = True
+    needs = ('logits', 'labels')
 
     def compute(self, comparison: Comparison) -> dict[str, float]:
         """Score under 'accuracy'; at least one fake.
@@ -29,7 +28,7 @@ class ConditionalAccuracy(GANMetric):
         Raises:
             ValueError: If there is none, or a label is no class of the classifier.
         """
-        require(type(self).__name__, 'fake', len(comparison.fake), 1)
+        self.require(comparison, fake=1)
         logits, labels = comparison.fake.logits, comparison.fake.labels
         assert logits is not None
         assert labels is not None

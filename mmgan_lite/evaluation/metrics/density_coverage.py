@@ -11,8 +11,8 @@ import torch
 from mmgan_lite.evaluation.metrics.base import (
     Comparison,
     GANMetric,
-    centred,
-    require,
+    centered,
+    renamed_argument,
     squared_distances,
 )
 from mmgan_lite.registry import METRICS
@@ -25,48 +25,49 @@ _BLOCK = 1000
 class DensityCoverage(GANMetric):
     """``density``, about 1 for perfect fakes and not bounded, and ``coverage``, from 0 to 1.
 
-    About each real image lies a ball that reaches to its k-th real neighbour. Density is how many
+    About each real image lies a ball that reaches to its k-th real neighbor. Density is how many
     balls hold a fake, on average over the fakes and divided by k. Coverage is the share of balls
     that hold any fake.
 
     Args:
-        neighbours: k, at least 1.
+        neighbors: k, at least 1.
+        neighbours: The same under its old name.
 
     Raises:
-        ValueError: If ``neighbours`` is out of its range.
+        ValueError: If ``neighbors`` is out of its range.
     """
 
     score_names = ('density', 'coverage')
 
-    def __init__(self, neighbours: int = 5) -> None:
+    def __init__(self, neighbors: int = 5, neighbours: int | None = None) -> None:
         super().__init__()
-        self.neighbours = check_positive('neighbours', neighbours)
+        neighbors = renamed_argument('neighbors', neighbors, 'neighbours', neighbours)
+        self.neighbors = check_positive('neighbors', neighbors)
 
     @property
     def settings(self) -> dict[str, Any]:
         """The arguments."""
-        return dict(neighbours=self.neighbours)
+        return dict(neighbors=self.neighbors)
 
     def compute(self, comparison: Comparison) -> dict[str, float]:
-        """Scores under 'density' and 'coverage'; more real images than ``neighbours``.
+        """Scores under 'density' and 'coverage'; more real images than ``neighbors``.
 
         Raises:
             ValueError: If there are fewer, or no fake.
         """
-        require(type(self).__name__, 'fake', len(comparison.fake), 1)
-        require(type(self).__name__, 'real', len(comparison.real), self.neighbours + 1)
-        fake, real = centred(comparison.fake.features, comparison.real.features)
-        held, covered = 0, 0
+        self.require(comparison, fake=1, real=self.neighbors + 1)
+        fake, real = centered(comparison.fake.features, comparison.real.features)
+        inside_count, covered = 0, 0
         for start in range(0, len(real), _BLOCK):
-            centres = real[start : start + _BLOCK]
-            among_reals = squared_distances(centres, real)
-            # No image is its own neighbour.
+            centers = real[start : start + _BLOCK]
+            among_reals = squared_distances(centers, real)
+            # No image is its own neighbor.
             among_reals.diagonal(start).fill_(torch.inf)
-            radii = among_reals.topk(self.neighbours, largest=False).values[:, -1:]
-            inside = squared_distances(centres, fake) <= radii
-            held += int(inside.sum())
+            radii = among_reals.topk(self.neighbors, largest=False).values[:, -1:]
+            inside = squared_distances(centers, fake) <= radii
+            inside_count += int(inside.sum())
             covered += int(inside.any(1).sum())
         return {
-            'density': held / (self.neighbours * len(fake)),
+            'density': inside_count / (self.neighbors * len(fake)),
             'coverage': covered / len(real),
         }

@@ -8,7 +8,7 @@ import logging
 
 from mmengine.logging import print_log
 
-from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric, require
+from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric
 from mmgan_lite.evaluation.torch_fidelity_adapter import frechet_distance
 from mmgan_lite.registry import METRICS
 
@@ -36,9 +36,9 @@ class FrechetDistance(GANMetric):
         Raises:
             ValueError: If there are fewer.
         """
+        self.require(comparison, fake=2, real=2)
         fake, real = comparison.fake.features, comparison.real.features
         for what, features in (('fake', fake), ('real', real)):
-            require(type(self).__name__, what, len(features), 2)
             if len(features) <= features.shape[1]:
                 print_log(
                     f'FID from {len(features)} {what} images is far too high: it needs many more '

@@ -1,4 +1,4 @@
-"""Inception score: sure of each image's class, and unsure of the class of all.
+"""Inception score: each image clearly of one class, all together of many.
 
 Salimans et al. 2016, Improved Techniques for Training GANs, arXiv:1606.03498. Differs: any
 classifier; computed by torch-fidelity, on shuffled images.
@@ -6,7 +6,7 @@ classifier; computed by torch-fidelity, on shuffled images.
 
 from typing import Any
 
-from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric, require
+from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric
 from mmgan_lite.evaluation.torch_fidelity_adapter import inception_score
 from mmgan_lite.registry import METRICS
 from mmgan_lite.utils.validation import check_positive
@@ -16,17 +16,17 @@ from mmgan_lite.utils.validation import check_positive
 class InceptionScore(GANMetric):
     """``IS``, the mean over splits, and ``IS_std``, their standard deviation.
 
-    From 1, one class or no idea, to the number of classes; higher is better.
+    Between 1 and the number of classes; higher is better.
 
     Args:
-        splits: Parts that the images are dealt into, at least 1.
+        splits: Number of parts that the images are split into, at least 1.
 
     Raises:
         ValueError: If ``splits`` is out of its range.
     """
 
     score_names = ('IS', 'IS_std')
-    needs_logits = True
+    needs = ('logits',)
 
     def __init__(self, splits: int = 10) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class InceptionScore(GANMetric):
         Raises:
             ValueError: If there are fewer.
         """
-        require(type(self).__name__, 'fake', len(comparison.fake), self.splits)
+        self.require(comparison, fake=self.splits)
         assert comparison.fake.logits is not None
         mean, deviation = inception_score(comparison.fake.logits, self.splits)
         return {'IS': mean, 'IS_std': deviation}

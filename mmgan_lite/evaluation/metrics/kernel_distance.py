@@ -6,7 +6,7 @@ torch-fidelity.
 
 from typing import Any
 
-from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric, require
+from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric
 from mmgan_lite.evaluation.torch_fidelity_adapter import kernel_distance
 from mmgan_lite.registry import METRICS
 from mmgan_lite.utils.validation import check_positive
@@ -46,9 +46,8 @@ class KernelDistance(GANMetric):
         Raises:
             ValueError: If there are fewer.
         """
+        self.require(comparison, fake=2, real=2)
         fake, real = comparison.fake.features, comparison.real.features
-        for what, features in (('fake', fake), ('real', real)):
-            require(type(self).__name__, what, len(features), 2)
         size = min(self.subset_size, len(fake), len(real))
         mean, deviation = kernel_distance(fake, real, self.subsets, size)
         return {'KID': mean, 'KID_std': deviation}

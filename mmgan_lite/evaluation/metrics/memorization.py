@@ -8,13 +8,7 @@ grows with the number of images.
 import torch
 from torch import Tensor
 
-from mmgan_lite.evaluation.metrics.base import (
-    Comparison,
-    GANMetric,
-    centred,
-    require,
-    squared_distances,
-)
+from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric, centered, squared_distances
 from mmgan_lite.registry import METRICS
 
 _BLOCK = 250
@@ -25,12 +19,12 @@ class Memorization(GANMetric):
     """``memorization``: the chance that a fake is nearer to a training image than a new real is.
 
     0.5 where the fakes are as new as the held-out real images, 1 where all are copies, 0 where all
-    are further off than any of those. Needs the evaluator's ``train_dataset``, and a loader of
+    are further away than any of those. Needs the evaluator's ``train_dataset``, and a loader of
     real images that were not trained on.
     """
 
     score_names = ('memorization',)
-    needs_train = True
+    needs = ('features', 'train')
 
     def compute(self, comparison: Comparison) -> dict[str, float]:
         """Score under 'memorization'; at least one image of each kind.
@@ -38,30 +32,24 @@ class Memorization(GANMetric):
         Raises:
             ValueError: If there is none.
         """
-        train = comparison.train
-        assert train is not None
-        for what, samples in (
-            ('fake', comparison.fake),
-            ('real', comparison.real),
-            ('training', train),
-        ):
-            require(type(self).__name__, what, len(samples), 1)
-        fake, real, known = centred(
-            comparison.fake.features, comparison.real.features, train.features
+        self.require(comparison, fake=1, real=1, train=1)
+        assert comparison.train is not None
+        fake, real, training = centered(
+            comparison.fake.features, comparison.real.features, comparison.train.features
         )
-        of_reals = _nearest(real, known).sort().values
-        of_fakes = _nearest(fake, known)
+        of_reals = _nearest(real, training).sort().values
+        of_fakes = _nearest(fake, training)
         # For each fake the reals that are further off; of equal ones, half.
         nearer_or_equal = torch.searchsorted(of_reals, of_fakes, right=True)
         nearer = torch.searchsorted(of_reals, of_fakes)
         further = len(of_reals) - (nearer + nearer_or_equal).double() / 2
         return {'memorization': float(further.mean() / len(of_reals))}
 
-    def compute_floor(self, comparison: Comparison) -> dict[str, float]:
+    def compute_real_score(self, comparison: Comparison) -> dict[str, float]:
         """One half, by definition."""
         return {'memorization': 0.5}
 
 
-def _nearest(points: Tensor, known: Tensor) -> Tensor:
-    """Squared distance of each point to the nearest of the known ones."""
-    return torch.cat([squared_distances(block, known).amin(1) for block in points.split(_BLOCK)])
+def _nearest(points: Tensor, others: Tensor) -> Tensor:
+    """Squared distance of each point to the nearest of the others."""
+    return torch.cat([squared_distances(block, others).amin(1) for block in points.split(_BLOCK)])

@@ -6,7 +6,7 @@ The protocol of Stacked MNIST: Metz et al. 2017, Unrolled GANs, arXiv:1611.02163
 
 import torch
 
-from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric, require
+from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric
 from mmgan_lite.registry import METRICS
 
 
@@ -27,7 +27,7 @@ class ModeCoverage(GANMetric):
     """
 
     score_names = ('modes', 'mode_kl')
-    needs_logits = True
+    needs = ('logits',)
 
     def compute(self, comparison: Comparison) -> dict[str, float]:
         """Scores under 'modes' and 'mode_kl'; at least one fake.
@@ -35,7 +35,7 @@ class ModeCoverage(GANMetric):
         Raises:
             ValueError: If there is none.
         """
-        require(type(self).__name__, 'fake', len(comparison.fake), 1)
+        self.require(comparison, fake=1)
         logits = comparison.fake.logits
         assert logits is not None
         num_classes = logits.shape[1]

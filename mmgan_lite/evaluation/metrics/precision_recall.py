@@ -6,7 +6,7 @@ arXiv:1904.06991. Differs: any extractor; computed by torch-fidelity.
 
 from typing import Any
 
-from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric, require
+from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric, renamed_argument
 from mmgan_lite.evaluation.torch_fidelity_adapter import precision_recall
 from mmgan_lite.registry import METRICS
 from mmgan_lite.utils.validation import check_positive
@@ -17,31 +17,32 @@ class PrecisionRecall(GANMetric):
     """``precision`` and ``recall``, shares from 0 to 1; higher is better.
 
     Args:
-        neighbours: The k-th nearest neighbour bounds the ball about an image, at least 1.
+        neighbors: The k-th nearest neighbor bounds the ball about an image, at least 1.
+        neighbours: The same under its old name.
 
     Raises:
-        ValueError: If ``neighbours`` is out of its range.
+        ValueError: If ``neighbors`` is out of its range.
     """
 
     score_names = ('precision', 'recall')
 
-    def __init__(self, neighbours: int = 3) -> None:
+    def __init__(self, neighbors: int = 3, neighbours: int | None = None) -> None:
         super().__init__()
-        self.neighbours = check_positive('neighbours', neighbours)
+        neighbors = renamed_argument('neighbors', neighbors, 'neighbours', neighbours)
+        self.neighbors = check_positive('neighbors', neighbors)
 
     @property
     def settings(self) -> dict[str, Any]:
         """The arguments."""
-        return dict(neighbours=self.neighbours)
+        return dict(neighbors=self.neighbors)
 
     def compute(self, comparison: Comparison) -> dict[str, float]:
-        """Scores under 'precision' and 'recall'; more images of each kind than ``neighbours``.
+        """Scores under 'precision' and 'recall'; more images of each kind than ``neighbors``.
 
         Raises:
             ValueError: If there are fewer.
         """
+        self.require(comparison, fake=self.neighbors + 1, real=self.neighbors + 1)
         fake, real = comparison.fake.features, comparison.real.features
-        for what, features in (('fake', fake), ('real', real)):
-            require(type(self).__name__, what, len(features), self.neighbours + 1)
-        precision, recall = precision_recall(fake, real, self.neighbours)
+        precision, recall = precision_recall(fake, real, self.neighbors)
         return {'precision': precision, 'recall': recall}

@@ -165,7 +165,7 @@ class AdaptiveAugment(nn.Module):
             count.mul_(~due)
 
     def extra_repr(self) -> str:
-        """What ``print(model)`` tells."""
+        """Arguments shown by ``print(model)``."""
         return f'target={self.target}, interval={self.interval}, policy={self.policy}'
 
     def _move(self, images: Tensor) -> Tensor:
@@ -228,7 +228,7 @@ class AdaptiveAugment(nn.Module):
 
         identity = torch.eye(channels, dtype=images.dtype, device=images.device)
         gray = torch.full_like(identity, 1 / channels)
-        # By a right angle around the gray axis; 0 where that is all there is.
+        # By a right angle around the gray axis; 0 for a single channel.
         quarter = (identity.roll(1, 0) - identity.roll(-1, 0)) / math.sqrt(3)
         color = angle.cos() * (identity - gray) + angle.sin() * quarter
         # A product of matrices would lose digits under autocast, or with TF32.
@@ -292,7 +292,7 @@ def _sampling_grid(matrix: Tensor, height: int, width: int) -> Tensor:
     return torch.stack([places[:, 0] * (2 / width), places[:, 1] * (2 / height)], 3)
 
 
-# What the forward pass asks for, in the numbers of the backward one: bilinear, reflection, False.
+# The arguments of the forward pass as the codes of the backward one: bilinear, reflection, False.
 _SAMPLING_CODES = (0, 2, False)
 
 
@@ -324,7 +324,7 @@ class _ResampleTransposed(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, samples: Tensor, grid: Tensor, size: torch.Size) -> Tensor:
         ctx.save_for_backward(grid)
-        # Of the images only the shape is used, as the gradient of the grid is not asked for.
+        # Of the images only the shape is used, as the grid needs no gradient.
         images = samples.new_empty(size)
         return torch.ops.aten.grid_sampler_2d_backward(
             samples, images, grid, *_SAMPLING_CODES, [True, False]

@@ -67,7 +67,7 @@ class DiffAugment(nn.Module):
         return changed.to(images.dtype)
 
     def extra_repr(self) -> str:
-        """What ``print(model)`` tells."""
+        """Arguments shown by ``print(model)``."""
         return f'policy={self.policy}'
 
 

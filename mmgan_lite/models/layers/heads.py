@@ -10,8 +10,8 @@ class LogitHead(nn.Module):
 
     'projection' adds the product of the features with a learned vector of the label: Miyato &
     Koyama 2018, cGANs with Projection Discriminator, arXiv:1802.05637. 'classifier' leaves the
-    logit alone and tells the class beside it: Odena et al. 2017, Conditional Image Synthesis With
-    Auxiliary Classifier GANs, arXiv:1610.09585.
+    logit alone and gives class logits beside it: Odena et al. 2017, Conditional Image Synthesis
+    With Auxiliary Classifier GANs, arXiv:1610.09585.
 
     Args:
         in_features: Numbers that describe an image, at least 1.
@@ -50,7 +50,7 @@ class LogitHead(nn.Module):
         Args:
             features: Float ``(N, in_features)``.
             labels: int64 ``(N,)`` in [0, ``num_classes``); only with 'projection'.
-            return_classes: Whether to tell the classes too; only with 'classifier'.
+            return_classes: Whether to also return class logits; only with 'classifier'.
 
         Returns:
             Float ``(N,)``, unbounded; with ``return_classes`` these and float

@@ -1,4 +1,4 @@
-"""What a batch tells that no image of it does: how much its images differ."""
+"""Standard deviation over a batch as an additional feature map."""
 
 import torch
 from torch import Tensor, nn

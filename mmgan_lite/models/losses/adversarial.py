@@ -10,9 +10,10 @@ from mmgan_lite.registry import MODELS
 
 
 class AdversarialLoss(nn.Module, ABC):
-    """What every objective offers: one scalar for each of the two players.
+    """Base class of objectives: one scalar for each of the two players.
 
-    Logits are float32 ``(N,)``, unbounded, one an image; a larger logit means "more real".
+    Logits are float32 ``(N, ...)``, unbounded: one an image, or a map. A larger logit means "more
+    real".
 
     Attributes:
         needs_real_logits: Whether :meth:`generator` compares with the real images, as relativistic

@@ -118,7 +118,7 @@ class R1Regularizer(Regularizer):
     """Squared slope of the discriminator at real images.
 
     ``weight / 2 * E ||grad_x D(x)||^2``, the norm over all pixels of an image: Mescheder et al.
-    2018, arXiv:1801.04406, where ``weight`` is called gamma. StyleGAN2 takes
+    2018, arXiv:1801.04406, with ``weight`` called gamma. StyleGAN2 takes
     ``0.0002 * height * width / batch_size`` to begin with.
 
     Args:
@@ -349,7 +349,7 @@ class LeCamRegularizer(Regularizer):
     @torch.no_grad()
     def _update_anchors(self, real_logits: Tensor, fake_logits: Tensor) -> None:
         # The sum of the weights decay^0, decay^1, ... of the batches so far; dividing by it is the
-        # correction for the start, and makes the first step the whole way to the batch.
+        # correction for the start, and makes the first step a copy of the batch.
         self.memory.mul_(self.decay).add_(1)
         step = 1 / self.memory
         self.real_anchor.lerp_(real_logits.mean(), step)
@@ -465,9 +465,8 @@ def _fake_logits(discriminator: Discriminator, batch: PenaltyBatch) -> Tensor:
 def _gradients(discriminator: Discriminator, images: Tensor, batch: PenaltyBatch) -> Tensor:
     """Gradient of each image's logit with respect to the image, ``(N, C * H * W)``.
 
-    Differentiable again with respect to the weights, unless the caller is under ``no_grad``. Only
-    the images are asked for: the weights' own gradients stay untouched, and so do the hooks that a
-    wrapper for several processes has on them.
+    Differentiable again with respect to the weights, unless the caller is under ``no_grad``. The
+    ``grad`` of the weights, and the hooks of a wrapper for several processes, are not touched.
     """
     create_graph = torch.is_grad_enabled()
     with torch.enable_grad():

@@ -117,7 +117,7 @@ class DCGANDiscriminator(nn.Module):
             False: batch norm makes a logit depend on the other images.
         conditioning: How labels enter: 'embedding', a learned map as one more channel of the image;
             'projection', a learned vector that the features are multiplied with (arXiv:1802.05637);
-            or 'classifier', not at all: the network tells the class beside the logit
+            or 'classifier', not at all: the network gives class logits beside the logit
             (arXiv:1610.09585). None is 'embedding' where there are labels.
 
     Attributes:
@@ -186,7 +186,7 @@ class DCGANDiscriminator(nn.Module):
             images: Float ``(N, *image_shape)`` in [-1, 1].
             labels: int64 ``(N,)`` in [0, ``num_classes``); None without labels. A network with a
                 classifier does not look at them.
-            return_classes: Whether to tell the classes too, from the same pass; only with a
+            return_classes: Whether to also return class logits, from the same pass; only with a
                 classifier.
 
         Returns:

@@ -106,7 +106,7 @@ class MLPDiscriminator(nn.Module):
         torch.Size([4])
     """
 
-    # Linear layers gain from the larger batch; convolutions on a CPU do not, so theirs do not tell.
+    # Linear layers gain from the larger batch; convolutions on a CPU do not.
     one_pass = True
 
     def __init__(

@@ -26,7 +26,7 @@ from mmgan_lite.utils.validation import check_image_shape, check_num_classes, ch
 class R3GANBlock(nn.Module):
     """Residual block without normalization: 1x1, grouped 3x3, 1x1, LeakyReLU 0.2 between them.
 
-    The variance stays as it is by the initialization alone, after Zhang et al. 2019, Fixup
+    The initialization alone keeps the variance, after Zhang et al. 2019, Fixup
     Initialization, arXiv:1901.09321: the last weight is 0, so that a block starts as the identity,
     and the gain of the others falls with the depth of the network.
 
@@ -34,7 +34,7 @@ class R3GANBlock(nn.Module):
         channels: Of what comes in and goes out, at least 1.
         expansion: Channels inside are as many times these, at least 1.
         cardinality: Groups of the 3x3 convolution; divides the channels inside.
-        num_blocks: Blocks in the whole network, which its gain is set for.
+        num_blocks: Blocks in the network, which the gain depends on.
 
     Example:
         >>> import torch

@@ -165,7 +165,7 @@ class ResNetDiscriminator(nn.Module):
             penalties bound the slope in its place, and go with False.
         conditioning: How labels enter: 'projection', a learned vector that the features are
             multiplied with; 'embedding', a learned map as one more channel of the image; or
-            'classifier', not at all: the network tells the class beside the logit
+            'classifier', not at all: the network gives class logits beside the logit
             (arXiv:1610.09585). None is 'projection' where there are labels.
 
     Attributes:
@@ -229,7 +229,7 @@ class ResNetDiscriminator(nn.Module):
             images: Float ``(N, *image_shape)`` in [-1, 1].
             labels: int64 ``(N,)`` in [0, ``num_classes``); None without labels. A network with a
                 classifier does not look at them.
-            return_classes: Whether to tell the classes too, from the same pass; only with a
+            return_classes: Whether to also return class logits, from the same pass; only with a
                 classifier.
 
         Returns:
@@ -266,7 +266,7 @@ class _FirstBlock(nn.Module):
 
 
 class _Block(nn.Module):
-    """ReLU, 3x3, ReLU, 3x3, and half the size if asked for; a 1x1 in the shortcut if it changes."""
+    """ReLU, 3x3, ReLU, 3x3, and optionally half the size; a 1x1 in the shortcut if it changes."""
 
     def __init__(self, in_channels: int, channels: int, halve: bool) -> None:
         super().__init__()

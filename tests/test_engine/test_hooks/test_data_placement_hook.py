@@ -9,7 +9,7 @@ from mmengine.dataset import default_collate
 from mmengine.runner import Runner
 
 from mmgan_lite.datasets import InMemoryImageDataset, image_collate
-from mmgan_lite.engine.hooks import DataPlacementHook, data_placement_hook
+from mmgan_lite.engine.hooks import DataPlacementHook
 
 GIBI = 2**30
 
@@ -22,14 +22,18 @@ class Spied(InMemoryImageDataset):
 
 
 def run(monkeypatch, dataset, device='cuda:0', free=GIBI, **settings):
-    monkeypatch.setattr(data_placement_hook, '_device', lambda model: torch.device(device))
     monkeypatch.setattr(torch.cuda, 'mem_get_info', lambda device: (free, 2 * free))
     lines = []
     logger = types.SimpleNamespace(info=lines.append)
     settings = dict(num_workers=0, pin_memory=False, collate_fn=image_collate) | settings
+    weight = types.SimpleNamespace(device=torch.device(device))
     loader = types.SimpleNamespace(dataset=dataset, **settings)
     DataPlacementHook().before_train(
-        types.SimpleNamespace(model=None, train_dataloader=loader, logger=logger)
+        types.SimpleNamespace(
+            model=types.SimpleNamespace(parameters=lambda: iter([weight])),
+            train_dataloader=loader,
+            logger=logger,
+        )
     )
     return lines
 

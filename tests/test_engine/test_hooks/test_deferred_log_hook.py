@@ -70,14 +70,14 @@ def test_vector_is_refused():
 def counted_reads(monkeypatch):
     """Iterations at whose end the values had been read."""
     reads = []
-    settle = DeferredHistory._settle
+    settle = DeferredHistory.settle
 
     def counting(self):
         if self._pending:
             reads.append(len(self._pending))
         settle(self)
 
-    monkeypatch.setattr(DeferredHistory, '_settle', counting)
+    monkeypatch.setattr(DeferredHistory, 'settle', counting)
     return reads
 
 

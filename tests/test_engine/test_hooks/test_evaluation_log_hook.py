@@ -4,6 +4,7 @@ import json
 import math
 from pathlib import Path
 
+import pytest
 import torch
 from mmengine.evaluator import Evaluator
 
@@ -19,7 +20,7 @@ REPORT = Report(
     weights='EMA',
     real_data='Noise test',
     num_reals=12,
-    floor='halves',
+    baseline='halves',
 )
 
 
@@ -39,13 +40,13 @@ class FixedEvaluator(Evaluator):
         return self.answer
 
 
-def run(make_runner, fake_gan, fake_dataset, report, metrics, **settings):
+def run(make_runner, fake_gan, fake_dataset, report, metrics, alone=True, **settings):
     model = fake_gan()
     model.val_step = model.test_step = lambda data: [{}]
     loader = dict(dataset=fake_dataset(), sampler=dict(type='DefaultSampler'), batch_size=4)
     return make_runner(
         model,
-        [EvaluationLogHook()],
+        [EvaluationLogHook()] if alone else [],
         val_dataloader=loader,
         val_cfg=dict(),
         val_evaluator=FixedEvaluator(report, metrics),
@@ -69,7 +70,7 @@ def test_validations_come_with_iteration_and_protocol(make_runner, fake_gan, fak
     found = lines(runner)
     assert [(entry['loop'], entry['iteration']) for entry in found] == [('val', 2), ('val', 4)]
     assert found[0]['scores'] == {
-        'FID[pixels]': dict(value=3.5, floor=0.25, settings=dict(k=2)),
+        'FID[pixels]': dict(value=3.5, real_score=0.25, settings=dict(k=2)),
         'Count/n': dict(value=12),
     }
     assert found[0]['protocol'] == REPORT.to_dict()['protocol']
@@ -105,6 +106,20 @@ def test_shipped_configs_have_it_and_count_metrics_in_iterations(repo):
     from mmengine.config import Config
 
     hooks = Config.fromfile(repo / 'configs' / '_base_' / 'default_runtime.py').default_hooks
-    assert hooks.evaluation_log == dict(type='EvaluationLogHook')
+    assert len(hooks) <= 10
+    assert hooks.runtime_info.type == 'DeferredLogHook'
     # By epochs, MMEngine writes all metrics of an iteration-based training at step 0.
     assert hooks.logger.log_metric_by_epoch is False
+
+
+@pytest.mark.parametrize('alone', [False, True])
+def test_as_a_part_of_the_log_hook(make_runner, fake_gan, fake_dataset, alone):
+    """And beside it in an older config: one line an evaluation either way."""
+    default_hooks = dict(runtime_info=dict(type='DeferredLogHook'))
+    runner = run(
+        make_runner, fake_gan, fake_dataset, REPORT, {}, alone, default_hooks=default_hooks
+    )
+    runner.val()
+    assert len(lines(runner)) == 1
+    log = next(Path(runner.log_dir).rglob('*.log')).read_text()
+    assert ('EvaluationLogHook: part of DeferredLogHook now.' in log) == alone

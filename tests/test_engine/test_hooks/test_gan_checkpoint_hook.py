@@ -169,8 +169,8 @@ def test_a_folder_that_becomes_unwritable(config, monkeypatch, number, kind, rem
     assert isinstance(error.__cause__, OSError)
     assert error.strerror == (
         f"checkpoint 'iter_4.pth' could not be written to '{folder}': {os.strerror(number)}. "
-        f'Training stops; the newest whole one is {folder}/iter_2.pth. {remedy}, or set out_dir of '
-        'GANCheckpointHook to another disk; then go on by --resume'
+        f'Training stops; the newest undamaged one is {folder}/iter_2.pth. {remedy}, or set '
+        'out_dir of GANCheckpointHook to another disk; then go on by --resume'
     )
     assert named(cfg) == 2
     assert not list(folder.glob('.*.tmp'))

@@ -232,13 +232,13 @@ def spoil_loss(model, outputs):
     ('spoil', 'name'),
     [(spoil_weight, 'discriminator.layers.2.bias'), (spoil_loss, 'loss_gen')],
 )
-def test_first_value_that_is_not_finite_is_told_by_its_name(train, spoil, name):
+def test_first_value_that_is_not_finite_is_named(train, spoil, name):
     messages, _ = train(make_gan(), others=[Spoil(10, spoil)], iterations=10)
     ((_, message),) = messages
     assert f'NaN or infinite, first {name}. What' in message
 
 
-def test_end_of_a_state_is_told(train):
+def test_end_of_a_state_is_logged(train):
     messages, _ = train(make_gan(), others=[Spoil(10, spoil_loss)], iterations=50)
     assert [(level, m.partition(' at ')[2][:29]) for level, m in messages] == [
         ('WARNING', 'iteration 10: diverged: the t'),
@@ -252,7 +252,7 @@ def test_training_stops_where_it_is_asked_to(train):
     assert runner.iter == 20
     assert messages[-1] == (
         'ERROR',
-        'Training stops at iteration 20, as stop_on of GANHealthHook asks.',
+        'Training stops at iteration 20: stop_on of GANHealthHook.',
     )
 
 
@@ -363,10 +363,34 @@ def test_one_sample_is_refused():
         GANHealthHook(num_samples=1)
 
 
-def test_model_must_be_a_gan():
-    runner = type('R', (), dict(model=nn.Linear(1, 1)))()
-    with pytest.raises(ValueError, match='GANHealthHook needs a GAN, but the model is a Linear'):
-        GANHealthHook().before_train(runner)
+def test_a_model_without_probe_is_not_measured(tmp_path, fake_gan, make_runner):
+    runner = make_runner(fake_gan(), [GANHealthHook(interval=1, guard=dict())])
+    runner.train()
+    assert not [key for key in runner.message_hub.log_scalars if 'health' in key]
+    log = next(tmp_path.rglob('*.log')).read_text()
+    assert log.count('GANHealthHook does not measure a FakeGAN: it has no probe.') == 1
+
+
+def test_logits_in_a_map_are_compared_by_their_means():
+    real, fake = torch.tensor([[0.0, 4.0], [1.0, 1.0]]), torch.tensor([[1.0, 1.0], [0.0, 0.0]])
+    # Means 2, 1 and 1, 0: 2 > 1, 2 > 0, 1 = 1, 1 > 0.
+    assert health_hook._separation(real, fake).item() == 3.5 / 4
+
+
+@pytest.mark.parametrize('alone', [False, True])
+def test_guard(train, alone):
+    """As a part, and as a hook of its own from an older config, which takes its place."""
+    others = [Spoil(10, spoil_loss)] + [dict(type='NonFiniteGuardHook', interval=3)] * alone
+    hook = dict(type='GANHealthHook', guard=dict())
+    with pytest.raises(FloatingPointError, match='Iteration 10: loss_gen is nan'):
+        train(make_gan(), others=others, hook=hook, iterations=20)
+
+
+def test_mistakes_in_the_guard():
+    with pytest.raises(ValueError, match='max_skips must be an int of at least 0, got -1'):
+        GANHealthHook(guard=dict(max_skips=-1))
+    with pytest.raises(TypeError, match="'max_skip'"):
+        GANHealthHook(guard=dict(max_skip=1))
 
 
 def test_classifier_must_have_logits():

@@ -432,7 +432,7 @@ def test_on_a_device_all_is_read_at_an_interval(build, make_gan, monkeypatch):
     hook = NonFiniteGuardHook(interval=4)
     runner = build(hook, gan=make_gan(loss=FailingLoss(gen=[2])), max_iters=20)
     looks = []
-    look = hook._look
+    look = hook._read_pending
 
     def counted(runner, at_weights):
         looks.append(runner.iter + 1)
@@ -445,7 +445,7 @@ def test_on_a_device_all_is_read_at_an_interval(build, make_gan, monkeypatch):
             hook._every = hook.interval
 
     runner.register_hook(Slow())
-    monkeypatch.setattr(hook, '_look', counted)
+    monkeypatch.setattr(hook, '_read_pending', counted)
     with pytest.raises(FloatingPointError, match=r'Iteration 2: loss_gen is nan'):
         runner.train()
     assert looks == [4]
@@ -462,9 +462,9 @@ def test_a_clipped_norm_of_a_scaled_loss_is_no_failure(build):
     runner = build(hook, optim_wrapper=optim_wrapper, max_iters=1)
     runner.train()
     hook._pending = [(1, {'grad_norm_generator': torch.tensor(math.inf)})]
-    assert hook._look(runner, False) is None
+    assert hook._read_pending(runner, False) is None
     hook._pending = [(1, {'grad_norm_other': torch.tensor(math.inf)})]
-    assert hook._look(runner, False) is not None
+    assert hook._read_pending(runner, False) is not None
 
 
 def test_another_projects_model_is_watched_too(make_runner, fake_gan):

@@ -71,9 +71,9 @@ def test_validation_on_other_data(make_gan):
         match=r"val_dataloader .* got 'shirt', 'bag', 'coat', ... for '0', '1', '2'. .*--no",
     ):
         check(make_gan(), num=8, metainfo=digits, val=other)
-    with pytest.raises(ValueError, match=r'val_dataloader does not go .* \(1, 3, 3\).* --no-val'):
+    with pytest.raises(ValueError, match=r'val_dataloader does not fit .* \(1, 3, 3\).* --no-val'):
         check(make_gan(), num=8, val=InMemoryImageDataset(images[..., :3, :3]))
-    with pytest.raises(ValueError, match=r'val_dataloader does not go .* a batch without'):
+    with pytest.raises(ValueError, match=r'val_dataloader does not fit .* a batch without'):
         check(make_gan(num_classes=3), num=3, labels=[0, 1, 2], val=InMemoryImageDataset(images))
 
 

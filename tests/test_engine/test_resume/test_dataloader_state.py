@@ -10,8 +10,9 @@ from mmengine.dataset import DefaultSampler, InfiniteSampler
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
+from mmgan_lite.engine.mmengine_compat import passes_made
 from mmgan_lite.engine.resume import dataloader_state
-from mmgan_lite.engine.resume.dataloader_state import BatchOrder, go_on, number_batches, passes_made
+from mmgan_lite.engine.resume.dataloader_state import BatchOrder, go_on, number_batches
 from mmgan_lite.engine.resume.rng_state import get_random_state, set_random_state
 
 SIZE, BATCH = 10, 4  # three batches a pass, the last of two

@@ -32,11 +32,11 @@ def test_features_and_logits(weights, monkeypatch):
     extractor = MODELS.build(dict(type='InceptionV3', weights=str(path)))
     assert extractor.fingerprint == sha256
     assert extractor.tag == ''
-    grey = torch.randint(0, 256, (2, 1, 8, 8), dtype=torch.uint8)
-    features, logits = extractor(grey)
+    gray = torch.randint(0, 256, (2, 1, 8, 8), dtype=torch.uint8)
+    features, logits = extractor(gray)
     assert features.shape == (2, 2048)
     assert logits.shape == (2, 1008)
-    assert torch.equal(extractor(grey.expand(-1, 3, -1, -1)).features, features)
+    assert torch.equal(extractor(gray.expand(-1, 3, -1, -1)).features, features)
     # torch-fidelity's own score takes logits without the bias.
     torch.testing.assert_close(logits, features @ extractor.network.fc.weight.T)
     with pytest.raises(ValueError, match='InceptionV3 takes images of 1 or 3 channels, got 4'):

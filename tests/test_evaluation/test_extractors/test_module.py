@@ -40,7 +40,7 @@ def test_module_is_frozen():
 
 
 def test_mistakes():
-    with pytest.raises(ValueError, match="name must tell the network, got ' '"):
+    with pytest.raises(ValueError, match="name must be a name for the network, got ' '"):
         ModuleExtractor(nn.Flatten(), ' ')
     with pytest.raises(ValueError, match='module must be an nn.Module, got function'):
         ModuleExtractor(lambda images: images, 'net')

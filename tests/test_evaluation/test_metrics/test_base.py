@@ -2,17 +2,30 @@
 
 import pytest
 import torch
-from mmengine.evaluator import BaseMetric
+from mmengine.evaluator import BaseMetric, Evaluator
 
-from mmgan_lite.evaluation import Comparison, GANMetric, Samples
-from mmgan_lite.evaluation.metrics.base import centred, squared_distances
+from mmgan_lite.evaluation import (
+    Comparison,
+    ConditionalAccuracy,
+    DensityCoverage,
+    GANMetric,
+    PrecisionRecall,
+    Samples,
+)
+from mmgan_lite.evaluation.metrics import base
+from mmgan_lite.evaluation.metrics.base import centered, squared_distances
 from mmgan_lite.registry import METRICS
 
+
+class Both(GANMetric):
+    needs = ('features', 'model')
+
+
 METRICS.import_from_location()
-OURS = [
+BUILT_IN = [
     metric
-    for name, metric in METRICS.module_dict.items()
-    if isinstance(metric, type) and issubclass(metric, GANMetric)
+    for metric in METRICS.module_dict.values()
+    if metric.__module__.startswith('mmgan_lite.evaluation.metrics.')
 ]
 
 
@@ -32,29 +45,75 @@ def test_samples_are_cut_alike():
     assert Samples(torch.zeros(3, 1))[:2].logits is None
 
 
+def test_needs_are_known_names():
+    with pytest.raises(ValueError, match="needs of Odd must be .* got .* Did you mean 'logits'"):
+        type('Odd', (GANMetric,), dict(needs=('logit',)))
+    with pytest.raises(
+        ValueError, match='needs of Odd must be a tuple of features, logits, .* got'
+    ):
+        type('Odd', (GANMetric,), dict(needs='model'))
+
+
+def test_metric_of_the_model_needs_no_images():
+    assert not type('Alone', (Both,), dict(needs=('model',)))().needs_images
+    assert Both().needs_images
+    assert Both().compute_real_score(None) == {}
+
+
+def test_metric_for_an_earlier_version():
+    with pytest.warns(FutureWarning) as found:
+
+        class Old(GANMetric):
+            needs_logits = True
+            needs_train = False
+
+            def compute_floor(self, comparison):
+                return {'old': 2.0}
+
+    assert Old.needs == ('features', 'logits')
+    assert Old().compute_real_score(None) == {'old': 2.0}
+    first, second = (str(warning.message) for warning in found)
+    assert first.endswith("write needs = ('features', 'logits').")
+    assert second == 'compute_floor of Old has a new name: write compute_real_score.'
+    assert {warning.filename for warning in found} == {__file__}
+    with pytest.warns(FutureWarning, match='needs_labels of Unconditional has a new name'):
+        without = type('Unconditional', (ConditionalAccuracy,), dict(needs_labels=False))
+    assert without.needs == ('logits',)
+
+
+@pytest.mark.parametrize('metric', [DensityCoverage, PrecisionRecall])
+def test_argument_under_its_old_name(metric, monkeypatch):
+    found = []
+    monkeypatch.setattr(base, 'print_log', lambda message, *args: found.append(message))
+    assert metric(neighbours=7).settings == dict(neighbors=7)
+    assert found == ['neighbours has a new name: write neighbors=7.']
+
+
 def test_squared_distances():
     left, right = torch.randn(5, 3) + 50, torch.randn(7, 3) + 50
-    found = squared_distances(*centred(left, right))
+    found = squared_distances(*centered(left, right))
     expected = (left[:, None] - right).square().sum(2)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
     assert (squared_distances(left, left) >= 0).all()
 
 
-@pytest.mark.parametrize('metric', OURS, ids=lambda metric: metric.__name__)
+@pytest.mark.parametrize('metric', BUILT_IN, ids=lambda metric: metric.__name__)
 class TestContract:
     def test_is_one_of_mmengine(self, metric):
         assert isinstance(METRICS.build(dict(type=metric.__name__)), BaseMetric)
 
-    def test_alone_it_says_where_it_belongs(self, metric):
+    def test_another_evaluator_is_an_error(self, metric):
         name = metric.__name__
+        evaluator = Evaluator(metric())
+        evaluator.process([dict(fake_image=None)], dict(inputs=None))
         with pytest.raises(
             ValueError, match=rf"{name} must be in .* metrics=\[dict\(type='{name}'"
         ):
-            metric().process(None, [])
+            evaluator.evaluate(1)
 
     def test_finite_plain_numbers(self, metric):
         comparison = Comparison(some(30, 0), some(40, 1), some(50, 2))
-        for scores in (metric().compute(comparison), metric().compute_floor(comparison)):
+        for scores in (metric().compute(comparison), metric().compute_real_score(comparison)):
             assert scores
             for name, value in scores.items():
                 assert isinstance(value, float | int), name

@@ -8,35 +8,35 @@ from mmgan_lite.evaluation import Comparison, DensityCoverage, Samples
 from mmgan_lite.evaluation.metrics import density_coverage
 
 
-def compute(fake, real, neighbours=5):
-    return DensityCoverage(neighbours).compute(Comparison(Samples(fake), Samples(real)))
+def compute(fake, real, neighbors=5):
+    return DensityCoverage(neighbors).compute(Comparison(Samples(fake), Samples(real)))
 
 
-def by_hand(fake, real, neighbours):
+def reference(fake, real, neighbors):
     """Ball by ball."""
     fake, real = fake.double().numpy(), real.double().numpy()
-    held, covered = 0, 0
-    for centre in real:
-        radius = sorted(np.linalg.norm(real - centre, axis=1))[neighbours]
-        inside = int((np.linalg.norm(fake - centre, axis=1) <= radius).sum())
-        held += inside
+    inside_count, covered = 0, 0
+    for center in real:
+        radius = sorted(np.linalg.norm(real - center, axis=1))[neighbors]
+        inside = int((np.linalg.norm(fake - center, axis=1) <= radius).sum())
+        inside_count += inside
         covered += inside > 0
-    return {'density': held / neighbours / len(fake), 'coverage': covered / len(real)}
+    return {'density': inside_count / neighbors / len(fake), 'coverage': covered / len(real)}
 
 
 def test_matches_hand_computation():
-    real = torch.tensor([[0.0], [1.0], [3.0]])  # radii for one neighbour: 1, 1, 2
+    real = torch.tensor([[0.0], [1.0], [3.0]])  # radii for one neighbor: 1, 1, 2
     fake = torch.tensor([[0.5], [9.0]])
     # 0.5 lies in the balls [-1, 1] and [0, 2], and not in [1, 5]; 9 lies in none.
     assert compute(fake, real, 1) == {'density': 1.0, 'coverage': pytest.approx(2 / 3)}
 
 
-@pytest.mark.parametrize('neighbours', [1, 5])
+@pytest.mark.parametrize('neighbors', [1, 5])
 @pytest.mark.parametrize('block', [7, 1000])
-def test_matches_ball_by_ball(neighbours, block, monkeypatch):
+def test_matches_ball_by_ball(neighbors, block, monkeypatch):
     monkeypatch.setattr(density_coverage, '_BLOCK', block)
     fake, real = torch.randn(40, 4) + 20.5, 1.3 * torch.randn(60, 4) + 20
-    assert compute(fake, real, neighbours) == pytest.approx(by_hand(fake, real, neighbours))
+    assert compute(fake, real, neighbors) == pytest.approx(reference(fake, real, neighbors))
 
 
 def test_perfect_fakes():

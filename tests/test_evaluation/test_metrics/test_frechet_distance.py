@@ -1,4 +1,4 @@
-"""Fréchet distance; its mathematics is tested in test_fidelity.py."""
+"""Fréchet distance; its mathematics is tested in test_torch_fidelity_adapter.py."""
 
 import pytest
 import torch

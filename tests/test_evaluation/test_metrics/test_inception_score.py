@@ -1,4 +1,4 @@
-"""Inception score; its mathematics is tested in test_fidelity.py."""
+"""Inception score; its mathematics is tested in test_torch_fidelity_adapter.py."""
 
 import pytest
 import torch

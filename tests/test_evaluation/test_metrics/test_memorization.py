@@ -40,8 +40,8 @@ def test_ties_count_half():
     assert compute(points, points, torch.zeros(3, 2)) == 0.5
 
 
-def test_floor_is_one_half():
+def test_real_score_is_one_half():
     samples = Samples(torch.randn(5, 2))
-    assert Memorization().compute_floor(Comparison(samples, samples, samples)) == {
+    assert Memorization().compute_real_score(Comparison(samples, samples, samples)) == {
         'memorization': 0.5
     }

@@ -1,4 +1,4 @@
-"""Improved precision and recall; the mathematics is tested in test_fidelity.py."""
+"""Improved precision and recall; the mathematics is tested in test_torch_fidelity_adapter.py."""
 
 import pytest
 import torch
@@ -21,4 +21,4 @@ def test_too_few():
     with pytest.raises(ValueError, match='PrecisionRecall needs at least 4 real images, got 3'):
         compute(torch.zeros(9, 2), torch.zeros(3, 2))
     with pytest.raises(ValueError, match='PrecisionRecall needs at least 6 fake images, got 5'):
-        compute(torch.zeros(5, 2), torch.zeros(9, 2), neighbours=5)
+        compute(torch.zeros(5, 2), torch.zeros(9, 2), neighbors=5)

@@ -126,7 +126,7 @@ def test_asks_the_device_for_no_number():
     assert DiffAugment()(torch.empty(2, 3, 8, 8, device='meta')).shape == (2, 3, 8, 8)
 
 
-@pytest.mark.parametrize('policy', [(), 'color', ('color',), ('cutout', 'cutout')])
+@pytest.mark.parametrize('policy', [(), 'color', ('colors',), ('cutout', 'cutout')])
 def test_policy_of_another_kind(policy):
     message = (
         "policy must be one or more of 'color', 'translation', 'cutout', each once, got "

@@ -1,0 +1,283 @@
+"""All that this package uses of MMEngine beside its public interface, in one place.
+
+MMEngine has no public name for some things that an exact resume needs: where a loop is in its
+data, which checkpoint a Runner resumes from, the order in which files are written and deleted.
+Each of its private names, and each of its objects that is changed, is used here and nowhere else.
+``tests/test_engine/test_mmengine_compat.py`` fails when MMEngine changes one of them; setup.cfg
+bounds its version.
+"""
+
+import functools
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from mmengine.dataset import InfiniteSampler
+from mmengine.hooks import CheckpointHook
+from mmengine.logging import HistoryBuffer
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.runner import (
+    BaseLoop,
+    CheckpointLoader,
+    EpochBasedTrainLoop,
+    IterBasedTrainLoop,
+    Runner,
+)
+from mmengine.runner.loops import _InfiniteDataloaderIterator
+
+from mmgan_lite.checkpoints import reading
+
+# The Runner.
+
+
+def is_resumed(runner: Runner) -> bool:
+    """Whether the Runner resumes a training, or is about to."""
+    return runner._resume
+
+
+def loaded_checkpoint(runner: Runner) -> str | None:
+    """The checkpoint that the Runner resumes from or loads weights from, as the config names it."""
+    return runner._load_from
+
+
+def resume_from(runner: Runner, path: str | None) -> None:
+    """Let the Runner resume from a checkpoint, or begin anew with None; before it loads."""
+    runner._resume = path is not None
+    runner._load_from = path
+
+
+def train_loop(runner: Runner) -> BaseLoop | None:
+    """The training loop; None in a Runner that has not built one. ``runner.train_loop`` builds."""
+    loop = runner._train_loop
+    return loop if isinstance(loop, BaseLoop) else None
+
+
+def call_at_end(loop: BaseLoop, function: Callable[[], None]) -> None:
+    """Call a function when the loop has run, also when an exception has ended it."""
+    run = loop.run
+
+    def run_and_call() -> Any:
+        try:
+            return run()
+        finally:
+            function()
+
+    loop.run = run_and_call  # type: ignore[method-assign]
+
+
+# Training loops and their data.
+
+
+def validation_is_due(runner: Runner) -> bool:
+    """Whether the training loop would validate before its next iteration."""
+    loop: Any = runner.train_loop
+    if runner.val_loop is None:
+        return False
+    loop._decide_current_val_interval()
+    if isinstance(loop, IterBasedTrainLoop):
+        done, last = loop.iter, loop.max_iters
+    else:
+        if loop.iter != loop.epoch * len(loop.dataloader):
+            return False  # in the middle of an epoch
+        done, last = loop.epoch, loop.max_epochs
+    return done >= loop.val_begin and (done % loop.val_interval == 0 or done == last)
+
+
+def replace_next_epoch(loop: EpochBasedTrainLoop, run_epoch: Callable[[], bool]) -> None:
+    """Run the loop's next epoch by a function; those after it are MMEngine's own.
+
+    Args:
+        loop: Before that epoch.
+        run_epoch: Runs the epoch, and returns whether it did: otherwise MMEngine's is run.
+    """
+
+    def run_once() -> None:
+        del loop.run_epoch  # type: ignore[method-assign]
+        if run_epoch():
+            loop._epoch += 1
+        else:
+            loop.run_epoch()
+
+    loop.run_epoch = run_once  # type: ignore[method-assign]
+
+
+def passes_made(loop: BaseLoop) -> int:
+    """How often a loop over iterations has begun its data anew; 0 for any other loop."""
+    batches = loop.dataloader_iterator if isinstance(loop, IterBasedTrainLoop) else None
+    return batches._epoch if isinstance(batches, _InfiniteDataloaderIterator) else 0
+
+
+def set_batches(loop: IterBasedTrainLoop, batches: Iterator, passes: int) -> None:
+    """Let a loop over iterations take its next batches from an iterator.
+
+    Args:
+        loop: Before its next iteration.
+        batches: Rest of the current pass over the data.
+        passes: How many passes were made before.
+    """
+    loop.dataloader_iterator._iterator = batches
+    loop.dataloader_iterator._epoch = passes
+
+
+def restart_indices(sampler: InfiniteSampler) -> None:
+    """Let an endless sampler draw its indices from the first one again."""
+    sampler.indices = sampler._indices_of_rank()
+
+
+def named_wrappers(optim_wrapper: OptimWrapper) -> dict[str, OptimWrapper]:
+    """The optim wrappers of a Runner by their networks; ``model`` is a single one."""
+    several = isinstance(optim_wrapper, OptimWrapperDict)
+    return dict(optim_wrapper.items()) if several else {'model': optim_wrapper}
+
+
+def accumulative_counts(wrapper: OptimWrapper) -> int:
+    """How many backward passes an optim wrapper makes to a step."""
+    return wrapper._accumulative_counts
+
+
+# Checkpoints and the log.
+
+
+def use_safe_loader(allow_mmengine_types: bool = False) -> None:
+    """Let MMEngine load checkpoints without running code from them, in this process from now on.
+
+    That is what a Runner resumes from, ``load_from``, and ``init_cfg`` of the kind 'Pretrained'.
+    ``GANCheckpointHook`` and ``SafeCheckpointHook`` call it before a run, and so do the commands.
+
+    Args:
+        allow_mmengine_types: As for :func:`mmgan_lite.checkpoints.no_code`, in all loads until the
+            next call.
+    """
+    for prefix, loader in dict(CheckpointLoader._schemes).items():
+        if isinstance(loader, _SafeLoader):
+            loader = loader.loader
+        safe = _SafeLoader(loader, allow_mmengine_types)
+        CheckpointLoader.register_scheme(prefix, safe, force=True)
+
+
+class _SafeLoader:
+    """A loader of checkpoints, without running code from them."""
+
+    def __init__(self, loader: Callable, allow_mmengine_types: bool) -> None:
+        self.loader, self._allow = loader, allow_mmengine_types
+        functools.update_wrapper(self, loader)  # MMEngine logs its name
+
+    def __call__(self, filename: str, map_location: Any = None) -> Any:
+        with reading(os.path.expanduser(filename), self._allow):
+            return self.loader(filename, map_location)
+
+
+class LazyHistoryBuffer(HistoryBuffer):
+    """MMEngine's history of a scalar, with a call of :meth:`settle` before it is read.
+
+    Attributes:
+        values: What was logged.
+        counts: How many values each of them sums up.
+    """
+
+    values: np.ndarray
+    counts: np.ndarray
+
+    def settle(self) -> None:
+        """Bring ``values`` and ``counts`` up to date."""
+
+    # The two arrays of the base class, which all its methods read.
+    @property
+    def _log_history(self) -> np.ndarray:
+        self.settle()
+        return self.values
+
+    @_log_history.setter
+    def _log_history(self, values: np.ndarray) -> None:
+        self.values = values
+
+    @property
+    def _count_history(self) -> np.ndarray:
+        self.settle()
+        return self.counts
+
+    @_count_history.setter
+    def _count_history(self, counts: np.ndarray) -> None:
+        self.counts = counts
+
+
+class OrderedCheckpointHook(CheckpointHook):
+    """MMEngine's ``CheckpointHook``, which deletes an old file only when there is the new one.
+
+    It takes MMEngine's arguments. A subclass writes, publishes and deletes.
+    """
+
+    out_dir: Any
+    backend_args: dict | None
+    last_ckpt: str | None
+    keep_ckpt_ids: deque
+    key_indicators: list[str]
+    best_ckpt_path: str | None
+    best_ckpt_path_dict: dict[str, str | None]
+
+    def write(self, runner: Runner, path: str, meta: dict) -> None:
+        """Write a checkpoint."""
+        raise NotImplementedError
+
+    def remove(self, path: str) -> None:
+        """Delete a checkpoint that is no longer needed."""
+        raise NotImplementedError
+
+    def publish(self, runner: Runner, path: str) -> None:
+        """Write ``published_keys`` of a checkpoint anew."""
+        raise NotImplementedError
+
+    def write_best(self, runner: Runner, metrics: dict) -> None:
+        """Write the checkpoints that have the best scores so far."""
+        super()._save_best_checkpoint(runner, metrics)
+
+    def write_step(self, runner: Runner, step: int, meta: dict) -> None:
+        """Write the checkpoint of an iteration or epoch, then delete those that are too old."""
+        path = self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(step))
+        if self.max_keep_ckpts <= 0:
+            self.write(runner, path, meta)
+            return
+        kept = [*(other for other in self.keep_ckpt_ids if other != step), step]
+        # With the one that will be deleted: should that not come about, a resumed run does it.
+        runner.message_hub.update_info('keep_ckpt_ids', kept)
+        self.write(runner, path, meta)
+        for old in kept[: -self.max_keep_ckpts]:
+            self.remove(self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(old)))
+        self.keep_ckpt_ids = deque(kept[-self.max_keep_ckpts :], self.max_keep_ckpts)
+        runner.message_hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
+
+    def set_best_of(self, names: Sequence[str]) -> None:
+        """Choose the scores of ``save_best``, and find out which value of each is better.
+
+        Raises:
+            ValueError: If neither ``rule`` nor the name of a score says it.
+        """
+        self._init_rule(self.rules, list(names))
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
+        self.write_step(runner, step, meta)
+
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
+        if not self.save_best:
+            return
+        several = len(self.key_indicators) > 1
+        before = dict(self.best_ckpt_path_dict) if several else {'': self.best_ckpt_path}
+        # MMEngine deletes what it knows of.
+        if several:
+            self.best_ckpt_path_dict = dict.fromkeys(before)
+        else:
+            self.best_ckpt_path = None
+        self.write_best(runner, metrics)
+        now = self.best_ckpt_path_dict if several else {'': self.best_ckpt_path}
+        for name, path in before.items():
+            if now[name] is None:  # it was not surpassed
+                now[name] = path
+            elif path not in (None, now[name]):
+                self.remove(path)
+        if not several:
+            self.best_ckpt_path = now['']
+
+    def _publish_model(self, runner: Runner, ckpt_path: str) -> None:
+        self.publish(runner, ckpt_path)

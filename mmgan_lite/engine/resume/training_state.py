@@ -1,0 +1,118 @@
+"""The state of a training besides weights, optimizers and schedules, in checkpoints."""
+
+import functools
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from mmengine.dist import all_gather_object, get_rank, get_world_size
+from mmengine.runner import Runner
+from torch import Tensor
+
+from mmgan_lite.engine.mmengine_compat import is_resumed, loaded_checkpoint, passes_made
+from mmgan_lite.engine.resume.dataloader_state import can_begin_anywhere, go_on, train_sampler
+from mmgan_lite.engine.resume.rng_state import (
+    get_partial_gradients,
+    get_random_state,
+    set_partial_gradients,
+    set_random_state,
+)
+from mmgan_lite.utils.interfaces import unwrap_model
+from mmgan_lite.utils.log_filters import BATCHES_LOADED, GRADIENTS_LOST
+
+
+@runtime_checkable
+class _HasSeed(Protocol):
+    """A sampler that shuffles by a seed."""
+
+    seed: int | None
+
+
+def collect_state(runner: Runner, random_state: dict[str, Any] | None) -> dict[str, Any]:
+    """The state of all processes, in plain types; all must call it.
+
+    Args:
+        runner: While it trains.
+        random_state: That training goes on with; None for the current one.
+    """
+    process = dict(
+        random=random_state or get_random_state(model_device(runner)),
+        gradients=get_partial_gradients(runner.optim_wrapper),
+    )
+    sampler = train_sampler(runner.train_dataloader)
+    return dict(
+        processes=all_gather_object(process),
+        passes=passes_made(runner.train_loop),
+        sampler_seed=sampler.seed if isinstance(sampler, _HasSeed) else None,
+    )
+
+
+def restore_state(runner: Runner, state: Mapping[str, Any]) -> None:
+    """Let training go on with a state of :func:`collect_state`, right before its first batch."""
+    sampler, seed = train_sampler(runner.train_dataloader), state['sampler_seed']
+    # A run without a seed in its config drew one before it knew that it was to be resumed.
+    if seed is not None and isinstance(sampler, _HasSeed) and sampler.seed is not None:
+        sampler.seed = seed
+    ready = functools.partial(_restore_process, runner, state['processes'])
+    go_on(runner.train_loop, runner.seed, state['passes'], ready)
+
+
+def untrue_warnings(runner: Runner, state: Mapping[str, Any]) -> list[str]:
+    """What MMEngine warns of when it resumes, although :func:`restore_state` prevents it."""
+    untrue = []
+    if len(state['processes']) == get_world_size():
+        untrue.append(GRADIENTS_LOST)
+    if can_begin_anywhere(runner.train_dataloader):
+        untrue.append(BATCHES_LOADED)
+    return untrue
+
+
+def model_device(runner: Runner) -> torch.device:
+    """Where the weights of the model are."""
+    return next(runner.model.parameters()).device
+
+
+def check_weights(runner: Runner, found: Mapping[str, Tensor]) -> None:
+    """Compare the weights of a checkpoint with those of the model.
+
+    MMEngine only warns where names or shapes differ, and trains from what is left.
+
+    Raises:
+        ValueError: If one differs when a training is resumed, or none is the same.
+    """
+    expected = unwrap_model(runner.model).state_dict()
+    differing = [
+        name
+        for name in dict.fromkeys(itertools.chain(expected, found))
+        if name not in expected or name not in found or expected[name].shape != found[name].shape
+    ]
+    # Counts, such as those of an average, have one name and shape in all models.
+    fitting = [name for name in expected if expected[name].ndim and name not in differing]
+    resumed = is_resumed(runner)
+    if not differing or (fitting and not resumed):
+        return
+    remedy = (
+        'Resume with the config that it was written with; for its weights alone, '
+        'set load_from and not resume.'
+        if resumed
+        else 'Set load_from to a checkpoint of the same networks, or to None.'
+    )
+    raise ValueError(
+        f'{"resume" if resumed else "load_from"} must be given a checkpoint of this model, but '
+        f"{len(differing)} weights of '{loaded_checkpoint(runner)}' differ in name or shape: "
+        f'{", ".join(differing[:3])}, ... {remedy}'
+    )
+
+
+def _restore_process(runner: Runner, processes: Sequence[dict]) -> None:
+    rank, count = get_rank(), get_world_size()
+    if len(processes) != count:
+        runner.logger.warning(
+            f'The checkpoint was written by {len(processes)} processes, and {count} go on from it: '
+            'each gets other images and other random numbers than it would have got.'
+        )
+    if rank < len(processes):
+        set_random_state(processes[rank]['random'], model_device(runner))
+    if len(processes) == count:
+        set_partial_gradients(runner.optim_wrapper, processes[rank]['gradients'])

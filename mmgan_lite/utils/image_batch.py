@@ -1,0 +1,79 @@
+"""What a batch holds: uint8 images of one shape, and labels that are ints."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def stack_images(images: Tensor | Iterable[Tensor], name: str, remedy: str) -> Tensor:
+    """One uint8 tensor ``(N, C, H, W)`` from a tensor or from N images ``(C, H, W)``.
+
+    Args:
+        images: The images.
+        name: What the errors call them.
+        remedy: Last sentence of the error about a wrong type.
+
+    Raises:
+        ValueError: If the images differ in shape or are not uint8.
+    """
+    if not isinstance(images, Tensor):
+        images = list(images)
+        shapes = sorted({tuple(image.shape) for image in images})
+        if len(shapes) > 1:
+            raise ValueError(
+                f'{name} must be of one shape in a batch, got {shapes}. '
+                'Resize or crop them in the pipeline of the dataset.'
+            )
+        images = torch.stack(images)
+    if images.dtype != torch.uint8 or images.ndim != 4:
+        raise ValueError(
+            f'{name} must be uint8 (N, C, H, W) of 0 to 255, got {images.dtype} '
+            f'{tuple(images.shape)}. {remedy}'
+        )
+    return images
+
+
+def stack_labels(labels: Iterable[Any] | None) -> Tensor | None:
+    """Labels as int64 ``(N,)``; None if there are none or one is missing.
+
+    Args:
+        labels: Ints or tensors of one element each, or a tensor ``(N,)``.
+
+    Raises:
+        ValueError: If they are not ints.
+
+    Example:
+        >>> stack_labels([7, torch.tensor([1])])
+        tensor([7, 1])
+        >>> stack_labels([7, None])
+    """
+    if labels is None:
+        return None
+    if not isinstance(labels, Tensor):
+        labels = list(labels)
+        if not labels or any(label is None for label in labels):
+            return None
+        labels = torch.cat([torch.as_tensor(label).reshape(-1) for label in labels])
+    if labels.is_floating_point():
+        raise ValueError(
+            f'labels must be ints, got {labels.dtype}. Number the classes 0, 1, 2, ...'
+        )
+    return labels.reshape(-1).to(torch.int64)
+
+
+def batch_labels(batch: Mapping[str, Any]) -> Tensor | None:
+    """Labels of a batch, int64 ``(N,)``; None if it has none.
+
+    Args:
+        batch: With ``labels`` (N ints) as the datasets of mmgan_lite give it, or with
+            ``data_samples`` (N of MMEngine's ``BaseDataElement``) that carry ``gt_label``.
+
+    Raises:
+        ValueError: If the labels are not ints.
+    """
+    labels, samples = batch.get('labels'), batch.get('data_samples')
+    if labels is None and samples is not None:
+        labels = [sample.get('gt_label') for sample in samples]
+    return stack_labels(labels)

@@ -1,0 +1,51 @@
+"""The state of a training in a checkpoint; tests/test_training resumes complete trainings."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from mmgan_lite.engine.resume import training_state
+from mmgan_lite.engine.resume.training_state import check_weights, model_device, untrue_warnings
+from mmgan_lite.utils.log_filters import BATCHES_LOADED, GRADIENTS_LOST
+
+
+@pytest.fixture
+def runner():
+    return SimpleNamespace(
+        model=nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)), _resume=True, _load_from='a.pth'
+    )
+
+
+def test_equal_weights_pass(runner):
+    check_weights(runner, runner.model.state_dict())
+
+
+def test_a_resumed_training_needs_all(runner):
+    found = runner.model.state_dict()
+    found['0.weight'] = torch.zeros(4, 2)
+    message = r"resume must be given .* 1 weights of 'a.pth' differ in name or shape: 0.weight"
+    with pytest.raises(ValueError, match=message):
+        check_weights(runner, found)
+    runner._resume = False
+    check_weights(runner, found)  # some fit
+
+
+def test_a_count_is_no_weight_that_fits(runner):
+    runner._resume = False
+    found = {'1.num_batches_tracked': torch.tensor(3)}
+    with pytest.raises(ValueError, match=r'load_from must be given .* Set load_from to a checkp'):
+        check_weights(runner, found)
+
+
+def test_device(runner):
+    assert model_device(runner) == torch.device('cpu')
+
+
+@pytest.mark.parametrize(('world_size', 'lost'), [(1, False), (2, True)])
+def test_warnings_of_mmengine_that_are_untrue(runner, monkeypatch, world_size, lost):
+    monkeypatch.setattr(training_state, 'get_world_size', lambda: world_size)
+    runner.train_dataloader = SimpleNamespace(dataset=[])
+    untrue = untrue_warnings(runner, dict(processes=[{}]))
+    assert untrue == ([BATCHES_LOADED] if lost else [GRADIENTS_LOST, BATCHES_LOADED])
