@@ -1,7 +1,7 @@
 """One child registry for each of MMEngine's, all in the scope ``mmgan_lite``.
 
 MMEngine imports this module by its name the first time a config says ``mmgan_lite.X`` (or the
-default scope is ours), and then the modules in ``locations``: that is why a config needs no
+default scope is this one), and then the modules in ``locations``: that is why a config needs no
 ``custom_imports``. All of MMEngine's registries have a child here, also those that we register
 nothing in yet, because a look-up under our scope would warn about each one that is missing.
 """
@@ -26,7 +26,7 @@ class Registry(MMEngineRegistry):
         """As in MMEngine.
 
         Raises:
-            ValueError: If ``key`` is a name of MMGeneration or MMagic that nobody registered.
+            ValueError: If ``key`` is a name of MMGeneration or MMagic that is not registered.
         """
         part = super().get(key)
         if part is None:
@@ -54,8 +54,8 @@ def _build_explained(
 def build_part(registry: MMEngineRegistry, cfg: Any, argument: str) -> Any:
     """Build the part of a part: ``cfg`` is a config, or the object itself, which passes through.
 
-    An unprefixed ``type`` means one of ours even while another project's default scope is active,
-    and one of that project's only where we have none of the name; a prefixed one
+    An unprefixed ``type`` is one of this package even under the default scope of another project,
+    and one of that project only if this package has none of the name; a prefixed one
     (``'mmpretrain.ResNet'``) is left to MMEngine.
 
     Args:
@@ -81,9 +81,9 @@ def build_part(registry: MMEngineRegistry, cfg: Any, argument: str) -> Any:
     if 'type' not in cfg:
         raise ValueError(f"{argument} must name its class, got {dict(cfg)}. Add type='...'.")
     name = cfg['type']
-    if isinstance(name, str) and '.' not in name and (ours := registry.get(name)) is not None:
-        # The class and not our scope: the parts in it may be of the default scope again.
-        cfg = {**cfg, 'type': ours}
+    if isinstance(name, str) and '.' not in name and (found := registry.get(name)) is not None:
+        # The class and not the scope: the parts in it may be of the default scope again.
+        cfg = {**cfg, 'type': found}
     return registry.build(cfg)
 
 

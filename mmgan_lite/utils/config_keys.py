@@ -8,7 +8,7 @@ from mmengine.runner import Runner
 from mmgan_lite.utils.validation import did_you_mean
 
 RUNNER_KEYS = tuple(name for name in inspect.signature(Runner).parameters if name != 'cfg')
-# Read from the whole config, by Runner or by what builds it.
+# Read from the complete config, by Runner or by what builds it.
 _OTHER_KEYS = (
     *('model_wrapper_cfg', 'sync_bn', 'find_unused_parameters', 'compile', 'runner_type'),
     *('activation_checkpointing', 'efficient_conv_bn_eval', 'custom_imports'),

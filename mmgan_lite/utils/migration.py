@@ -1,7 +1,7 @@
 """Names of MMGeneration and MMagic, and what their parts are called here.
 
 Both had the GANs of the MM world before; a config that comes from there names parts that are not
-here under that name. A look-up of one is answered with ours.
+here under that name. A look-up of one is answered with the name here.
 """
 
 import warnings

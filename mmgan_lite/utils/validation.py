@@ -74,8 +74,8 @@ def check_class_count(num_classes: int | None, count: int) -> None:
     """
     if num_classes is not None and count > num_classes:
         raise ValueError(
-            f'num_classes must be at least {count}, the number of classes in the data, got '
-            f'{num_classes}. Build both networks with num_classes={count}.'
+            'num_classes must be at least the number of classes in the data, got '
+            f'{num_classes} for {count} classes. Build both networks with num_classes={count}.'
         )
 
 

@@ -202,8 +202,8 @@ def test_images_of_another_shape(mistakes):
 def test_classes_that_the_networks_lack(mistakes):
     networks = ('generator', 'discriminator')
     assert mistakes({f'model.{name}.num_classes': 5 for name in networks}) == {
-        'model': 'num_classes must be at least 10, the number of classes in the data, got 5. '
-        'Build both networks with num_classes=10.'
+        'model': 'num_classes must be at least the number of classes in the data, got 5 for 10 '
+        'classes. Build both networks with num_classes=10.'
     }
     assert mistakes({f'model.{name}.num_classes': 12 for name in networks}) == {}
 

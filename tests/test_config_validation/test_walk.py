@@ -95,7 +95,7 @@ def test_scopes():
 
 
 def test_parts_under_an_unknown_argument_are_not_looked_at():
-    """Of which kind they are nobody knows."""
+    """Their kind is not known."""
     walk = ConfigWalk({})
     with DefaultScope.overwrite_default_scope('mmgan_lite'):
         cfg = dict(type='R1Regularizer', extractr=dict(type='MNISTClassifier'))

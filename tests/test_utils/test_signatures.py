@@ -54,7 +54,7 @@ def test_keyword_arguments_are_those_of_the_bases():
 
 
 def test_keyword_arguments_that_nobody_takes():
-    """``CheckpointHook`` swallows a misspelt one, and fails hours later at most."""
+    """``CheckpointHook`` accepts a misspelled one, and ignores it."""
     assert (
         "Did you mean 'interval'?"
         in check_arguments(CheckpointHook, dict(interval_=5))['interval_']
