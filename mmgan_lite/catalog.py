@@ -1,19 +1,18 @@
 """Configs and registered parts by name.
 
-Cheap to import: functions import what they need beyond the standard library.
+Cheap to import: the functions import torch and MMEngine themselves, if they need them.
 """
 
-import difflib
 import fnmatch
 import inspect
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mmgan_lite.utils.validation import did_you_mean
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-_LOOPS = ('train', 'val', 'test')
 # Older names of kinds, from the folders that the parts were in.
 _OLD_KINDS = dict(apis='inference', augmentations='augmentation')
 
@@ -23,9 +22,9 @@ class Component(NamedTuple):
 
     Attributes:
         name: The ``type`` in a config, such as 'MLPGenerator'.
-        kind: Kind of part, such as 'generators'.
+        kind: Such as 'generators', 'losses' or 'hooks'.
         signature: Its arguments with their defaults.
-        summary: First line of its documentation.
+        summary: First line of its docstring.
     """
 
     name: str
@@ -37,7 +36,7 @@ class Component(NamedTuple):
 def config_path(name: str) -> str:
     """Path of a config of the package, installed or not.
 
-    It can be the base of any config:
+    It can be the base of a config anywhere:
     ``_base_ = __import__('mmgan_lite').config_path('gan/gan_mlp_digits-28x28.py')``.
 
     Args:
@@ -47,7 +46,7 @@ def config_path(name: str) -> str:
         Absolute path.
 
     Raises:
-        ValueError: If there is no such config; the nearest names are given.
+        ValueError: If there is no such config.
 
     Example:
         >>> config_path('gan_mlp_digits-28x28').endswith('configs/gan/gan_mlp_digits-28x28.py')
@@ -58,12 +57,11 @@ def config_path(name: str) -> str:
     if below.suffix == '.py' and below.is_file():
         return str(below)
     stem = Path(name).stem
-    found = [path for path in _config_files() if path.stem == stem]
-    if not found or '/' in name:
-        known = [path.stem for path in _config_files()]
-        remedy = _nearest(stem, known) or 'There is no such file; list_configs() lists the names.'
+    known = {path.stem: path for path in _config_files()}
+    if stem not in known or '/' in name:
+        remedy = did_you_mean(stem, known, 'list_configs() returns the names.')
         raise ValueError(f'name must be that of a config of mmgan_lite, got {name!r}. {remedy}')
-    return str(found[0])
+    return str(known[stem])
 
 
 def list_configs(pattern: str = '*') -> list[str]:
@@ -83,11 +81,11 @@ def list_configs(pattern: str = '*') -> list[str]:
 
 
 def get_config(name: str, data_root: str | None = None) -> 'Config':
-    """A config of the package, with its bases merged.
+    """A config of the package, with its bases merged and a ``work_dir`` of its name.
 
     Args:
         name: As for :func:`config_path`.
-        data_root: Folder of the data, for each dataset in it; None for those in the config.
+        data_root: Folder of every dataset in it; None for those of the config.
 
     Raises:
         ValueError: If there is no such config, or none of its datasets reads files.
@@ -100,31 +98,31 @@ def get_config(name: str, data_root: str | None = None) -> 'Config':
     from mmengine.config import Config
 
     cfg = Config.fromfile(config_path(name))
+    cfg.setdefault('work_dir', f'work_dirs/{Path(name).stem}')
     if data_root is not None:
         set_data_root(cfg, data_root)
     return cfg
 
 
 def set_data_root(cfg: 'Config', data_root: str) -> None:
-    """Set the folder of the data in all data loaders and evaluators of a config.
-
-    Datasets without a ``data_root``, such as the embedded digits, are not changed.
+    """Set the folder of all datasets with a ``data_root`` in the data loaders and evaluators.
 
     Args:
-        cfg: The config; it is changed in place.
+        cfg: Changed in place.
         data_root: The folder.
 
     Raises:
         ValueError: If no dataset in it has a ``data_root``.
     """
-    parts = [cfg.get(f'{loop}_{part}') for loop in _LOOPS for part in ('dataloader', 'evaluator')]
+    loops, keys = ('train', 'val', 'test'), ('dataloader', 'evaluator')
+    parts = [cfg.get(f'{loop}_{key}') for loop in loops for key in keys]
     found = [dataset for part in parts for dataset in _with_data_root(part)]
     for dataset in found:
         dataset['data_root'] = data_root
     if not found:
         raise ValueError(
             'data_root needs a dataset with a data_root in the config, got none. Leave it out: '
-            'its data is not read from a folder.'
+            'the data is not read from a folder.'
         )
 
 
@@ -150,61 +148,57 @@ def list_components(kind: str | None = None) -> list[Component]:
         >>> [component.name for component in list_components('generators')][:2]
         ['DCGANGenerator', 'MLPGenerator']
     """
-    kind = None if kind is None else _OLD_KINDS.get(kind, kind)
-    components = sorted(_components(), key=lambda component: (component.kind, component.name))
+    components = [
+        Component(
+            part.__name__,
+            _kind_of(part),
+            str(inspect.signature(part)),
+            (inspect.getdoc(part) or '').partition('\n')[0],
+        )
+        for part in _parts()
+    ]
+    kind = _OLD_KINDS.get(kind, kind) if kind else None
     kinds = sorted({component.kind for component in components})
     if kind is not None and kind not in kinds:
         raise ValueError(f'kind must be one of {", ".join(kinds)}, got {kind!r}.')
-    return [component for component in components if kind in (None, component.kind)]
+    found = [component for component in components if kind in (None, component.kind)]
+    return sorted(found, key=lambda component: (component.kind, component.name))
 
 
 def explain(name: str) -> str:
-    """Arguments and documentation of a registered part, or the text of a config.
+    """Arguments and docstring of a registered part, or the text of a config with its bases.
 
     Raises:
-        ValueError: If there is no such part or config; the nearest names are given.
+        ValueError: If there is neither of this name.
     """
     if name in list_configs():
         return get_config(name).pretty_text
-    for part in _parts():
-        if part.__name__ == name:
-            return f'{name}{inspect.signature(part)}\n\n{inspect.getdoc(part) or ""}'
-    known = [*list_configs(), *(component.name for component in list_components())]
-    error = f'name must be that of a part or a config of mmgan_lite, got {name!r}. '
-    raise ValueError((error + _nearest(name, known)).rstrip())
+    parts = {part.__name__: part for part in _parts()}
+    if name in parts:
+        part = parts[name]
+        return f'{name}{inspect.signature(part)}\n\n{inspect.getdoc(part) or ""}'
+    remedy = did_you_mean(name, [*list_configs(), *parts], 'mmgan-lite list shows the names.')
+    raise ValueError(f'name must be that of a part or a config, got {name!r}. {remedy}')
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-    return f'The nearest are: {", ".join(near)}.' if near else ''
-
-
-def _components() -> list[Component]:
-    components = []
-    for part in _parts():
-        summary = (inspect.getdoc(part) or '').partition('\n')[0]
-        signature = str(inspect.signature(part))
-        components.append(Component(part.__name__, _kind(part), signature, summary))
-    return components
-
-
-def _kind(part: Any) -> str:
-    """The folder of its file; for networks, generators or discriminators."""
-    for suffix in ('Generator', 'Discriminator'):
-        if part.__name__.endswith(suffix):
-            return f'{suffix.lower()}s'
-    return part.__module__.split('.')[-2]
+def _kind_of(part: Any) -> str:
+    """The folder that a part is in; of networks their role, as each family has a file."""
+    folder = part.__module__.split('.')[-2]
+    if folder != 'networks':
+        return folder
+    return 'generators' if part.__name__.endswith('Generator') else 'discriminators'
 
 
 def _parts() -> list[Any]:
-    """The registered classes and functions of this package."""
-    from mmgan_lite import registry as module
+    """The registered classes and functions of mmgan_lite."""
+    from mmgan_lite import registry
 
-    registries = [r for r in vars(module).values() if isinstance(r, module.Registry)]
-    for registry in registries:
-        registry.import_from_location()
-    registered = [part for registry in registries for part in registry.module_dict.values()]
-    return [part for part in registered if part.__module__.startswith('mmgan_lite.')]
+    parts = []
+    for found in vars(registry).values():
+        if isinstance(found, registry.Registry):
+            found.import_from_location()
+            parts += found.module_dict.values()
+    return [part for part in parts if part.__module__.startswith('mmgan_lite.')]
 
 
 def _configs_folder() -> Path:

@@ -18,6 +18,7 @@ class _CIFARDataset(TorchvisionDataset):
     # The folder under data_root, and the files in it.
     folder: str
     files: tuple[str, ...]
+    image_shape = (3, 32, 32)
 
     def load_images(self) -> tuple[Any, Any]:
         """Read the split, after a download if files are absent.

@@ -64,6 +64,7 @@ class DigitsDataset(InMemoryImageDataset):
         max_refetch: int = 1000,
     ) -> None:
         self.image_size = check_image_size(image_size, minimum=_STORED_SIZE)
+        self.image_shape = (1, *self.image_size)
         super().__init__(
             metainfo=metainfo,
             indices=indices,

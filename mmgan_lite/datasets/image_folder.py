@@ -115,6 +115,7 @@ class ImageFolderDataset(BaseDataset):
             )
         self.image_size = None if image_size is None else check_image_size(image_size, minimum=1)
         self.channels = channels
+        self.image_shape = None if self.image_size is None else (channels, *self.image_size)
         # One array of bytes, which workers share; reading a list of strings would copy it.
         self._files: np.ndarray
         # The sha256 of each, uint8 of shape (N, 32); None without a list of checksums.

@@ -33,7 +33,8 @@ class InMemoryImageDataset(BaseDataset):
     under mmcv's names: ``img`` (a uint8 array of shape ``(H, W, C)``), ``gt_label``,
     ``img_shape``, ``ori_shape``, ``sample_idx``.
 
-    A subclass overrides ``load_images`` and sets ``METAINFO``.
+    A subclass overrides ``load_images`` and sets ``METAINFO``, and ``image_shape`` if it is known
+    before the images are loaded.
 
     Args:
         images: uint8 in 0..255 of shape ``(N, C, H, W)``, N >= 1; not copied.
@@ -60,6 +61,8 @@ class InMemoryImageDataset(BaseDataset):
     """
 
     _fully_initialized: bool = False
+    # Channels, height and width; None if they are not known before the images are loaded.
+    image_shape: tuple[int, int, int] | None = None
 
     def __init__(
         self,

@@ -38,6 +38,7 @@ class _IDXDataset(TorchvisionDataset):
     """Shared code of all; ``MNISTDataset`` documents the arguments."""
 
     num_train = 60_000
+    image_shape = (1, 28, 28)
 
     def load_images(self) -> tuple[Any, Any]:
         """Read the split's two files, after a download if they are missing.

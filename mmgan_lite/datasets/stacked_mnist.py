@@ -137,6 +137,7 @@ class StackedMNISTDataset(_IDXDataset):
 
     METAINFO = {'classes': tuple(f'{number:03}' for number in range(1000))}
     torchvision_name = 'MNIST'
+    image_shape = (3, 28, 28)
 
     def __init__(
         self,

@@ -273,7 +273,7 @@ class GAN(AdversarialModel):
         """
         batch = super().prepare_batch(data)
         batch.images = batch.images.contiguous(memory_format=self._memory_format)
-        batch.labels = check_batch(*batch, self.image_shape, self.num_classes)
+        batch.labels = check_batch(batch.images, batch.labels, self.image_shape, self.num_classes)
         return batch
 
     def losses(self, player: str, batch: TrainingBatch) -> dict[str, Tensor]:

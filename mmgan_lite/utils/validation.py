@@ -81,6 +81,23 @@ def check_num_classes(num_classes: int | None) -> int | None:
     return num_classes
 
 
+def check_class_count(num_classes: int | None, count: int) -> None:
+    """Check that networks with ``num_classes`` classes, or None for no labels, can train on data.
+
+    Args:
+        num_classes: Of the networks.
+        count: Number of classes in the data.
+
+    Raises:
+        ValueError: If the data has more.
+    """
+    if num_classes is not None and count > num_classes:
+        raise ValueError(
+            'num_classes must be at least the number of classes in the data, got '
+            f'{num_classes} for {count} classes. Build both networks with num_classes={count}.'
+        )
+
+
 def check_hidden_dims(hidden_dims: Sequence[int]) -> tuple[int, ...]:
     """Return the widths of the hidden layers as a tuple.
 

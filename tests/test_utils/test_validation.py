@@ -3,6 +3,7 @@
 import pytest
 
 from mmgan_lite.utils.validation import (
+    check_class_count,
     check_hidden_dims,
     check_image_shape,
     check_image_size,
@@ -51,6 +52,13 @@ def test_hidden_dims(value):
     with pytest.raises(ValueError, match=r'hidden_dims must be a sequence of positive ints, got'):
         check_hidden_dims(value)
     assert check_hidden_dims([8, 4]) == (8, 4)
+
+
+def test_class_count():
+    with pytest.raises(ValueError, match=r'num_classes must be at least .* got 2 for 3 classes'):
+        check_class_count(2, 3)
+    for num_classes, count in ((None, 3), (3, 3), (4, 3)):
+        check_class_count(num_classes, count)
 
 
 def test_did_you_mean_names_the_closest_or_the_other_remedy():
