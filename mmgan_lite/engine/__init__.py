@@ -1,4 +1,4 @@
-"""What drives a training beside the model: hooks and optimisers."""
+"""Training beside the model: hooks, optimizers, resuming, processes, benchmark."""
 
 from mmgan_lite.engine.hooks import (
     ProgressBarHook,

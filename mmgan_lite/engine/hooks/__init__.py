@@ -1,4 +1,4 @@
-"""Hooks: what happens beside the training step."""
+"""Hooks of a training."""
 
 from mmgan_lite.engine.hooks.anneal_hook import AnnealHook
 from mmgan_lite.engine.hooks.corrupt_image_hook import CorruptImageHook
