@@ -17,6 +17,7 @@ ALLOWED = {
         'checkpoints',
         'config_validation',
         'engine.mmengine_compat',
+        'engine.optimizers',
         'engine.resume',
         'visualization',
     },

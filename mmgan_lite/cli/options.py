@@ -117,7 +117,9 @@ def set_launcher(cfg: Config, args: argparse.Namespace) -> None:
 class _FormerFlag(argparse.Action):
     """``--old-checkpoint``, which prints its new name."""
 
-    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, *_: Any):
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, *_: Any
+    ) -> None:
         print('--old-checkpoint is called --allow-mmengine-types now.', file=sys.stderr)
         namespace.allow_mmengine_types = True
 

@@ -169,7 +169,7 @@ class DeferredHistory(LazyHistoryBuffer):
 
 def _history(hub: MessageHub, key: str) -> DeferredHistory:
     if key not in hub.log_scalars:
-        hub.update_scalar(key, 0.0)  # the hub takes note of the key; its buffer is replaced
+        hub.update_scalar(key, 0.0)  # the hub registers the key; its buffer is replaced
         hub.log_scalars[key] = DeferredHistory()
     history = hub.log_scalars[key]
     if not isinstance(history, DeferredHistory):  # read from a checkpoint

@@ -1,7 +1,5 @@
 """Checkpoints from which a training is resumed exactly."""
 
-import hashlib
-import logging
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,9 +14,7 @@ from mmengine.runner import IterBasedTrainLoop, Runner
 from mmgan_lite.checkpoints import (
     newest_checkpoint,
     not_written,
-    read_checkpoint,
     require_undamaged,
-    write_checkpoint,
     write_sealed,
 )
 from mmgan_lite.engine.hooks.parts import active_parts
@@ -421,29 +417,6 @@ class GANCheckpointHook(OrderedCheckpointHook):
             if caught.__cause__ is not None or not is_main_process():
                 raise  # it is of the checkpoint that follows the best one, and says all
             raise not_written(caught, f'{self.out_dir}/best_*.pth', runner.work_dir) from caught
-
-    def publish(self, runner: Runner, path: str) -> None:
-        """Write ``published_keys`` of a checkpoint anew, under a name with its checksum."""
-        if not is_main_process():
-            return
-        checkpoint = read_checkpoint(path)
-        kept = {key: value for key, value in checkpoint.items() if key in self.published_keys}
-        digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()[:8]
-        published = Path(path).with_name(f'{Path(path).stem}-{digest}.pth')
-        write_checkpoint(kept, published)
-        left_out = ', '.join(map(repr, checkpoint.keys() - kept.keys())) or 'nothing'
-        runner.logger.info(f'{path} is published as {published}, without {left_out}.')
-
-    def remove(self, path: str) -> None:
-        """Delete a checkpoint; warns if it cannot be deleted, which is no reason to stop."""
-        if not is_main_process():
-            return
-        try:
-            if self.file_backend.isfile(path):
-                self.file_backend.remove(path)
-        except OSError as error:
-            text = f'{path} is no longer needed, but could not be removed: {error}.'
-            print_log(text, logger='current', level=logging.WARNING)
 
 
 def _raise_in_all_processes(error: OSError | None) -> None:

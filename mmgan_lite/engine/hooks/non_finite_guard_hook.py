@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from mmgan_lite.checkpoints import newest_checkpoint, read_checkpoint
 from mmgan_lite.engine.mmengine_compat import named_wrappers
+from mmgan_lite.engine.optimizers.multi_optim_wrapper import trained_networks
 from mmgan_lite.registry import HOOKS
 from mmgan_lite.utils.interfaces import HasPlayers, unwrap_model
 from mmgan_lite.utils.validation import check_positive
@@ -191,7 +192,7 @@ class NonFiniteGuardHook(Hook):
     def _set_up(self, runner: Runner) -> None:
         """Set up the optim wrappers by the counts."""
         model = unwrap_model(runner.model)
-        networks = dict(model.named_children())
+        networks = trained_networks(model)
         wrappers: dict[str, Any] = dict(named_wrappers(runner.optim_wrapper))
         # Gradients of a scaled loss overflow now and then, which their scaler handles.
         self._scaled = [

@@ -31,7 +31,7 @@ class GANOptimWrapperDict(OptimWrapperDict):
         """
         bare = unwrap_model(model)
         has_players = isinstance(bare, HasPlayers)
-        networks = _trained_networks(bare)
+        networks = trained_networks(bare)
         for name, wrapper in self.items():
             current, final = (
                 bare.step_counts(count)[name] if has_players else count
@@ -85,7 +85,7 @@ class MultiOptimWrapperConstructor:
     def __call__(self, model: nn.Module) -> GANOptimWrapperDict:
         """Build the wrappers for the networks of ``model``, which may be wrapped for DDP."""
         model = unwrap_model(model)
-        networks = _trained_networks(model)
+        networks = trained_networks(model)
         self._check_networks(type(model).__name__, list(networks))
         wrappers = {
             name: _build_wrapper(name, networks[name], cfg)
@@ -143,7 +143,7 @@ def check_schedulers(schedulers: Any, networks: Mapping[str, OptimWrapper]) -> N
             )
 
 
-def _trained_networks(model: nn.Module) -> dict[str, nn.Module]:
+def trained_networks(model: nn.Module) -> dict[str, nn.Module]:
     """What each optim wrapper trains, by the name of the wrapper."""
     if not isinstance(model, HasPlayers):
         return {name: child for name, child in model.named_children() if _has_trained(child)}
