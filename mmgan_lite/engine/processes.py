@@ -124,8 +124,8 @@ def _slurm_address() -> str:
         return listed.split()[0]
     except (OSError, subprocess.CalledProcessError, IndexError) as error:
         raise ValueError(
-            'MASTER_ADDR must name the machine of the first process, which scontrol does not tell '
-            f'of the nodes {nodes!r} ({error}). Set MASTER_ADDR in the job script.'
+            'MASTER_ADDR must name the machine of the first process, which scontrol does not give '
+            f'for the nodes {nodes!r} ({error}). Set MASTER_ADDR in the job script.'
         ) from error
 
 

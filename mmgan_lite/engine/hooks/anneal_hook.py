@@ -247,9 +247,10 @@ def _parse(entry: Any) -> _Schedule:
     known = [field.name for field in fields(_Schedule)]
     for key in entry:
         if key not in known:
+            remedy = did_you_mean(key, known, 'Remove it.')
             raise ValueError(
-                f'A schedule has no entry {key!r} (got {key}={entry[key]!r}). '
-                f'{did_you_mean(key, known, 'Remove it.')} Its entries are: {", ".join(known)}.'
+                f'A schedule has no entry {key!r} (got {key}={entry[key]!r}). {remedy} '
+                f'Its entries are: {", ".join(known)}.'
             )
     for key in ('target', 'start', 'end'):
         if key not in entry:
@@ -309,9 +310,10 @@ def _matching(target: str, names: Iterable[str]) -> list[str]:
         ):
             found.append(name)
     if not found:
+        remedy = did_you_mean(target, names, 'Check the name.')
         raise ValueError(
             'target must name a number of an optimizer, or a buffer of the model with one float, '
-            f'got {target!r}. {did_you_mean(target, names, 'Check the name.')} There are: {", ".join(names)}.'
+            f'got {target!r}. {remedy} There are: {", ".join(names)}.'
         )
     return found
 
