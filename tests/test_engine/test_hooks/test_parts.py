@@ -85,3 +85,14 @@ def test_an_older_config_has_the_same_effect(train, change):
     assert checkpoint.keys() == expected.keys()
     for name, value in expected['state_dict'].items():
         assert checkpoint['state_dict'][name].equal(value), name
+
+
+def test_another_checkpoint_hook_in_the_default_runtime(train):
+    """Its files are plain and have the provenance all the same."""
+
+    def change(cfg):
+        cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=3, by_epoch=False)
+
+    runner, checkpoint, _, _ = train(change)
+    assert [entry['iteration'] for entry in checkpoint['meta']['provenance']] == [0]
+    assert type(runner.hooks[-1]).__name__ == 'SafeCheckpointHook'
