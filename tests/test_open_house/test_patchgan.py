@@ -34,7 +34,7 @@ def test_patchgan(prove_open, digits, optim_wrapper):
                 dict(type='R1Regularizer', interval=2),
                 dict(type='ConsistencyRegularizer', augmentation=dict(type='DiffAugment')),
             ],
-            augmentation=dict(type='AdaptiveAugment', interval=1, ramp_images=64),
+            augmentation=dict(type='AdaptiveAugment', target=-0.9, interval=1, ramp_images=64),
         ),
         train_dataloader=digits,
         optim_wrapper=optim_wrapper('generator', 'discriminator'),
