@@ -15,7 +15,6 @@ ALLOWED = {
     'evaluation.metrics': {'evaluation.torch_fidelity_adapter'},
     'engine.hooks': {
         'checkpoints',
-        'config_validation',
         'engine.mmengine_compat',
         'engine.optimizers',
         'engine.resume',

@@ -87,7 +87,7 @@ def test_other_data_than_the_evaluation_is_for(tool, tmp_path):
     [
         (
             ('--work-dir', 'file/below'),
-            "error: --work-dir must be where files can be written, got 'file/below'",
+            "error: --work-dir must be a writable path, got 'file/below'",
         ),
         (('--resume', 'no.pth'), "error: --resume must be a checkpoint, but 'no.pth' is no file"),
     ],

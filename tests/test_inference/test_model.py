@@ -111,7 +111,7 @@ def test_device_that_is_not_there(device):
 
 
 def test_device_without_values():
-    with pytest.raises(ValueError, match=r"'meta' holds none"):
+    with pytest.raises(ValueError, match=r"'meta' has none"):
         find_device('meta')
 
 

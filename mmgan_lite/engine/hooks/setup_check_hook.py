@@ -11,12 +11,13 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from mmgan_lite.config_validation.config_keys import unknown_keys
 from mmgan_lite.engine.hooks.corrupt_image_hook import CorruptImageHook
 from mmgan_lite.engine.hooks.data_placement_hook import DataPlacementHook
 from mmgan_lite.engine.hooks.parts import active_parts
 from mmgan_lite.registry import HOOKS
+from mmgan_lite.utils.config_keys import unknown_keys
 from mmgan_lite.utils.interfaces import HasPlayers, SamplesImages, unwrap_model
+from mmgan_lite.utils.validation import check_class_count
 
 
 @runtime_checkable
@@ -168,11 +169,7 @@ def _check_classes(dataset: Any, first_labels: Tensor, num_classes: int) -> None
     found = max(int(first_labels.max()) + 1, len(_classes(dataset)))
     if isinstance(dataset, _HasLabels) and isinstance(dataset.labels, Tensor):
         found = max(found, int(dataset.labels.max()) + 1)
-    if found > num_classes:
-        raise ValueError(
-            'num_classes must be at least the number of classes in the data, got '
-            f'{num_classes} for {found} classes. Build both networks with num_classes={found}.'
-        )
+    check_class_count(num_classes, found)
 
 
 def _check_batches(loader: DataLoader, model: nn.Module) -> None:
