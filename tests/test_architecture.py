@@ -16,6 +16,7 @@ ALLOWED = {
     'engine.hooks': {
         'checkpoints',
         'engine.mmengine_compat',
+        'engine.optimizers',
         'engine.resume',
         'visualization',
     },

@@ -1,4 +1,4 @@
-"""Training beside the model: hooks, optimizers, resuming, processes, benchmark."""
+"""Hooks, optimizers, and the state of a training beside the model."""
 
 from mmgan_lite.engine.hooks import (
     ProgressBarHook,

@@ -215,7 +215,9 @@ def _scores(log: RunLog) -> str:
         tables = [
             _missing(
                 'The protocol is unknown, as evaluations.jsonl has no scores: '
-                + _why_not(log, 'EvaluationLogHook', 'those it wrote are missing.')
+                + _why_not(
+                    log, 'DeferredLogHook', 'those it wrote are missing.', 'EvaluationLogHook'
+                )
             )
         ]
     validated = {
@@ -292,13 +294,14 @@ def _missing_health(log: RunLog) -> str:
     )
 
 
-def _why_not(log: RunLog, hook: str, otherwise: str) -> str:
-    """Why the output of a hook is missing, as far as the config shows."""
+def _why_not(log: RunLog, hook: str, otherwise: str, part: str = '') -> str:
+    """Why the output of a hook, or of its part in an older config, is missing."""
     if log.config is None:
         return f'{hook} writes them, and without a config it is unknown whether it was used.'
-    if hook not in log.config:
+    found = next((name for name in (hook, part) if name and name in log.config), None)
+    if found is None:
         return f'{hook}, which writes them, is not in the config.'
-    return f'{hook} is in the config, but {otherwise}'
+    return f'{found} is in the config, but {otherwise}'
 
 
 def _section_of(name: str, curve: Curve) -> str:
@@ -392,9 +395,10 @@ def _provenance(log: RunLog) -> str:
             return _missing('provenance.json cannot be read.')
         why = _why_not(
             log,
-            'ProvenanceHook',
+            'GANCheckpointHook',
             'no training began with it: it writes before the first iteration; or the file was '
             'removed.',
+            'ProvenanceHook',
         )
         return _missing(f'There is no provenance.json: {why}')
     runs = log.provenance.get('runs') if isinstance(log.provenance, dict) else None

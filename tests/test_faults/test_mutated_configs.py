@@ -22,16 +22,15 @@ PATHS = sorted(p for p in CONFIGS.rglob('*.py') if '_base_' not in p.relative_to
 HAVE_DEFAULTS = {
     *('model_wrapper_cfg', 'visualizer', 'vis_backends', 'randomness', 'seed', 'work_dir'),
     *('param_scheduler', 'log_processor', 'window_size', 'default_hooks', 'custom_hooks'),
-    *('runtime_info', 'timer', 'logger', 'sampler_seed', 'checkpoint', 'data_placement'),
-    *('setup_check', 'safe_checkpoint', 'samples', 'progress_bar', 'max_keep_ckpts', 'interval'),
+    *('runtime_info', 'timer', 'logger', 'sampler_seed', 'checkpoint'),
+    *('setup_check', 'samples', 'progress_bar', 'max_keep_ckpts', 'interval'),
     *('weight', 'ema', 'momentum', 'warm_up', 'start', 'channels_last', 'regularizers'),
     *('latent_dim', 'image_shape', 'hidden_dims', 'channels', 'base_channels', 'cardinality'),
     *('conditioning', 'spectral_norm', 'discriminator_steps', 'augmentation', 'p', 'ramp_up'),
     *('lr', 'betas', 'fused', 'dtype', 'start_factor', 'end_factor', 'begin', 'end'),
     *('num_workers', 'persistent_workers', 'pin_memory', 'shuffle', 'collate_fn'),
     *('data_root', 'split', 'num_images', 'image_size', 'shape', 'steps'),
-    *('log_metric_by_epoch', 'by_epoch', 'health', 'non_finite_guard', 'corrupt_images'),
-    *('provenance', 'evaluation_log'),
+    *('log_metric_by_epoch', 'by_epoch', 'health', 'guard'),
 }
 IN_QUICK_TEST = 12
 

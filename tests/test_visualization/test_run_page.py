@@ -75,10 +75,10 @@ def test_why_health_and_provenance_are_missing(work_dir):
     work_dir.train(A, [20], loss_gen=1.0)
     unknown = page_of(work_dir)
     assert 'no figures of health: GANHealthHook writes them, and without a config it' in unknown
-    assert 'provenance.json: ProvenanceHook writes them, and without a config it' in unknown
+    assert 'provenance.json: GANCheckpointHook writes them, and without a config it' in unknown
     without = page_of(work_dir.config(A, 'model = dict(type="GAN")'))
     assert 'GANHealthHook, which writes them, is not in the config.' in without
-    assert 'ProvenanceHook, which writes them, is not in the config.' in without
+    assert 'GANCheckpointHook, which writes them, is not in the config.' in without
     hooks = 'hooks = [dict(type="GANHealthHook"), dict(type="ProvenanceHook")]'
     page = page_of(work_dir.config(A, hooks))
     assert 'GANHealthHook is in the config, but has not measured any before the last line' in page

@@ -1,4 +1,4 @@
-"""Hooks of a training."""
+"""Hooks of training, validation and test."""
 
 from mmgan_lite.engine.hooks.anneal_hook import AnnealHook
 from mmgan_lite.engine.hooks.corrupt_image_hook import CorruptImageHook
