@@ -1,12 +1,13 @@
 """GANs for MMEngine: every part registered, every experiment one config.
 
-Importing this package is cheap: it loads neither torch nor torchvision. The parts are found by
-their names in a config (``type='mmgan_lite.GAN'``); nothing has to be imported for that.
+Importing this package is cheap: it loads neither torch nor torchvision. Parts are found by their
+names in a config (``type='mmgan_lite.GAN'``), without an import.
 """
 
 from typing import Any
 
 from mmgan_lite.catalog import config_path, get_config, list_components, list_configs
+from mmgan_lite.utils.migration import redirect_moved_modules
 from mmgan_lite.version import __version__
 
 __all__ = [
@@ -21,9 +22,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # These need torch, so they are imported when somebody asks for them.
+    # They import torch.
     if name in ('GANInferencer', 'get_model'):
-        from mmgan_lite import inference
+        from mmgan_lite.inference import GANInferencer, get_model
 
-        return getattr(inference, name)
+        return GANInferencer if name == 'GANInferencer' else get_model
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+
+
+redirect_moved_modules()

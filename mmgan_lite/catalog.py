@@ -1,28 +1,30 @@
-"""What there is, by name: configs, registered parts, models.
+"""Configs and registered parts by name.
 
-Cheap to import; what a function needs beyond the standard library, it imports itself.
+Cheap to import: the functions import torch and MMEngine themselves, if they need them.
 """
 
-import difflib
 import fnmatch
 import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mmgan_lite.utils.validation import did_you_mean
+
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-_LOOPS = ('train', 'val', 'test')
+# Older names of kinds, from the folders that the parts were in.
+_OLD_KINDS = dict(apis='inference', augmentations='augmentation')
 
 
 class Component(NamedTuple):
-    """A registered part: its name in a config, what it takes, and what it is.
+    """A registered part.
 
     Attributes:
         name: The ``type`` in a config, such as 'MLPGenerator'.
-        kind: Where it belongs, such as 'generators'.
+        kind: Such as 'generators', 'losses' or 'hooks'.
         signature: Its arguments with their defaults.
-        summary: First line of its documentation.
+        summary: First line of its docstring.
     """
 
     name: str
@@ -32,9 +34,9 @@ class Component(NamedTuple):
 
 
 def config_path(name: str) -> str:
-    """Path of a config that comes with the package, from a wheel or a clone alike.
+    """Path of a config of the package, installed or not.
 
-    It serves as base of a config anywhere:
+    It can be the base of a config anywhere:
     ``_base_ = __import__('mmgan_lite').config_path('gan/gan_mlp_digits-28x28.py')``.
 
     Args:
@@ -44,7 +46,7 @@ def config_path(name: str) -> str:
         Absolute path.
 
     Raises:
-        ValueError: If there is no such config; the nearest names are given.
+        ValueError: If there is no such config.
 
     Example:
         >>> config_path('gan_mlp_digits-28x28').endswith('configs/gan/gan_mlp_digits-28x28.py')
@@ -55,25 +57,21 @@ def config_path(name: str) -> str:
     if below.suffix == '.py' and below.is_file():
         return str(below)
     stem = Path(name).stem
-    found = [path for path in _config_files() if path.stem == stem]
-    if not found or '/' in name:
-        known = [path.stem for path in _config_files()]
-        near = difflib.get_close_matches(stem, known, n=3, cutoff=0.4)
-        remedy = f'The nearest are: {", ".join(near)}.'
-        if not near:
-            remedy = 'There is no such file either; list_configs() tells the names.'
+    known = {path.stem: path for path in _config_files()}
+    if stem not in known or '/' in name:
+        remedy = did_you_mean(stem, known, 'list_configs() returns the names.')
         raise ValueError(f'name must be that of a config of mmgan_lite, got {name!r}. {remedy}')
-    return str(found[0])
+    return str(known[stem])
 
 
 def list_configs(pattern: str = '*') -> list[str]:
-    """Names of the configs that come with the package.
+    """Names of the configs of the package.
 
     Args:
         pattern: Shell-style pattern, such as 'gan_mlp_*'.
 
     Returns:
-        Sorted names, each good for :func:`get_config`.
+        Sorted names, for :func:`get_config`.
 
     Example:
         >>> list_configs('gan_mlp_digits*')
@@ -83,11 +81,11 @@ def list_configs(pattern: str = '*') -> list[str]:
 
 
 def get_config(name: str, data_root: str | None = None) -> 'Config':
-    """A config that comes with the package, bases merged.
+    """A config of the package, with its bases merged and a ``work_dir`` of its name.
 
     Args:
         name: As for :func:`config_path`.
-        data_root: Folder for every dataset in it; None for what the config says.
+        data_root: Folder of every dataset in it; None for those of the config.
 
     Raises:
         ValueError: If there is no such config, or none of its datasets reads files.
@@ -100,32 +98,31 @@ def get_config(name: str, data_root: str | None = None) -> 'Config':
     from mmengine.config import Config
 
     cfg = Config.fromfile(config_path(name))
+    cfg.setdefault('work_dir', f'work_dirs/{Path(name).stem}')
     if data_root is not None:
         set_data_root(cfg, data_root)
     return cfg
 
 
 def set_data_root(cfg: 'Config', data_root: str) -> None:
-    """Let all data loaders and evaluators of a config read from one folder.
-
-    A dataset has a ``data_root`` or it has none, such as the embedded digits; only the first kind
-    is changed.
+    """Set the folder of all datasets with a ``data_root`` in the data loaders and evaluators.
 
     Args:
-        cfg: Is changed in place.
-        data_root: What each ``data_root`` becomes.
+        cfg: Changed in place.
+        data_root: The folder.
 
     Raises:
         ValueError: If no dataset in it has a ``data_root``.
     """
-    parts = [cfg.get(f'{loop}_{part}') for loop in _LOOPS for part in ('dataloader', 'evaluator')]
+    loops, keys = ('train', 'val', 'test'), ('dataloader', 'evaluator')
+    parts = [cfg.get(f'{loop}_{key}') for loop in loops for key in keys]
     found = [dataset for part in parts for dataset in _with_data_root(part)]
     for dataset in found:
         dataset['data_root'] = data_root
     if not found:
         raise ValueError(
             'data_root needs a dataset with a data_root in the config, got none. Leave it out: '
-            'its data are not read from a folder.'
+            'the data is not read from a folder.'
         )
 
 
@@ -142,7 +139,7 @@ def list_components(kind: str | None = None) -> list[Component]:
     """The parts that a config can name.
 
     Args:
-        kind: Such as 'losses', 'generators', 'datasets', 'hooks'; None lists all.
+        kind: Kind, such as 'losses', 'generators', 'datasets', 'hooks'; None for all.
 
     Raises:
         ValueError: If there is no such kind.
@@ -151,49 +148,57 @@ def list_components(kind: str | None = None) -> list[Component]:
         >>> [component.name for component in list_components('generators')][:2]
         ['DCGANGenerator', 'MLPGenerator']
     """
-    components = sorted(_components(), key=lambda component: (component.kind, component.name))
+    components = [
+        Component(
+            part.__name__,
+            _kind_of(part),
+            str(inspect.signature(part)),
+            (inspect.getdoc(part) or '').partition('\n')[0],
+        )
+        for part in _parts()
+    ]
+    kind = _OLD_KINDS.get(kind, kind) if kind else None
     kinds = sorted({component.kind for component in components})
     if kind is not None and kind not in kinds:
         raise ValueError(f'kind must be one of {", ".join(kinds)}, got {kind!r}.')
-    return [component for component in components if kind in (None, component.kind)]
+    found = [component for component in components if kind in (None, component.kind)]
+    return sorted(found, key=lambda component: (component.kind, component.name))
 
 
 def explain(name: str) -> str:
-    """Arguments and documentation of a registered part, or the whole text of a config.
+    """Arguments and docstring of a registered part, or the text of a config with its bases.
 
     Raises:
-        ValueError: If nothing has this name; the nearest names are given.
+        ValueError: If there is neither of this name.
     """
     if name in list_configs():
         return get_config(name).pretty_text
-    for part in _parts():
-        if part.__name__ == name:
-            return f'{name}{inspect.signature(part)}\n\n{inspect.getdoc(part) or ""}'
-    known = [*list_configs(), *(component.name for component in list_components())]
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-    hint = f' The nearest are: {", ".join(near)}.' if near else ''
-    raise ValueError(f'name must be that of a part or a config of mmgan_lite, got {name!r}.{hint}')
+    parts = {part.__name__: part for part in _parts()}
+    if name in parts:
+        part = parts[name]
+        return f'{name}{inspect.signature(part)}\n\n{inspect.getdoc(part) or ""}'
+    remedy = did_you_mean(name, [*list_configs(), *parts], 'mmgan-lite list shows the names.')
+    raise ValueError(f'name must be that of a part or a config, got {name!r}. {remedy}')
 
 
-def _components() -> list[Component]:
-    components = []
-    for part in _parts():
-        # mmgan_lite.models.losses.adversarial: the kind is the folder that the file lies in.
-        kind = part.__module__.split('.')[-2]
-        summary = (inspect.getdoc(part) or '').partition('\n')[0]
-        components.append(Component(part.__name__, kind, str(inspect.signature(part)), summary))
-    return components
+def _kind_of(part: Any) -> str:
+    """The folder that a part is in; of networks their role, as each family has a file."""
+    folder = part.__module__.split('.')[-2]
+    if folder != 'networks':
+        return folder
+    return 'generators' if part.__name__.endswith('Generator') else 'discriminators'
 
 
 def _parts() -> list[Any]:
-    """The classes and functions of ours that are registered."""
-    from mmgan_lite import registry as registries
+    """The registered classes and functions of mmgan_lite."""
+    from mmgan_lite import registry
 
-    ours = [r for r in vars(registries).values() if isinstance(r, registries.Registry)]
-    for registry in ours:
-        registry.import_from_location()
-    registered = [part for registry in ours for part in registry.module_dict.values()]
-    return [part for part in registered if part.__module__.startswith('mmgan_lite.')]
+    parts = []
+    for found in vars(registry).values():
+        if isinstance(found, registry.Registry):
+            found.import_from_location()
+            parts += found.module_dict.values()
+    return [part for part in parts if part.__module__.startswith('mmgan_lite.')]
 
 
 def _configs_folder() -> Path:

@@ -1,86 +1,61 @@
 """One child registry for each of MMEngine's, all in the scope ``mmgan_lite``.
 
 MMEngine imports this module by its name the first time a config says ``mmgan_lite.X`` (or the
-default scope is ours), and then the modules in ``locations``: that is why a config needs no
+default scope is this one), and then the modules in ``locations``: that is why a config needs no
 ``custom_imports``. All of MMEngine's registries have a child here, also those that we register
 nothing in yet, because a look-up under our scope would warn about each one that is missing.
 """
 
-import difflib
 import functools
-import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mmengine import registry as mmengine_registry
 from mmengine.registry import Registry as MMEngineRegistry
-from torch import nn
 
 from mmgan_lite.utils.migration import check_name
+from mmgan_lite.utils.signatures import unknown_argument
 
 SCOPE = 'mmgan_lite'
 
 
 class Registry(MMEngineRegistry):
-    """MMEngine's registry; the classes that are decorated with it explain a misspelled argument."""
+    """MMEngine's registry; the names of MMGeneration and MMagic are answered with the new ones."""
 
     def get(self, key: str) -> Any:
-        """As in MMEngine; a name of MMGeneration or MMagic that nobody registered is explained."""
+        """As in MMEngine.
+
+        Raises:
+            ValueError: If ``key`` is a name of MMGeneration or MMagic that is not registered.
+        """
         part = super().get(key)
         if part is None:
             check_name(key.removeprefix(f'{SCOPE}.'))
         return part
 
-    def register_module(self, name: Any = None, force: bool = False, module: Any = None) -> Any:
-        """As in MMEngine: ``@X.register_module()``, or ``X.register_module(module=Y)``."""
-        register = super().register_module(name, force, module)
-        if module is not None:
-            # A class that is handed over was made elsewhere, for others too: it stays as it is.
-            return register
 
-        def decorate(decorated: Any) -> Any:
-            if inspect.isclass(decorated):
-                _explain_unknown_arguments(decorated)
-            return register(decorated)
-
-        return decorate
-
-
-def _explain_unknown_arguments(cls: type) -> None:
-    """Wrap ``cls.__init__`` so that an unknown keyword is answered with the nearest known one."""
-    init = cls.__init__  # type: ignore[misc]
-    if init is object.__init__ and cls.__new__ is not object.__new__:
-        return  # a named tuple, or another class that takes its arguments there
-    # These claim to take anything, and then refuse it.
-    parameters = (
-        []
-        if init in (object.__init__, nn.Module.__init__)
-        else list(inspect.signature(init).parameters.values())
-    )
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        return
-    known = [parameter.name for parameter in parameters[1:]]
-
-    @functools.wraps(init)
-    def checked_init(self: Any, *args: Any, **kwargs: Any) -> None:
-        for name in kwargs:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                remedy = f'Did you mean {near[0]!r}?' if near else 'Remove it.'
-                raise TypeError(
-                    f'{cls.__name__} has no argument {name!r} (got {name}={kwargs[name]!r}). '
-                    f'{remedy} Its arguments are: {", ".join(known) or "none"}.'
-                )
-        init(self, *args, **kwargs)
-
-    cls.__init__ = checked_init  # type: ignore[misc]
+def _build_explained(
+    build: Callable, cfg: Any, *args: Any, registry: MMEngineRegistry, **kwargs: Any
+) -> Any:
+    """MMEngine's ``build_func``, with an error that helps for an argument that is unknown."""
+    try:
+        return build(cfg, *args, registry=registry, **kwargs)
+    except TypeError as error:
+        if not isinstance(cfg, Mapping) or 'type' not in cfg:
+            raise
+        with registry.switch_scope_and_registry(cfg.get('_scope_')) as found:
+            target = found.get(cfg['type']) if isinstance(cfg['type'], str) else cfg['type']
+        for name in cfg:
+            if name not in ('type', '_scope_') and (text := unknown_argument(target, name)):
+                raise TypeError(text) from error
+        raise
 
 
 def build_part(registry: MMEngineRegistry, cfg: Any, argument: str) -> Any:
     """Build the part of a part: ``cfg`` is a config, or the object itself, which passes through.
 
-    An unprefixed ``type`` means one of ours even while another project's default scope is active,
-    and one of that project's only where we have none of the name; a prefixed one
+    An unprefixed ``type`` is one of this package even under the default scope of another project,
+    and one of that project only if this package has none of the name; a prefixed one
     (``'mmpretrain.ResNet'``) is left to MMEngine.
 
     Args:
@@ -106,10 +81,16 @@ def build_part(registry: MMEngineRegistry, cfg: Any, argument: str) -> Any:
     if 'type' not in cfg:
         raise ValueError(f"{argument} must name its class, got {dict(cfg)}. Add type='...'.")
     name = cfg['type']
-    if isinstance(name, str) and '.' not in name and (ours := registry.get(name)) is not None:
-        # The class and not our scope: the parts in it may be of the default scope again.
-        cfg = {**cfg, 'type': ours}
+    if isinstance(name, str) and '.' not in name and (found := registry.get(name)) is not None:
+        # The class and not the scope: the parts in it may be of the default scope again.
+        cfg = {**cfg, 'type': found}
     return registry.build(cfg)
+
+
+# Runner builds from MMEngine's own registries, which only pick the class from those below.
+for _root in vars(mmengine_registry).values():
+    if isinstance(_root, MMEngineRegistry):
+        _root.build_func = functools.partial(_build_explained, _root.build_func)
 
 
 def _child(name: str, parent: MMEngineRegistry, *locations: str) -> Registry:

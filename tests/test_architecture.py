@@ -15,8 +15,8 @@ ALLOWED = {
     'evaluation.metrics': {'evaluation.torch_fidelity_adapter'},
     'engine.hooks': {
         'checkpoints',
-        'config_validation',
         'engine.mmengine_compat',
+        'engine.optimizers',
         'engine.resume',
         'visualization',
     },

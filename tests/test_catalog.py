@@ -1,4 +1,4 @@
-"""What there is, by name."""
+"""Configs and registered parts by name."""
 
 from pathlib import Path
 
@@ -20,15 +20,13 @@ def test_config_path(name, repo):
 @pytest.mark.parametrize(
     'name', ['gan_mlp_digit', 'gan/gan_mlp_digit.py', 'dcgan/gan_mlp_digits.py']
 )
-def test_unknown_config_is_answered_with_the_nearest(name):
-    message = (
-        rf"name must be that of a config of mmgan_lite, got '{name}'. The nearest are: gan_mlp_d"
-    )
+def test_unknown_config_is_answered_with_the_closest(name):
+    message = rf"name must be that of a config of mmgan_lite, got '{name}'. Did you mean 'gan_mlp_d"
     with pytest.raises(ValueError, match=message):
         mmgan_lite.config_path(name)
 
 
-def test_bases_of_ours_from_a_file_anywhere(tmp_path):
+def test_base_config_from_a_file_anywhere(tmp_path):
     (tmp_path / 'mine.py').write_text(
         "_base_ = __import__('mmgan_lite').config_path('gan/gan_mlp_digits-28x28.py')\n"
         'model = dict(generator=dict(latent_dim=7))\n'
@@ -38,7 +36,7 @@ def test_bases_of_ours_from_a_file_anywhere(tmp_path):
     assert cfg.model.generator.type == 'MLPGenerator'
 
 
-def test_a_base_file_of_ours(tmp_path):
+def test_base_file(tmp_path):
     (tmp_path / 'mine.py').write_text(
         "_base_ = __import__('mmgan_lite').config_path('_base_/datasets/digits_28x28.py')\n"
     )
@@ -68,6 +66,12 @@ def test_list_components():
     assert {'datasets', 'generators', 'discriminators', 'hooks', 'losses', 'optimizers'} <= kinds
 
 
+def test_older_names_of_kinds():
+    names = [component.name for component in mmgan_lite.list_components('augmentations')]
+    assert names == ['AdaptiveAugment', 'DiffAugment']
+    assert mmgan_lite.list_components('apis') == mmgan_lite.list_components('inference')
+
+
 def test_unknown_kind():
     with pytest.raises(ValueError, match=r"kind must be one of .*losses.*, got 'loss'"):
         mmgan_lite.list_components('loss')
@@ -78,7 +82,7 @@ def test_explain():
 
     assert 'MLPGenerator(latent_dim: int = 100' in explain('MLPGenerator')
     assert "type='DigitsDataset'" in explain('gan_mlp_digits-28x28')
-    with pytest.raises(ValueError, match=r"got 'MLPGenerater'. The nearest are: MLPGenerator"):
+    with pytest.raises(ValueError, match=r"got 'MLPGenerater'. Did you mean 'MLPGenerator'\?"):
         explain('MLPGenerater')
 
 

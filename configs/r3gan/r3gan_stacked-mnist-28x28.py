@@ -18,9 +18,7 @@ model = dict(
 )
 train_dataloader = dict(batch_size=256)
 train_cfg = dict(by_epoch=False, max_iters=60_000, val_interval=6000)
-_adam = dict(
-    dtype='bfloat16', optimizer=dict(type='Adam', lr=2e-4, betas=(0.0, 0.99), fused=True)
-)
+_adam = dict(dtype='bfloat16', optimizer=dict(type='Adam', lr=2e-4, betas=(0.0, 0.99), fused=True))
 optim_wrapper = dict(
     constructor='MultiOptimWrapperConstructor', generator=_adam, discriminator=_adam
 )

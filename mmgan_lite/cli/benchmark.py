@@ -1,4 +1,4 @@
-"""Measure how fast a config trains: images a second through the Runner, by hand, and in its parts.
+"""Measure the speed of training a config: by the Runner, its parts, and a reference loop.
 
 Example: mmgan-lite benchmark gan_mlp_digits-28x28 --out speed.json
 """
@@ -26,20 +26,17 @@ from mmgan_lite.cli.options import (
     add_launcher,
     check_file,
     load_config,
+    positive_int,
     set_launcher,
 )
-from mmgan_lite.engine.benchmark.measurement import (
-    benchmark_data,
-    benchmark_training,
-    profile_training,
-)
+from mmgan_lite.engine.benchmark import benchmark_data, benchmark_training, profile_training
 from mmgan_lite.utils.atomic_io import atomic_write
 from mmgan_lite.utils.environment import available_cores, machine, versions
 
 # In this order, and under these names, in the table.
 _ROWS = {
-    'runner': 'through the Runner',
-    'hand_loop': 'loop by hand',
+    'runner': 'Runner',
+    'reference_loop': 'reference loop',
     'data': 'data loader alone',
     'step': 'training step alone',
     'step_float32': 'training step in float32',
@@ -50,32 +47,34 @@ _ROWS = {
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
-        description='Measure how fast a config trains: images a second through the Runner, by a '
-        'loop written by hand on the same networks, and by its parts alone, all of them in turn.'
+        description='Measure the speed of training a config: by the Runner, by a reference loop in '
+        'plain PyTorch on the same networks, and of its parts, alternately.'
     )
     add_config(parser)
     add_data_root(parser)
-    parser.add_argument('--iters', type=int, default=50, help='iterations of a block (default: 50)')
     parser.add_argument(
-        '--blocks', type=int, default=7, help='blocks of each that count (default: 7)'
+        '--iters', type=positive_int, default=50, help='iterations of a block (default: 50)'
     )
-    parser.add_argument('--out', type=Path, metavar='FILE', help='JSON file for all of it')
+    parser.add_argument(
+        '--blocks', type=positive_int, default=7, help='blocks of each that count (default: 7)'
+    )
+    parser.add_argument('--out', type=Path, metavar='FILE', help='JSON file for all figures')
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument(
         '--data-only', action='store_true', help='the data loader alone; needs no GAN'
     )
-    mode.add_argument('--runner-only', action='store_true', help='training through the Runner only')
+    mode.add_argument('--runner-only', action='store_true', help='training by the Runner only')
     mode.add_argument(
         '--profile',
         type=Path,
         metavar='FILE',
-        help='no figures, but a trace of some iterations, for chrome://tracing or Perfetto',
+        help='trace some iterations instead, for chrome://tracing or Perfetto',
     )
     mode.add_argument(
         '--processes',
         type=_counts,
         metavar='N,N',
-        help='training through the Runner in each of so many processes, such as 1,2,4',
+        help='training by the Runner in these numbers of processes, such as 1,2,4',
     )
     add_launcher(parser)
     args = parser.parse_args()
@@ -94,20 +93,16 @@ def _counts(text: str) -> list[int]:
 
 
 def _check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    for name in ('iters', 'blocks'):
-        if getattr(args, name) < 1:
-            parser.error(f'--{name} must be >= 1, got {getattr(args, name)}')
     if args.launcher != 'none' and not args.runner_only:
         parser.error(
-            f'--launcher {args.launcher} goes with --runner-only: what the Runner is compared with '
-            'knows one process. --processes 1,2 starts the processes itself'
+            f'--launcher {args.launcher} needs --runner-only: the reference loop and the parts run '
+            'in one process. --processes 1,2 starts the processes itself'
         )
     if args.out is not None and args.profile is not None:
-        parser.error('--out goes without --profile, which gives no figures')
-    for name in ('out', 'profile'):
-        path = getattr(args, name)
+        parser.error('--out cannot be combined with --profile, which gives no figures')
+    for option, path in (('--out', args.out), ('--profile', args.profile)):
         if path is not None:
-            check_file(f'--{name}', path)
+            check_file(option, path)
     if args.processes is not None:
         places, kind = available_cores(), 'CPU cores'
         if torch.cuda.is_available():
@@ -120,13 +115,11 @@ def _check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Measure, print a table, write the file."""
+    """Measure, print a table, and write the file."""
     args = parse_args()
     cfg = load_config(args)
-    for path in (args.out, args.profile):
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
     if args.profile is not None:
+        args.profile.parent.mkdir(parents=True, exist_ok=True)
         profile_training(cfg, args.profile, warm_up=args.iters)
         print(f'trace written to {args.profile}')
         return
@@ -161,14 +154,14 @@ def main() -> None:
 
 
 def scaling(cfg: Config, counts: Sequence[int], iters: int, blocks: int) -> dict[str, Any]:
-    """Measure training through the Runner in each of so many processes, one after the other.
+    """Measure training by the Runner in several numbers of processes, one after the other.
 
-    The cores are shared out among the processes unless ``OMP_NUM_THREADS`` is set.
+    The cores are divided among the processes unless ``OMP_NUM_THREADS`` is set.
 
     Returns:
         ``runs``, one for each count: ``processes``, ``threads`` of each, ``images_per_second`` of
-        all together, ``scaling`` (that divided by the first run's), and ``report`` (what the run
-        itself wrote).
+        all together, ``scaling`` (that divided by the first run's), and ``report`` (of the run
+        itself).
     """
     runs: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix='mmgan_lite_') as folder:
@@ -193,8 +186,8 @@ def scaling(cfg: Config, counts: Sequence[int], iters: int, blocks: int) -> dict
 
 
 def _run_processes(count: int, arguments: Sequence[str]) -> None:
-    """Run this command in so many processes; what it prints is shown if it fails."""
-    # One process alone trains as anybody's does, without a wrapper for several.
+    """Run this command in several processes; its output is shown if it fails."""
+    # One process trains without the wrapper for several.
     command = ['-m', 'mmgan_lite.cli.benchmark', *arguments]
     if count > 1:
         start = ['-m', 'torch.distributed.run', '--standalone', f'--nproc_per_node={count}']
@@ -209,9 +202,9 @@ def _run_processes(count: int, arguments: Sequence[str]) -> None:
 
 
 def print_report(report: Mapping[str, Any]) -> None:
-    """One line for each thing that was measured, then what to make of it."""
+    """Print a line for each figure, then ratios, memory and notes."""
     figures, blocks = report['figures'], report['blocks']
-    whole = figures.get('runner', {}).get('seconds')
+    total = figures.get('runner', {}).get('seconds')
     table = Table(title=_title(report), title_justify='left')
     table.add_column('')
     for head in ('images/s', 'ms/iteration', 'min', 'max', 'share'):
@@ -223,19 +216,17 @@ def print_report(report: Mapping[str, Any]) -> None:
             _ROWS[name],
             '' if speed is None else f'{speed:,.0f}',
             *(f'{1e3 * row[key]:.3f}' for key in ('seconds', 'min_seconds', 'max_seconds')),
-            '' if whole is None else f'{row["seconds"] / whole:.1%}',
+            '' if total is None else f'{row["seconds"] / total:.1%}',
         )
     console = Console(highlight=False)
     console.print(table)
     console.print(f'Medians over {blocks} blocks of {report["iters"]} iterations.')
     if 'overhead' in figures:
+        console.print('Overhead: the time of the Runner without data and step, block by block.')
+    if 'reference_to_runner' in report:
+        ratio = report['reference_to_runner']
         console.print(
-            'Overhead: block by block, what data and step leave of the time of the Runner.'
-        )
-    if 'hand_to_runner' in report:
-        ratio = report['hand_to_runner']
-        console.print(
-            f"The Runner reaches {ratio['median']:.1%} of the hand-written loop's speed "
+            f'The Runner reaches {ratio["median"]:.1%} of the speed of the reference loop '
             f'({ratio["min"]:.1%} to {ratio["max"]:.1%} over the blocks).'
         )
     if 'float32_to_step' in report:
@@ -261,7 +252,7 @@ def _memory_lines(memory: Mapping[str, float | None]) -> list[str]:
 
 
 def print_scaling(report: Mapping[str, Any]) -> None:
-    """One line for each number of processes."""
+    """Print a line for each number of processes."""
     table = Table(title=_title(report), title_justify='left')
     for head in ('processes', 'threads each', 'images a batch', 'images/s', 'scaling'):
         table.add_column(head, justify='right')

@@ -1,7 +1,6 @@
-"""Draw what a config's training sees: the first images of its train_dataloader, as one picture."""
+"""Draw the first images of a config's train_dataloader, as one picture."""
 
 import argparse
-import math
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,16 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch import Tensor
 from torch.utils.data import DataLoader
-from torchvision.utils import make_grid
 
-from mmgan_lite.cli.options import add_config, add_data_root, check_file, load_config, writing
-from mmgan_lite.visualization.image_grid import save_png
+from mmgan_lite.cli.options import (
+    add_config,
+    add_data_root,
+    check_file,
+    load_config,
+    positive_int,
+    writing,
+)
+from mmgan_lite.visualization.image_grid import make_picture, save_png
 
 
 def parse_args() -> argparse.Namespace:
@@ -21,11 +26,9 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add_config(parser)
     add_data_root(parser)
-    parser.add_argument('--num', type=int, default=64, help='how many images to draw')
+    parser.add_argument('--num', type=positive_int, default=64, help='number of images')
     parser.add_argument('--out', type=Path, help='PNG file; default: work_dirs/<config>/train.png')
     args = parser.parse_args()
-    if args.num < 1:
-        parser.error(f'--num must be >= 1, got {args.num}')
     if args.out is not None:
         check_file('--out', args.out)
         if args.out.suffix.lower() != '.png':
@@ -34,7 +37,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def first_images(dataloader: DataLoader, num: int) -> tuple[Tensor, list[int]]:
-    """The first images of a loader, from as many batches as it takes.
+    """The first images of a loader.
 
     Returns:
         Images, uint8 of shape ``(M, C, H, W)`` with M <= ``num``, and M labels, or none.
@@ -50,14 +53,14 @@ def first_images(dataloader: DataLoader, num: int) -> tuple[Tensor, list[int]]:
 
 
 def batch_labels(batch: dict[str, Any]) -> list[int]:
-    """Labels of a batch of ours, or of one with the data samples of another MM project."""
+    """Labels of a batch, or of the data samples of another MM project."""
     if 'data_samples' in batch:
         return [int(s.gt_label) for s in batch['data_samples'] if 'gt_label' in s]
     return [int(label) for label in batch.get('labels', [])]
 
 
 def main() -> None:
-    """Build the loader as training does, and draw."""
+    """Build the loader as in training, and draw."""
     args = parse_args()
     cfg = load_config(args)
     init_default_scope(cfg.get('default_scope', 'mmgan_lite'))
@@ -65,9 +68,8 @@ def main() -> None:
     images, labels = first_images(Runner.build_dataloader(cfg.train_dataloader, seed), args.num)
 
     out = args.out or Path('work_dirs') / Path(args.config).stem / 'train.png'
-    grid = make_grid(images, nrow=math.ceil(math.sqrt(len(images))))
     with writing('--out', out):
-        save_png(grid, out)
+        save_png(make_picture(images), out)
     print(f'{len(images)} images of shape {tuple(images.shape[1:])}: {out}')
     if labels:
         print('labels:', *labels)

@@ -1,6 +1,6 @@
-"""Draw ways between images of a trained GAN: through latents, classes or truncations.
+"""Interpolate between images of a trained GAN: latents, classes or truncations.
 
-Example: mmgan-lite interpolate CHECKPOINT --out ways --classes 3,8
+Example: mmgan-lite interpolate CHECKPOINT --out paths --classes 3,8
 """
 
 import argparse
@@ -26,26 +26,28 @@ _SHOWN_PIXELS = 112
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
-        description='Draw ways between images of a trained GAN, as PNG and GIF.',
+        description='Interpolate between images of a trained GAN, as PNG and GIF.',
         usage='%(prog)s [CONFIG] CHECKPOINT --out DIR [options]',
     )
     add_weights(parser)
-    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='where they go')
-    way = parser.add_mutually_exclusive_group()
-    way.add_argument(
+    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='output folder')
+    path = parser.add_mutually_exclusive_group()
+    path.add_argument(
         '--points',
         default='0,1,2,3',
-        help='from image to image, as sample numbers them (default: 0,1,2,3)',
+        help='from image to image, by their numbers in sample (default: 0,1,2,3)',
     )
-    way.add_argument('--classes', help="from class to class, such as 3,8, or 'all'")
-    way.add_argument('--truncations', help='from truncation to truncation, such as 0,0.5,1')
+    path.add_argument('--classes', help="from class to class, such as 3,8, or 'all'")
+    path.add_argument('--truncations', help='from truncation to truncation, such as 0,0.5,1')
     parser.add_argument('--method', choices=['slerp', 'lerp'], default='slerp', help='for --points')
     parser.add_argument('--steps', type=int, default=16, help='frames from one to the next')
-    parser.add_argument('--loop', action='store_true', help='back to the first; not truncations')
+    parser.add_argument(
+        '--loop', action='store_true', help='return to the first; not for truncations'
+    )
     parser.add_argument('--num', type=int, default=4, help='rows of --classes and --truncations')
     parser.add_argument(
         '--labels',
-        help='with --points: a row for each class, and no way between classes; else as in sample',
+        help='with --points: a row for each class, without classes between; else as in sample',
     )
     parser.add_argument('--seed', type=int, default=0, help='same seed, same images (default: 0)')
     parser.add_argument('--truncation', type=float, default=1.0, help='factor of the latents')
@@ -54,7 +56,7 @@ def parse_args() -> argparse.Namespace:
         '--frame-ms', type=int, help='of the GIF, at least 20 (default: 80; truncations 500)'
     )
     parser.add_argument(
-        '--scale', type=int, help='pixels of the GIF for one of an image (default: by its size)'
+        '--scale', type=int, help='enlargement of the GIF (default: by the image size)'
     )
     args = parser.parse_intermixed_args()
     check_folder('--out', args.out)
@@ -62,7 +64,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def draw(inferencer: GANInferencer, args: argparse.Namespace) -> tuple[str, dict[str, Any]]:
-    """The name of what is drawn, and what the inferencer returns of it."""
+    """The name of the interpolation, and the result of the inferencer."""
     num_classes = inferencer.model.num_classes
     labels = parse_labels(args.labels, num_classes)
     shared = dict(seed=args.seed, use_ema=not args.no_ema)
@@ -73,7 +75,7 @@ def draw(inferencer: GANInferencer, args: argparse.Namespace) -> tuple[str, dict
     shared.update(steps=args.steps, loop=args.loop, truncation=args.truncation)
     if args.classes is not None:
         if labels is not None:
-            raise ValueError('--labels has no part in --classes. Leave it out.')
+            raise ValueError('--labels cannot be combined with --classes. Leave it out.')
         classes = parse_labels(args.classes, num_classes) or []
         return 'classes', inferencer.morph(classes, args.num, **shared)
     points = _numbers('--points', args.points, int)
@@ -81,7 +83,7 @@ def draw(inferencer: GANInferencer, args: argparse.Namespace) -> tuple[str, dict
 
 
 def there_and_back(frames: list[np.ndarray], closed: bool) -> list[np.ndarray]:
-    """Frames that may be played for ever without a jump."""
+    """Frames that repeat without a jump."""
     return frames[:-1] if closed else [*frames, *frames[-2:0:-1]]
 
 
@@ -100,7 +102,7 @@ def main() -> None:
         if frame_ms is None:
             frame_ms = 500 if name == 'truncations' else 80
         with writing('--out', args.out):
-            # First, so that what it refuses leaves no picture behind.
+            # First, so that an error leaves no picture behind.
             save_gif(frames, args.out / f'{name}.gif', frame_ms)
             save_png(result['visualization'], args.out / f'{name}.png')
     except ValueError as error:

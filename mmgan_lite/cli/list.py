@@ -1,4 +1,4 @@
-"""List the configs that come with the package, or its registered parts."""
+"""List the configs of the package, or its registered parts."""
 
 import argparse
 

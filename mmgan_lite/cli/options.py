@@ -1,11 +1,11 @@
-"""What several commands share: config and overrides, launcher, weights, places to write to."""
+"""Options that several commands share: config, overrides, launcher, weights, output paths."""
 
 import argparse
 import importlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,12 +18,12 @@ from mmgan_lite.utils.migration import former_hooks
 if TYPE_CHECKING:
     from mmgan_lite.inference import GANInferencer
 
-# What MMEngine reads.
+# Formats that MMEngine reads.
 _CONFIG_SUFFIXES = ('.py', '.json', '.yaml', '.yml')
 
 
 class _Overrides(DictAction):
-    """MMEngine's, but an override without '=' is no traceback."""
+    """MMEngine's action, with an error for an override without '='."""
 
     def __call__(
         self,
@@ -40,7 +40,7 @@ class _Overrides(DictAction):
 
 def add_config(parser: argparse.ArgumentParser) -> None:
     """Add the config and its overrides."""
-    parser.add_argument('config', help='path of a config, or name of one that comes with us')
+    parser.add_argument('config', help='path of a config, or name of one of the package')
     add_cfg_options(parser)
 
 
@@ -57,7 +57,7 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_data_root(parser: argparse.ArgumentParser) -> None:
-    """Add where the data lies; a config names its folder once for each loader and evaluator."""
+    """Add the folder of the data, which a config has for each loader and evaluator."""
     parser.add_argument(
         '--data-root',
         metavar='FOLDER',
@@ -65,47 +65,55 @@ def add_data_root(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def positive_int(text: str) -> int:
+    """Type of an argument that is an int of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'must be an int of at least 1, got {text!r}')
+    return int(text)
+
+
 def load_config(args: argparse.Namespace) -> Config:
-    """:func:`read_config`; where there is no such config, the command ends with what to do.
+    """:func:`read_config` of the arguments; an error ends the command.
 
     Raises:
         SystemExit: If it is neither a config file nor a name.
     """
     try:
-        return read_config(args)
+        return read_config(args.config, args.cfg_options, args.data_root)
     except ValueError as error:
         raise SystemExit(f'error: {error}') from None
 
 
-def read_config(args: argparse.Namespace) -> Config:
-    """The config with its overrides, from a path or by name.
+def read_config(name: str, cfg_options: Mapping, data_root: str | None = None) -> Config:
+    """Read a config with its overrides, from a path or by name.
 
     Raises:
         ValueError: If there is no such config, or it is not a config file.
     """
-    if Path(args.config).is_file() and Path(args.config).suffix not in _CONFIG_SUFFIXES:
+    is_file = Path(name).is_file()
+    if is_file and Path(name).suffix not in _CONFIG_SUFFIXES:
         raise ValueError(
             f'config must be a file that ends in {", ".join(_CONFIG_SUFFIXES)}, or a name, got '
-            f'{args.config!r}. mmgan-lite list configs shows the names.'
+            f'{name!r}. mmgan-lite list configs shows the names.'
         )
-    cfg = Config.fromfile(args.config if Path(args.config).is_file() else config_path(args.config))
-    if getattr(args, 'data_root', None) is not None:
-        set_data_root(cfg, args.data_root)
-    cfg.merge_from_dict(args.cfg_options)
+    cfg = Config.fromfile(name if is_file else config_path(name))
+    if data_root is not None:
+        set_data_root(cfg, data_root)
+    cfg.merge_from_dict(cfg_options)
     former_hooks(cfg)
     return cfg
 
 
 def add_launcher(parser: argparse.ArgumentParser) -> None:
-    """Add what the starters of several processes give."""
+    """Add the arguments that launchers of several processes pass."""
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     # torchrun sets the environment variable; older launchers pass the argument, in either spelling.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
 
 def set_launcher(cfg: Config, args: argparse.Namespace) -> None:
-    """Hand the launcher to the Runner, and connect the processes that it started."""
-    # Loads the Runner, which a command that only prints a config does without.
+    """Set the launcher of the config, and connect its processes."""
+    # It imports the Runner, which print-config does not need.
     from mmgan_lite.engine.processes import connect_processes
 
     cfg.launcher = args.launcher
@@ -117,7 +125,9 @@ def set_launcher(cfg: Config, args: argparse.Namespace) -> None:
 class _FormerFlag(argparse.Action):
     """``--old-checkpoint``, which prints its new name."""
 
-    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, *_: Any):
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, *_: Any
+    ) -> None:
         print('--old-checkpoint is called --allow-mmengine-types now.', file=sys.stderr)
         namespace.allow_mmengine_types = True
 
@@ -148,16 +158,16 @@ def set_safe_loading(cfg: Config, args: argparse.Namespace) -> None:
 
 
 def add_weights(parser: argparse.ArgumentParser) -> None:
-    """Add a trained model: its weights, and its config where that is not inside.
+    """Add the weights of a trained model, and its config if that is not inside.
 
-    Parse with ``parse_intermixed_args``, for options may stand between the two.
+    Parse with ``parse_intermixed_args``, as options may be between the two.
     """
     parser.add_argument(
         'files',
         nargs='+',
         metavar='CHECKPOINT',
-        help='what training or publish-model wrote; before it, CONFIG to take another config than '
-        'the one inside',
+        help='file of train or publish-model; before it, CONFIG to use instead of the config '
+        'inside',
     )
     add_cfg_options(parser)
     parser.add_argument(
@@ -166,20 +176,20 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         default=[],
         metavar='MODULE',
-        help='modules that register parts which the model uses; a checkpoint never imports any',
+        help='modules that register parts of the model; a checkpoint never imports any',
     )
     add_allow_mmengine_types(parser)
-    parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU where there is one)')
+    parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU if there is one)')
 
 
 def load_inferencer(args: argparse.Namespace) -> 'GANInferencer':
-    """What draws from the weights that :func:`add_weights` takes.
+    """The inferencer of the weights that :func:`add_weights` adds.
 
     Raises:
         SystemExit: If there are more files than two.
         ValueError: As from ``GANInferencer``.
     """
-    # Loads torch, which a command that only prints a config does without.
+    # It imports torch, which print-config does not need.
     from mmgan_lite.inference import GANInferencer
 
     *configs, checkpoint = args.files
@@ -188,9 +198,7 @@ def load_inferencer(args: argparse.Namespace) -> 'GANInferencer':
     if args.cfg_options and not configs:
         raise SystemExit('error: --cfg-options changes a config: pass CONFIG CHECKPOINT')
     _import_modules(args.imports)
-    config = None
-    if configs:
-        config = load_config(argparse.Namespace(config=configs[0], cfg_options=args.cfg_options))
+    config = read_config(configs[0], args.cfg_options) if configs else None
     try:
         return GANInferencer(config, checkpoint, args.device, args.allow_mmengine_types)
     except TypeError as error:  # a part of the config has no such argument
@@ -214,22 +222,22 @@ def _import_modules(names: Sequence[str]) -> None:
 
 
 def check_folder(option: str, folder: str | Path) -> None:
-    """End the command unless files can go to a folder, which need not be there; makes nothing.
+    """End the command unless files can be written to a folder, which may not exist yet.
 
     Raises:
-        SystemExit: If it, or the nearest folder above it that is there, cannot be written to.
+        SystemExit: If it, or the nearest existing folder above it, cannot be written to.
     """
-    there = Path(folder).absolute()
-    while not os.path.lexists(there):
-        there = there.parent
-    if not there.is_dir():
-        raise _unwritable(option, folder, f'{str(there)!r} is no folder')
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise _unwritable(option, folder, f'{str(there)!r} is read-only')
+    existing = Path(folder).absolute()
+    while not os.path.lexists(existing):
+        existing = existing.parent
+    if not existing.is_dir():
+        raise _unwritable(option, folder, f'{str(existing)!r} is no folder')
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise _unwritable(option, folder, f'{str(existing)!r} is read-only')
 
 
 def check_file(option: str, path: Path) -> None:
-    """:func:`check_folder` of a file that is to be written.
+    """:func:`check_folder` for the folder of a file.
 
     Raises:
         SystemExit: If it is a folder, or its folder cannot be written to.
@@ -242,7 +250,7 @@ def check_file(option: str, path: Path) -> None:
 
 
 def make_folder(option: str, folder: str | Path) -> None:
-    """Make a folder, and end the command unless it can be written to.
+    """Make a folder; end the command unless it can be written to.
 
     Raises:
         SystemExit: If it cannot be made or written to.
@@ -255,7 +263,7 @@ def make_folder(option: str, folder: str | Path) -> None:
 
 @contextmanager
 def writing(option: str, path: str | Path) -> Iterator[None]:
-    """Inside, an error of the file system ends the command with the place and what to do.
+    """Turn an error of the file system into one of the command, with path and remedy.
 
     Raises:
         SystemExit: In place of an ``OSError``.
@@ -268,18 +276,18 @@ def writing(option: str, path: str | Path) -> Iterator[None]:
 
 def _unwritable(option: str, path: str | Path, reason: str) -> SystemExit:
     return SystemExit(
-        f'error: {option} must be where files can be written, got {str(path)!r} ({reason}). '
-        'Pass a folder that is yours and has space.'
+        f'error: {option} must be a writable path, got {str(path)!r} ({reason}). '
+        'Pass a folder with write permission and free space.'
     )
 
 
 def parse_labels(text: str | None, num_classes: int | None) -> list[int | str] | None:
-    """Turn '3,7', 'cat,dog' or 'all' into numbers and names of classes."""
+    """Parse '3,7', 'cat,dog' or 'all' to numbers and names of classes."""
     if text is None:
         return None
     if text == 'all':
         if num_classes is None:
-            raise SystemExit('error: classes need a conditional model, and this has no classes')
+            raise SystemExit('error: classes need a conditional model, but this has no classes')
         return list(range(num_classes))
     labels = [label.strip() for label in text.split(',')]
     return [int(label) if label.removeprefix('-').isdecimal() else label for label in labels]

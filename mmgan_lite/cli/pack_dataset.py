@@ -9,12 +9,12 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mmgan_lite.cli.options import check_folder
+from mmgan_lite.cli.options import check_folder, positive_int
 from mmgan_lite.datasets import ImageFolderDataset, pack_images
 
 
 def parse_args() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description='Pack a folder of images, for PackedImageDataset(data_root=OUT).'
     )
@@ -25,14 +25,14 @@ def parse_args() -> argparse.Namespace:
         type=int,
         nargs='+',
         metavar='N',
-        help='N for square images, or height and width; default: as they are, all of one size',
+        help='N for square images, or height and width; default: their own, all of one size',
     )
-    parser.add_argument('--channels', type=int, choices=[1, 3], default=3, help='1: grey, 3: RGB')
+    parser.add_argument('--channels', type=int, choices=[1, 3], default=3, help='1: gray, 3: RGB')
     parser.add_argument(
         '--workers',
-        type=int,
+        type=positive_int,
         default=os.cpu_count() or 1,
-        help='how many images are decoded at once (default: one for each CPU)',
+        help='number of images decoded in parallel (default: one per CPU)',
     )
     args = parser.parse_args()
     if args.image_size is not None and len(args.image_size) == 1:
@@ -41,7 +41,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
-    """List, pack, tell what was written."""
+    """List, pack, and print a summary."""
     args = parse_args()
     check_folder('OUT', args.out.parent)
     columns = (TextColumn('packing'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

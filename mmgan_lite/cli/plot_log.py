@@ -1,4 +1,4 @@
-"""Draw the curves of one or several trainings as a picture.
+"""Plot the curves of one or several trainings.
 
 Example: mmgan-lite plot-log work_dirs/first work_dirs/second --out curves.png --keys 'loss_*'
 """
@@ -11,9 +11,9 @@ from mmgan_lite.visualization import RunLog, plot_runs
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
-        description='Draw losses, logits, metrics and all else that was logged as a picture.'
+        description='Plot losses, logits, metrics and all other logged values.'
     )
     parser.add_argument(
         'work_dirs', type=Path, nargs='+', metavar='WORK_DIR', help='several are compared'
@@ -28,7 +28,7 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
 
 
 def main() -> None:
-    """Read, draw, and tell where."""
+    """Read the work dirs and plot."""
     parser, args = parse_args()
     check_file('--out', args.out)
     try:

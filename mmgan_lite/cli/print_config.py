@@ -1,4 +1,4 @@
-"""Print a config as the Runner gets it: bases merged, options applied.
+"""Print a config with its bases merged and options applied.
 
 Example: mmgan-lite print-config gan_mlp_mnist-28x28
 """

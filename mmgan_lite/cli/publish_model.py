@@ -1,4 +1,4 @@
-"""Write the generator of a checkpoint alone, for others to draw from.
+"""Write only the generator of a checkpoint, for sharing.
 
 Example: mmgan-lite publish-model CHECKPOINT published
 """
@@ -17,13 +17,13 @@ def parse_args() -> argparse.Namespace:
         usage='%(prog)s [CONFIG] CHECKPOINT OUT_DIR [options]',
     )
     add_weights(parser)
-    parser.add_argument('--name', help='how the file name begins (default: as the run was called)')
+    parser.add_argument('--name', help='beginning of the file name (default: name of the run)')
     parser.add_argument('--no-ema', action='store_true', help='the last weights, not their average')
     return parser.parse_intermixed_args()
 
 
 def main() -> None:
-    """Load, write, tell what was written."""
+    """Load, write, and print a summary."""
     args = parse_args()
     if len(args.files) < 2:
         raise SystemExit('error: pass CHECKPOINT OUT_DIR')

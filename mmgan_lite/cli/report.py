@@ -1,4 +1,4 @@
-"""Draw what a training left in its work dir as one HTML page.
+"""Write a report of a training as one HTML page.
 
 Example: mmgan-lite report work_dirs/gan_mlp_digits-28x28
 """
@@ -11,9 +11,9 @@ from mmgan_lite.visualization import RunLog, write_page
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
-        description='Draw what a training left in its work dir as one HTML page: samples, scores, '
+        description='Write a report of a training as one HTML page: samples, scores, '
         'curves, warnings, config. The page opens without network; a training may still run.'
     )
     parser.add_argument('work_dir', type=Path, help="the config's work_dir")
@@ -21,13 +21,13 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
         '--out',
         type=Path,
         metavar='FILE.html',
-        help='where it goes (default: WORK_DIR/report.html)',
+        help='output file (default: WORK_DIR/report.html)',
     )
     return parser, parser.parse_args()
 
 
 def main() -> None:
-    """Read, write, and tell where."""
+    """Read the work dir and write the page."""
     parser, args = parse_args()
     try:
         log = RunLog(args.work_dir)

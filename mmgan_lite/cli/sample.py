@@ -16,7 +16,8 @@ from mmgan_lite.cli.options import (
     parse_labels,
     writing,
 )
-from mmgan_lite.visualization.image_grid import atomic_path, make_picture, save_png
+from mmgan_lite.utils.atomic_io import atomic_write
+from mmgan_lite.visualization.image_grid import make_picture, save_png
 
 GRID_IMAGES = 100
 
@@ -28,15 +29,17 @@ def parse_args() -> argparse.Namespace:
         usage='%(prog)s [CONFIG] CHECKPOINT --num N --out DIR [options]',
     )
     add_weights(parser)
-    parser.add_argument('--num', type=int, required=True, help='how many images')
-    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='where they go')
+    parser.add_argument('--num', type=int, required=True, help='number of images')
+    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='output folder')
     parser.add_argument('--seed', type=int, default=0, help='same seed, same images (default: 0)')
-    parser.add_argument('--labels', help="classes taken in turn, such as 3,7 or cat,dog, or 'all'")
+    parser.add_argument(
+        '--labels', help="classes to cycle through, such as 3,7 or cat,dog, or 'all'"
+    )
     parser.add_argument(
         '--truncation',
         type=float,
         default=1.0,
-        help='factor of the latents in [0, 1]: less for images more typical and more alike',
+        help='factor of the latents in [0, 1]: less for images that are more typical, less varied',
     )
     parser.add_argument('--no-ema', action='store_true', help='the last weights, not their average')
     parser.add_argument(
@@ -49,7 +52,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def write_png(images: Tensor, num_chosen: int, out: Path) -> None:
-    """Write numbered images and ``grid.png``; with several chosen classes a column is one."""
+    """Write numbered images and ``grid.png``, with a column per chosen class."""
     digits = max(5, len(str(len(images) - 1)))
     for index, image in enumerate(images):
         save_png(image, out / f'{index:0{digits}d}.png')
@@ -62,7 +65,7 @@ def write_npz(images: Tensor, labels: Tensor | None, out: Path) -> None:
     arrays = dict(images=images.permute(0, 2, 3, 1).numpy())
     if labels is not None:
         arrays['labels'] = labels.numpy()
-    with atomic_path(out / 'samples.npz') as temporary, temporary.open('wb') as file:
+    with atomic_write(out / 'samples.npz') as temporary, temporary.open('wb') as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 

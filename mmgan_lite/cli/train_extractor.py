@@ -1,4 +1,4 @@
-"""Train the classifier of digits that MNIST metrics see images through.
+"""Train the classifier of digits that MNIST metrics use.
 
 Example: mmgan-lite train-extractor --data-root data --out mnist_classifier.safetensors
 """
@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmgan_lite.cli.options import check_file, writing
+from mmgan_lite.cli.options import check_file, positive_int, writing
 from mmgan_lite.datasets import MNISTDataset
 from mmgan_lite.evaluation.extractors.mnist_classifier import DigitNetwork, scale_images
 from mmgan_lite.inference.model import find_device
@@ -25,19 +25,17 @@ _MAX_LEARNING_RATE = 4e-3
 
 
 def parse_args() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description='Train the classifier that MNIST metrics use.')
     parser.add_argument('--data-root', default='data', help='where MNIST is (default: data)')
     parser.add_argument('--out', type=Path, required=True, help='the .safetensors file to write')
-    parser.add_argument('--epochs', type=int, default=10, help='(default: 10)')
+    parser.add_argument('--epochs', type=positive_int, default=10, help='(default: 10)')
     parser.add_argument('--batch-size', type=int, default=128, help='(default: 128)')
     parser.add_argument('--seed', type=int, default=0, help='(default: 0)')
     parser.add_argument(
         '--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='cpu, cuda, ...'
     )
     args = parser.parse_args()
-    if args.epochs < 1:
-        parser.error(f'--epochs must be >= 1, got {args.epochs}')
     if args.batch_size < 2:
         parser.error(f'--batch-size must be >= 2 for batch norm, got {args.batch_size}')
     check_file('--out', args.out)
@@ -49,9 +47,9 @@ def parse_args() -> argparse.Namespace:
 
 
 def warp(images: Tensor) -> Tensor:
-    """Float images, each turned, scaled, sheared and moved a little; outside they are ink-free.
+    """Rotate, scale, shear and shift each float image at random; outside it is background.
 
-    Turns by up to 12 degrees, scales and shears by up to 12 %, moves by up to 2.5 of 28 pixels.
+    By up to 12 degrees, 12 %, 12 % and 2.5 of 28 pixels.
     """
     limits = torch.tensor([math.radians(12), 0.12, 0.12, 2.5 / 14, 2.5 / 14], device=images.device)
     drawn = torch.empty(len(images), 5, device=images.device).uniform_(-1, 1)
@@ -59,7 +57,7 @@ def warp(images: Tensor) -> Tensor:
     cos, sin, size = angle.cos(), angle.sin(), 1 + scale
     rows = torch.stack([size * cos, size * (shear - sin), dx, size * sin, size * cos, dy], dim=1)
     grid = F.affine_grid(rows.view(-1, 2, 3), list(images.shape), align_corners=False)
-    # grid_sample pads with 0, and ink-free is -1.
+    # grid_sample pads with 0, and the background is -1.
     return F.grid_sample(images + 1, grid, align_corners=False) - 1
 
 
@@ -70,17 +68,17 @@ def train(
     batch_size: int,
     on_epoch: Callable[[int, float], None],
 ) -> DigitNetwork:
-    """Train on uint8 images ``(N, 1, 28, 28)`` and labels ``(N,)``, where these lie.
+    """Train on uint8 images ``(N, 1, 28, 28)`` and labels ``(N,)``, on the device of these.
 
     Args:
-        images: All of them.
+        images: All images.
         labels: int64, in [0, 10).
         epochs: Passes over the images.
-        batch_size: Images of a step; what is left over at the end of a pass waits for the next.
+        batch_size: Images of a step; the rest of a pass is left out of it.
         on_epoch: Called after each pass with its number and the mean loss.
 
     Raises:
-        ValueError: If there is no whole batch.
+        ValueError: If there are fewer images than ``batch_size``.
     """
     if len(images) < batch_size:
         raise ValueError(
@@ -115,7 +113,7 @@ def train(
 
 @torch.no_grad()
 def accuracy(network: DigitNetwork, images: Tensor, labels: Tensor) -> float:
-    """The share of uint8 images whose class the network finds, in eval mode."""
+    """Accuracy on uint8 images, in eval mode."""
     network.eval()
     right = sum(
         (network(scale_images(part))[1].argmax(1) == truth).sum()
@@ -125,7 +123,7 @@ def accuracy(network: DigitNetwork, images: Tensor, labels: Tensor) -> float:
 
 
 def main() -> None:
-    """Train, test, write; print what the package must know of the file."""
+    """Train, test, write; print the accuracy and the hash of the file."""
     args = parse_args()
     torch.manual_seed(args.seed)
     try:
@@ -151,9 +149,7 @@ def main() -> None:
     score = accuracy(network, test_set.images, test_set.labels)
     metadata = {'test_accuracy': f'{score:.4f}'}
     content = safetensors.torch.save(network.state_dict(), metadata)
-    with writing('--out', args.out):
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(args.out) as temporary:
-            temporary.write_bytes(content)
+    with writing('--out', args.out), atomic_write(args.out) as temporary:
+        temporary.write_bytes(content)
     sha256 = hashlib.sha256(content).hexdigest()
     print(f'{score:.2%} of the {len(test_set):,} test images; {args.out} has sha256 {sha256}')

@@ -1,4 +1,4 @@
-"""Find the mistakes in a config without building what it describes."""
+"""Find the errors of a config without training."""
 
 from mmgan_lite.config_validation.config_check import check_config, require_valid
 

@@ -1,255 +1,187 @@
-"""A walk through a config: parts against the signatures of their classes, and what is wrong."""
+"""A walk through a config: each part is compared with the signature of its class."""
 
-import contextlib
 import importlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 from mmengine import registry as roots
 from mmengine.registry import DefaultScope
 from mmengine.registry import Registry as MMEngineRegistry
 
-from mmgan_lite import registry as ours
-from mmgan_lite.config_validation.config_keys import did_you_mean
-from mmgan_lite.config_validation.signatures import check_arguments, signature_of
+from mmgan_lite import registry as built_in
+from mmgan_lite.utils.signatures import check_arguments, package_of, signature_of
+from mmgan_lite.utils.validation import did_you_mean
 
-# Registry of the parts under an argument of this name; any other is that of the part around it.
-_KIND_OF_ARGUMENT = {
-    'dataset': 'DATASETS',
-    'datasets': 'DATASETS',
-    'train_dataset': 'DATASETS',
-    'pipeline': 'TRANSFORMS',
-    'transforms': 'TRANSFORMS',
+# Registry of the parts under an argument; under any other it is that of the part around it.
+_PART_KINDS = {
+    **dict.fromkeys(('dataset', 'datasets', 'train_dataset'), 'DATASETS'),
+    **dict.fromkeys(('pipeline', 'transforms'), 'TRANSFORMS'),
     'metrics': 'METRICS',
     'extractor': 'MODELS',
     'init_cfg': 'WEIGHT_INITIALIZERS',
     'vis_backends': 'VISBACKENDS',
 }
-# Arguments that are parts, or lists of them: a dict there that names no class is a mistake.
-_PARTS = (
-    *_KIND_OF_ARGUMENT,
-    *('generator', 'discriminator', 'loss', 'auxiliary_loss', 'regularizers', 'augmentation'),
-    *('latents', 'ema', 'data_preprocessor'),
-)
-# What whoever builds the part under an argument of this name adds.
-_ADDED = {'ema': ('model',)}
-# Packages whose parts are all built through registries; others may mean anything by a ``type``.
+# Arguments that the owner of a part adds, or fills in where they are missing.
+_ADDED_BY_OWNER = {'ema': ('model',), 'vis_backends': ('save_dir',)}
+NO_EPOCHS = 'train_cfg counts iterations, and no epoch ends'
+# Packages whose parts are all built through registries; elsewhere a ``type`` may mean anything.
 _KNOWN_PACKAGES = ('mmgan_lite', 'mmengine')
 
 
 class ConfigWalk:
-    """Walks through a config and notes what is wrong.
-
-    Args:
-        cfg: The whole config; it is not changed.
-
-    Attributes:
-        cfg: As given.
-        problems: What was found so far, each ``where: what``, and each once.
-        noted: How often something was found; a part that two networks share is looked at twice.
-    """
+    """A config, the errors found in it so far, and what of it could be built."""
 
     def __init__(self, cfg: Mapping) -> None:
         self.cfg = cfg
-        self.problems: list[str] = []
-        self.noted = 0
+        self.problems: list[str] = []  # each as ``where: what``
+        self.by_epoch: bool | None = None  # whether training counts epochs, if that is known
+        self.model: Any = None  # on the meta device, if it is valid
+        self.optim_wrapper: Any = None  # that of the model, if it is valid
 
     def note(self, path: str, text: str) -> None:
-        """Add a mistake."""
-        self.noted += 1
-        # An error of several lines is one mistake still.
-        problem = f'{path}: {" ".join(text.split())}'
-        if problem not in self.problems:
-            self.problems.append(problem)
+        """Add an error as one line."""
+        self.problems.append(f'{path}: {" ".join(text.split())}')
 
     def entry(self, key: str) -> dict | None:
-        """A top-level entry if it is a dict; what else it may be is noted with the top level."""
+        """A top-level entry if it is a dict; any other type is an error of the top level."""
         value = self.cfg.get(key)
         return value if isinstance(value, dict) else None
-
-    def setting(self, key: str, name: str) -> Any:
-        """A setting in a top-level entry; None if there is none of either."""
-        return (self.entry(key) or {}).get(name)
 
     def arguments(
         self, path: str, target: Callable, given: Mapping, added: Collection[str] = ()
     ) -> dict:
-        """Check settings against a signature; returns those that are right.
-
-        Args:
-            path: Where the settings stand.
-            target: The class or function that they are for.
-            given: The settings.
-            added: Arguments that whoever calls it adds.
-        """
+        """Check arguments against a signature; returns the valid ones."""
         problems = check_arguments(target, given, added)
-        for key, text in problems.items():
-            self.note(f'{path}.{key}', text)
-        return {key: value for key, value in given.items() if key not in problems}
+        for name, text in problems.items():
+            self.note(f'{path}.{name}' if path else name, text)
+        return {name: value for name, value in given.items() if name not in problems}
 
-    def only_known(self, path: str, given: Any, known: Collection[str]) -> None:
+    def keys(self, path: str, given: Any, known: Collection[str]) -> None:
         """Check the keys of a dict that is no part."""
         for key in given if isinstance(given, dict) else ():
             if key not in known:
-                self.note(
-                    f'{path}.{key}',
-                    f'is unknown. {did_you_mean(key, known)}There are: {", ".join(known)}.',
-                )
+                text = f'is unknown. {did_you_mean(key, known)} There are {", ".join(known)}.'
+                self.note(f'{path}.{key}', text)
 
     def part(
         self,
         path: str,
         cfg: Any,
         kind: str,
-        added: Collection[str] = (),
-        in_ours: bool = False,
+        added: Collection[str] | int = (),
         default: Any = None,
+        owner: str = 'mmengine',
     ) -> Any:
-        """Check a part, and the parts in it; returns its class if all of it is right.
+        """Check a part, and the parts in it; returns its class if all of it is valid.
 
-        Args:
-            path: Where it stands.
-            cfg: Its config, or anything else that stands there.
-            kind: Name of its registry.
-            added: Arguments that whoever builds it adds.
-            in_ours: Whether it stands in a part of ours, which looks among ours first.
-            default: Its class where it has no type.
+        The class around it, of the package ``owner``, adds the arguments ``added``: names, or how
+        many leading ones. Without a ``type`` its class is ``default``.
         """
-        if not isinstance(cfg, dict):
+        if not isinstance(cfg, dict) or ('type' not in cfg and default is None):
             self.note(path, f"must be a dict with type='...', got {cfg!r}.")
             return None
-        before = self.noted
-        # What it contains is built in its scope.
+        count = len(self.problems)
+        # The parts in it are built in its scope.
         with DefaultScope.overwrite_default_scope(cfg.get('_scope_')):
             target = default
             if 'type' in cfg:
-                target = self.resolve(f'{path}.type', cfg['type'], kind, in_ours)
-            elif default is None:
-                self.note(path, f"must name its class, got {cfg}. Add type='...'.")
+                target = self.attempt(f'{path}.type', lambda: find(cfg['type'], kind, owner))
             if target is None:
                 return None
-            given = {k: v for k, v in cfg.items() if k not in ('type', '_scope_')}
-            package = getattr(target, '__module__', '').partition('.')[0]
+            if isinstance(added, int):
+                added = list(signature_of(target).parameters)[:added]
+            elif owner not in _KNOWN_PACKAGES:
+                added = set(signature_of(target).parameters).difference(cfg)
+            given = {key: value for key, value in cfg.items() if key not in ('type', '_scope_')}
             for key, value in self.arguments(path, target, given, added).items():
-                self._parts_in(f'{path}.{key}', key, value, kind, package)
-        return target if self.noted == before else None
+                self._parts_in(f'{path}.{key}', key, value, kind, package_of(target))
+        return target if len(self.problems) == count else None
 
-    def _parts_in(self, path: str, key: str, value: Any, kind: str, package: str) -> None:
-        """Check what stands under an argument of a class of ``package``."""
+    def _parts_in(self, path: str, key: str, value: Any, kind: str, owner: str) -> None:
+        """Check the parts under an argument of a class of the package ``owner``."""
         if isinstance(value, (list, tuple)):
-            for position, item in enumerate(value):
-                self._parts_in(f'{path}[{position}]', key, item, kind, package)
-        elif isinstance(value, dict) and 'type' in value:
-            kind = _KIND_OF_ARGUMENT.get(key, kind)
-            if package in _KNOWN_PACKAGES or find(value['type'], kind) is not None:
-                # Whoever builds these fills in what they lack.
-                filled = {'save_dir': '', **value} if key == 'vis_backends' else value
-                self.part(path, filled, kind, _ADDED.get(key, ()), package == 'mmgan_lite')
-        elif isinstance(value, dict) and key in _PARTS and package in _KNOWN_PACKAGES:
-            self.note(path, f"must name its class, got {value}. Add type='...'.")
+            for place, item in items_of(path, value).items():
+                self._parts_in(place, key, item, kind, owner)
+        if not isinstance(value, dict):
+            return
+        kind, is_part = _PART_KINDS.get(key, kind), 'type' in value
+        if owner in _KNOWN_PACKAGES:
+            is_part = is_part or key in _PART_KINDS or key in _ADDED_BY_OWNER
+        elif is_part:
+            is_part = is_registered(value['type'], kind)
+        if is_part:
+            added = [name for name in _ADDED_BY_OWNER.get(key, ()) if name not in value]
+            self.part(path, value, kind, added, owner=owner)
 
-    def resolve(self, path: str, name: Any, kind: str, in_ours: bool = False) -> Any:
-        """The class or function of a name, which stands at ``path``; None if there is none."""
-        if not isinstance(name, str):
-            if callable(name):
-                return name
-            self.note(path, f'must be the name of a class, got {name!r}.')
-            return None
+    def attempt(self, path: str, build: Callable[[], Any], cfg: Mapping | None = None) -> Any:
+        """Call ``build``; if it raises, the result is None and the error is noted."""
         try:
-            found = find(name, kind, in_ours)
-        except Exception as error:  # an old name is explained; a scope may be none
-            self.note(path, str(error))
+            return build()
+        except Exception as error:  # whatever a class may raise
+            text = str(error) or type(error).__name__
+            settings = ', '.join(f'{key}={value!r}' for key, value in (cfg or {}).items())
+            self.note(path, f'{text} (in {settings:.200})' if cfg else text)
             return None
-        if found is None:
-            with _registry(kind) as registry:
-                self.note(path, _not_registered(name, kind, registry))
-        return found
-
-    def function(self, path: str, cfg: Any, num_added: int) -> None:
-        """Check the config of a function, whose caller adds so many arguments in front."""
-        if cfg is None or callable(cfg):
-            return
-        if not isinstance(cfg, dict) or 'type' not in cfg:
-            self.note(path, f"must be a dict with type='...', got {cfg!r}.")
-            return
-        target = self.resolve(f'{path}.type', cfg['type'], 'FUNCTIONS')
-        name = cfg['type']
-        # The Runner asks without a scope.
-        if target is not None and isinstance(name, str) and roots.FUNCTIONS.get(name) is None:
-            name = f'{ours.SCOPE}.{name}'
-            self.note(f'{path}.type', f'must have its project in front. Set type={name!r}.')
-        elif target is not None:
-            added = list(signature_of(target).parameters)[:num_added]
-            given = {key: value for key, value in cfg.items() if key != 'type'}
-            self.arguments(path, target, given, added)
 
     def build(self, path: str, cfg: Mapping, kind: str, **added: Any) -> Any:
-        """Build a part that is right so far; what it refuses is noted, and None returned."""
-        try:
-            return getattr(roots, kind).build({**cfg, **added})
-        except Exception as error:  # whatever a class may raise
-            self.note(path, f'{sentence(error)} (in {shortened(cfg)})')
-            return None
+        """Build a part that is valid so far; None, and an error, if it raises."""
+        return self.attempt(path, lambda: vars(roots)[kind].build({**cfg, **added}), cfg)
 
 
-def is_known(target: Any) -> bool:
-    """Whether a class is ours or MMEngine's, so that what it does when it is built is known."""
-    return getattr(target, '__module__', '').partition('.')[0] in _KNOWN_PACKAGES
+def is_known(target: Callable) -> bool:
+    """Whether it is of mmgan_lite or MMEngine, whose classes read no data when they are built."""
+    return package_of(target) in _KNOWN_PACKAGES
 
 
-def find(name: Any, kind: str, in_ours: bool = False) -> Any:
-    """What the Runner takes for the name under the present scope; None if there is nothing."""
+def items_of(path: str, cfg: Any) -> dict[str, Any]:
+    """The items of a list by their places; anything else is its own only item."""
+    if isinstance(cfg, (list, tuple)):
+        return {f'{path}[{position}]': item for position, item in enumerate(cfg)}
+    return {path: cfg}
+
+
+def find(name: Any, kind: str, owner: str = 'mmengine') -> Any:
+    """The class or function of a ``type`` under the current default scope.
+
+    Raises:
+        ValueError: If there is none.
+    """
     if not isinstance(name, str):
-        return name
+        if callable(name):
+            return name
+        raise ValueError(f'must be the name of a class, got {name!r}.')
     if kind == 'TRANSFORMS':
-        with contextlib.suppress(ImportError):  # optional, and registers when it is imported
+        with suppress(ImportError):  # optional, and registers its transforms when imported
             importlib.import_module('mmcv.transforms')
-    with _registry(kind) as registry:
-        found = getattr(ours, kind).get(name) if in_ours and '.' not in name else None
-        return found or registry.get(name)
+    own, root = vars(built_in)[kind], vars(roots)[kind]
+    with root.switch_scope_and_registry(None) as registry:
+        found = own.get(name) if owner == 'mmgan_lite' and '.' not in name else None
+        found = found or registry.get(name)
+    if found is not None:
+        return found
+    remedy = f"Set default_scope='mmgan_lite', or write 'mmgan_lite.{name}'."
+    if name not in own.module_dict:
+        known = {*registry.module_dict, *own.module_dict, *root.module_dict}
+        near = did_you_mean(name.rpartition('.')[2], known)
+        remedy = f'{near} A class of yours needs custom_imports.'
+    scope = f'a {registry.name} under the scope {registry.scope!r}'
+    raise ValueError(f'{name!r} is not registered as {scope}. {remedy}')
 
 
-def check_scope(scope: str) -> str | None:
-    """What is wrong with a default scope; None if there are registries of it."""
-    with contextlib.suppress(ImportError):  # where MMEngine looks for them
+def is_registered(name: Any, kind: str) -> bool:
+    """Whether a ``type`` is that of a part."""
+    with suppress(Exception):
+        return find(name, kind) is not None
+    return False
+
+
+def check_scope(scope: str) -> None:
+    """Raise ``ValueError`` unless a default scope has registries."""
+    with suppress(ImportError):  # where MMEngine looks for them
         importlib.import_module(f'{scope}.registry')
     registries = [r for r in vars(roots).values() if isinstance(r, MMEngineRegistry)]
     known = {name for registry in registries for name in (registry.scope, *registry.children)}
-    if scope in known:
-        return None
-    return (
-        f'must be the scope of registries, got {scope!r}. {did_you_mean(scope, known)}'
-        f'It is the name of a package that is installed.'
-    )
-
-
-def sentence(error: Exception) -> str:
-    """What an error says, with a full stop."""
-    text = str(error) or type(error).__name__
-    return text if text[-1] in '.!?' else f'{text}.'
-
-
-def shortened(cfg: Mapping) -> str:
-    """The settings of a part, 200 characters of them."""
-    text = ', '.join(f'{key}={value!r}' for key, value in cfg.items())
-    return text if len(text) <= 200 else f'{text[:200]}...'
-
-
-@contextlib.contextmanager
-def _registry(kind: str) -> Iterator[MMEngineRegistry]:
-    """The registry that the Runner asks, which depends on ``default_scope``."""
-    with getattr(roots, kind).switch_scope_and_registry(None) as registry:
-        yield registry
-
-
-def _not_registered(name: str, kind: str, registry: MMEngineRegistry) -> str:
-    registries = (registry, getattr(ours, kind), getattr(roots, kind))
-    names: Iterable[str] = [known for found in registries for known in found.module_dict]
-    near = did_you_mean(name.rpartition('.')[2], names)
-    remedy = f'{near}A class of yours needs custom_imports.'
-    if name in getattr(ours, kind).module_dict:
-        remedy = f"Set default_scope='mmgan_lite', or write 'mmgan_lite.{name}'."
-    return (
-        f'{name!r} is not registered as a {registry.name} under the scope {registry.scope!r}. '
-        f'{remedy}'
-    )
+    if scope not in known:
+        remedy = did_you_mean(scope, known, 'It is the name of a package that is installed.')
+        raise ValueError(f'must be the scope of a registry, got {scope!r}. {remedy}')

@@ -1,8 +1,9 @@
-"""Image datasets, in memory or in files, and what turns their items into batches."""
+"""Image datasets, in memory or in files, and their collate function."""
 
 from mmgan_lite.datasets.cifar import CIFAR10Dataset, CIFAR100Dataset
 from mmgan_lite.datasets.collate import ImageBatch, image_collate
 from mmgan_lite.datasets.digits import DigitsDataset
+from mmgan_lite.datasets.downloads import TorchvisionDataset
 from mmgan_lite.datasets.image_folder import ImageFolderDataset
 from mmgan_lite.datasets.in_memory import InMemoryImageDataset
 from mmgan_lite.datasets.mnist import FashionMNISTDataset, KMNISTDataset, MNISTDataset
@@ -11,8 +12,8 @@ from mmgan_lite.datasets.stacked_mnist import StackedImages, StackedMNISTDataset
 from mmgan_lite.datasets.transforms import PackImage
 
 __all__ = [
-    'CIFAR100Dataset',
     'CIFAR10Dataset',
+    'CIFAR100Dataset',
     'DigitsDataset',
     'FashionMNISTDataset',
     'ImageBatch',
@@ -25,6 +26,7 @@ __all__ = [
     'PackedImageDataset',
     'StackedImages',
     'StackedMNISTDataset',
+    'TorchvisionDataset',
     'image_collate',
     'pack_images',
 ]

@@ -1,6 +1,6 @@
-"""Files held against a list of their sha256 sums, in the format of the command ``sha256sum``.
+"""Check files against a list of their checksums, in the format of the command ``sha256sum``.
 
-Many formats of images do not tell one pixel from another: a bit that flipped is an image as before.
+In many image formats a flipped bit still gives a valid image.
 """
 
 import hashlib
@@ -10,25 +10,25 @@ from collections.abc import Iterable
 from pathlib import Path
 
 SUMS = 'SHA256SUMS'
-# A leading backslash says that the name is escaped; an asterisk, that the file was read as binary.
+# A leading backslash marks an escaped name, an asterisk a file that was read as binary.
 _LINE = re.compile(r'(\\?)([0-9a-fA-F]{64}) [ *](.+)', re.DOTALL)
 _ESCAPED = {'n': '\n', 'r': '\r', '\\': '\\'}
 
 
 def read_checksums(folder: Path) -> dict[str, str] | None:
-    """The list ``SHA256SUMS`` of a folder.
+    """Read the list ``SHA256SUMS`` of a folder.
 
-    What ``sha256sum`` writes is read, for text or binary, and lines that begin with ``#`` are left
-    out. Names are relative to the folder and made plain: ``./a.png`` is ``a.png``.
+    It has the format of ``sha256sum``, text or binary; lines that begin with ``#`` are ignored.
+    Names are relative to the folder and normalized: ``./a.png`` is ``a.png``.
 
     Args:
-        folder: Where the list lies.
+        folder: Folder of the list.
 
     Returns:
-        The sums, in lower-case hex, by the names; None if there is no list.
+        The checksums, in lower-case hex, by file name; None if there is no list.
 
     Raises:
-        ValueError: If a line is in another format, a name has two sums, or there is no line.
+        ValueError: If a line has another format, a name has two checksums, or there is no line.
 
     Example:
         >>> import tempfile
@@ -40,8 +40,8 @@ def read_checksums(folder: Path) -> dict[str, str] | None:
     path = folder / SUMS
     if not path.is_file():
         return None
-    sums: dict[str, str] = {}
-    # Not splitlines(), which takes some characters of names for ends of lines.
+    checksums: dict[str, str] = {}
+    # Not splitlines(), which splits at some characters of names.
     lines = os.fsdecode(path.read_bytes()).split('\n')
     for number, line in enumerate(lines, start=1):
         line = line.removesuffix('\r')
@@ -49,45 +49,45 @@ def read_checksums(folder: Path) -> dict[str, str] | None:
             continue
         if (match := _LINE.fullmatch(line)) is None:
             raise _malformed(path, number, f'{line[:100]!r}')
-        escaped, sum_, name = match.groups()
+        escaped, checksum, name = match.groups()
         if escaped:
             name = re.sub(r'\\([nr\\])', lambda found: _ESCAPED[found[1]], name)
-        name, sum_ = os.path.normpath(name), sum_.lower()
-        if sums.setdefault(name, sum_) != sum_:
-            raise _malformed(path, number, f"a second sum of '{name}'")
-    if not sums:
+        name, checksum = os.path.normpath(name), checksum.lower()
+        if checksums.setdefault(name, checksum) != checksum:
+            raise _malformed(path, number, f"a second checksum of '{name}'")
+    if not checksums:
         raise _malformed(path, 1, 'nothing')
-    return sums
+    return checksums
 
 
 def _malformed(path: Path, number: int, found: str) -> ValueError:
     return ValueError(
         f"Line {number} of '{path}' must be a sha256 of 64 hex digits, two spaces and the name of "
-        f'a file, got {found}. Make the list anew with sha256sum, or delete it.'
+        f'a file, got {found}. Write the list again with sha256sum, or delete it.'
     )
 
 
 def verify_checksums(folder: Path, names: Iterable[str]) -> set[str]:
-    """Hold files against ``SHA256SUMS`` beside them, if it is there.
+    """Check files against ``SHA256SUMS`` in their folder, if there is one.
 
     Args:
-        folder: Where they lie.
+        folder: Folder of the files.
         names: The files.
 
     Returns:
-        Those of the files that have a sum, which is theirs.
+        Those of the files that have a checksum, which matches.
 
     Raises:
-        ValueError: If a file has not its sum, or the list is malformed.
+        ValueError: If a file has another checksum, or the list is malformed.
     """
-    noted = read_checksums(folder) or {}
-    checked = noted.keys() & set(names)
-    damaged = [name for name in sorted(checked) if file_hash(folder / name) != noted[name]]
+    listed = read_checksums(folder) or {}
+    checked = listed.keys() & set(names)
+    damaged = [name for name in sorted(checked) if file_hash(folder / name) != listed[name]]
     if damaged:
         raise ValueError(
-            f"The files in '{folder}' must have the sums in {SUMS}, got others for "
-            f'{", ".join(damaged)}. Delete these, and load with download=True; if they are as they '
-            f'should be, delete {SUMS} or make it anew with sha256sum.'
+            f"The files in '{folder}' must have the checksums in {SUMS}, got others for "
+            f'{", ".join(damaged)}. Delete these, and load with download=True; if they are '
+            f'correct, delete {SUMS} or write it again with sha256sum.'
         )
     return checked
 

@@ -1,8 +1,8 @@
-"""From what a dataset returns for a list of indices to the batch that a model takes.
+"""Collate the items of a dataset to a batch.
 
-A PyTorch loader fetches items and then collates them. Where all images lie in one tensor this
-detour through N small dicts costs more than the rest of a small GAN's iteration, so the dataset
-hands over an ``ImageBatch``, which is already collated and only looks like a list of items.
+A PyTorch loader reads items and then collates them. For images in one tensor, N small dicts cost
+more than the rest of a small GAN's iteration. So the dataset returns an :class:`ImageBatch`, which
+is collated already and has the interface of a list of items.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ class ImageBatch(Sequence):
 
     Args:
         inputs: Images, uint8 of shape ``(N, C, H, W)``.
-        labels: Class indices, int64 of shape ``(N,)``; None where there are none.
+        labels: Class indices, int64 of shape ``(N,)``; None without labels.
 
     Example:
         >>> batch = ImageBatch(torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.tensor([7, 3]))
@@ -68,7 +68,7 @@ def image_collate(batch: Sequence) -> dict[str, Any]:
             optionally ``labels`` (int) or ``data_samples`` (data elements of an MM project).
 
     Returns:
-        ``inputs``, uint8 of shape ``(N, C, H, W)``, and what else the items have: ``labels``,
+        ``inputs``, uint8 of shape ``(N, C, H, W)``, and if the items have them ``labels``,
         int64 of shape ``(N,)``, ``data_samples`` as a list.
 
     Raises:

@@ -1,7 +1,7 @@
-"""Handwritten digits that come with the package: real data without any download.
+"""Handwritten digits in the package: real data without a download.
 
 The 1,797 images of the test part of *Optical Recognition of Handwritten Digits* (Alpaydin &
-Kaynak 1998, UCI Machine Learning Repository, doi:10.24432/C50P49, licence CC BY 4.0), 8x8 pixels
+Kaynak 1998, UCI Machine Learning Repository, doi:10.24432/C50P49, license CC BY 4.0), 8x8 pixels
 with values 0..16. ``digits.npz`` was made, once, by::
 
     digits = sklearn.datasets.load_digits()
@@ -19,6 +19,7 @@ import torch.nn.functional as F
 
 from mmgan_lite.datasets.in_memory import InMemoryImageDataset
 from mmgan_lite.registry import DATASETS
+from mmgan_lite.utils.validation import check_image_size
 
 _STORED_SIZE = 8
 _STORED_MAX = 16
@@ -28,8 +29,8 @@ _STORED_MAX = 16
 class DigitsDataset(InMemoryImageDataset):
     """1,797 real handwritten digits, resized once when loaded; needs no network.
 
-    Small enough to try a config in seconds and for tests; too small to compare GANs on. It has
-    no train and test split.
+    Small enough for tests and to try a config in seconds; too small to compare GANs. There is no
+    train and test split.
 
     Args:
         image_size: Height and width in pixels, each >= 8; an int for square images. The stored
@@ -62,13 +63,8 @@ class DigitsDataset(InMemoryImageDataset):
         lazy_init: bool = False,
         max_refetch: int = 1000,
     ) -> None:
-        size = tuple(image_size) if isinstance(image_size, Sequence) else (image_size, image_size)
-        if len(size) != 2 or not all(type(side) is int and side >= _STORED_SIZE for side in size):
-            raise ValueError(
-                'image_size must be an int >= 8 or a pair (height, width) of them, '
-                f'got {image_size!r}. Pass image_size=8 for the digits as they are stored.'
-            )
-        self.image_size = size
+        self.image_size = check_image_size(image_size, minimum=_STORED_SIZE)
+        self.image_shape = (1, *self.image_size)
         super().__init__(
             metainfo=metainfo,
             indices=indices,

@@ -1,9 +1,10 @@
-"""Files that torchvision downloads: one process fetches them, and none is ever half there."""
+"""Datasets that torchvision downloads: by one process, and each file is complete or not there."""
 
 import os
+import pkgutil
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -11,20 +12,52 @@ from typing import Any
 from filelock import FileLock
 
 from mmgan_lite.datasets.checksums import SUMS, file_hash, read_checksums
+from mmgan_lite.datasets.in_memory import InMemoryImageDataset
 
 
-def check_split(split: str, num_train: int) -> str:
-    """Return ``split`` if it is one that torchvision's datasets have.
+class TorchvisionDataset(InMemoryImageDataset):
+    """Base of datasets whose files torchvision downloads; subclasses override ``load_images``."""
 
-    Raises:
-        ValueError: If it is neither ``'train'`` nor ``'test'``.
-    """
-    if split not in ('train', 'test'):
-        raise ValueError(
-            f"split must be 'train' or 'test', got {split!r}. "
-            f"Pass split='train' for the {num_train:,} images to train on."
+    # The class in torchvision.datasets, and the size of its training split.
+    torchvision_name: str
+    num_train: int
+
+    def __init__(
+        self,
+        data_root: str = 'data',
+        split: str = 'train',
+        download: bool = True,
+        metainfo: Mapping | None = None,
+        indices: int | Sequence[int] | None = None,
+        pipeline: Sequence[Mapping | Callable] = (),
+        test_mode: bool = False,
+        lazy_init: bool = False,
+        max_refetch: int = 1000,
+    ) -> None:
+        if split not in ('train', 'test'):
+            raise ValueError(
+                f"split must be 'train' or 'test', got {split!r}. "
+                f"Pass split='train' for the {self.num_train:,} images to train on."
+            )
+        self.split = split
+        self.download = download
+        super().__init__(
+            metainfo=metainfo,
+            data_root=data_root,
+            indices=indices,
+            pipeline=pipeline,
+            test_mode=test_mode,
+            lazy_init=lazy_init,
+            max_refetch=max_refetch,
         )
-    return split
+        # For reports of an evaluation. As metainfo, MMEngine would take the words for file names.
+        name = type(self).__name__.removesuffix('Dataset')
+        self._metainfo = {'dataset': name, 'split': split, **self.metainfo}
+
+
+def torchvision_class(name: str) -> Any:
+    """A class of ``torchvision.datasets``, which is slow to import."""
+    return pkgutil.resolve_name(f'torchvision.datasets:{name}')
 
 
 def obtain_files(
@@ -36,26 +69,25 @@ def obtain_files(
     download: bool,
     note_sums: bool = False,
 ) -> Path:
-    """See to it that files of a dataset of torchvision are there.
+    """Download the files of a dataset of torchvision, if they are missing.
 
-    Files that are there are only looked at: their folder may be read-only, or shared by many.
+    Existing files are not changed: their folder may be read-only or shared.
 
     Args:
-        name: Of the class in ``torchvision.datasets``.
+        name: Name of the class in ``torchvision.datasets``.
         data_root: The ``root`` of that class.
-        folder: Where it puts its files, below ``data_root``.
-        needed: The files that must be there.
-        provided: All that a download brings along and is to be kept.
-        download: Fetch what is absent; one process of a machine does, and the others wait.
-        note_sums: Note the sha256 of what is fetched beside it, for ``verify_checksums``.
-            torchvision compares what it fetches with sums of its own, but for some sets those of
-            archives only.
+        folder: Its folder below ``data_root``.
+        needed: The required files.
+        provided: All files of a download that are kept.
+        download: Download missing files; one process of a machine does, and the others wait.
+        note_sums: Write the sha256 of downloaded files, for ``verify_checksums``. For some datasets
+            torchvision has checksums of the archives only.
 
     Returns:
         The path of the folder.
 
     Raises:
-        FileNotFoundError: If a file is absent and may not or could not be downloaded.
+        FileNotFoundError: If a file is missing and may not or could not be downloaded.
     """
     root = Path(data_root).expanduser()
     target = root / folder
@@ -66,22 +98,20 @@ def obtain_files(
     put_there = f'Put {listed} there, or use DigitsDataset.'
     if not download:
         raise FileNotFoundError(
-            f'{absent}, and download=False. {put_there} With download=True it is fetched.'
+            f'{absent}, and download=False. {put_there} With download=True it is downloaded.'
         )
-    from torchvision import datasets  # slow to import, and only needed for a download
-
-    source = getattr(datasets, name)
+    source = torchvision_class(name)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        # One process of a machine downloads; the others wait here and then find the files.
+        # One process of a machine downloads; the others wait here.
         with FileLock(root / f'.{name}.lock'):
-            # Left by a process that was killed; under the lock nobody else is writing there.
+            # Left by a killed process; under the lock no other process writes there.
             for leftover in root.glob(f'.download-{name}-*'):
                 shutil.rmtree(leftover)
             if not _are_there(target, needed):
                 _download(source, root, folder, provided, note_sums)
     except (HTTPException, OSError, RuntimeError) as error:
-        # torchvision collects the errors of its mirrors in a message of many lines.
+        # torchvision joins the errors of its mirrors to a message of many lines.
         reason = f'{type(error).__name__}: {" ".join(str(error).split())}'
         raise FileNotFoundError(
             f'{absent} and could not be downloaded ({reason}). {put_there}'
@@ -96,13 +126,13 @@ def _are_there(folder: Path, names: Sequence[str]) -> bool:
 def _download(
     source: Callable[..., Any], root: Path, folder: str, names: Sequence[str], note_sums: bool
 ) -> None:
-    """Fetch with torchvision; a file appears in its place only when it is complete."""
+    """Download with torchvision; a file gets its name when it is complete."""
     with tempfile.TemporaryDirectory(prefix=f'.download-{source.__name__}-', dir=root) as temporary:
         source(root=temporary, download=True)
         fetched, target = Path(temporary, folder), root / folder
         target.mkdir(parents=True, exist_ok=True)
         absent = [name for name in names if not (target / name).exists()]
-        if note_sums:  # before the files: one that is there without its sum is never checked
+        if note_sums:  # before the files: one without a checksum is never checked
             sums = read_checksums(target) or {}
             sums |= {name: file_hash(fetched / name) for name in absent}
             lines = ''.join(f'{sum_}  {name}\n' for name, sum_ in sorted(sums.items()))

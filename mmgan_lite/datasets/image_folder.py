@@ -1,7 +1,6 @@
-"""Images in a folder of files, decoded when they are asked for.
+"""Images in a folder of files, decoded on access by the workers of the data loader.
 
-For data that does not fit in memory, or that should be looked at before it is packed (see
-``PackedImageDataset``). Only the paths are held, so decoding is left to the workers of the loader.
+For data that does not fit in memory, or before it is packed for ``PackedImageDataset``.
 """
 
 import copy
@@ -19,8 +18,9 @@ from torch import Tensor
 
 from mmgan_lite.datasets.checksums import SUMS, read_checksums
 from mmgan_lite.datasets.in_memory import fingerprint_of, selector
-from mmgan_lite.datasets.transforms import PackImage, build_transforms
+from mmgan_lite.datasets.transforms import PackImage, build_transforms, run_pipeline
 from mmgan_lite.registry import DATASETS
+from mmgan_lite.utils.validation import check_image_size
 
 EXTENSIONS = ('.jpg', '.jpeg', '.png', '.webp')
 _MODES = {1: 'L', 3: 'RGB'}
@@ -30,52 +30,51 @@ _MODES = {1: 'L', 3: 'RGB'}
 class ImageFolderDataset(BaseDataset):
     """Images of a folder: flat, without labels, or one sub-folder a class.
 
-    All ``.jpg``, ``.jpeg``, ``.png`` and ``.webp`` files count, in upper case too; names that
-    begin with a dot do not. In a folder of sub-folders each of these is a class, with all that
-    lies below it, and the classes are numbered in the order of their names. The images are sorted
-    as well, so that every process sees one order.
+    All ``.jpg``, ``.jpeg``, ``.png`` and ``.webp`` files are used, in upper case too, except names
+    that begin with a dot. Each sub-folder is a class with all files below it; classes are numbered
+    in the order of their names. The images are sorted too, so that each process has the same order.
 
-    An image is turned as its EXIF entry says, made grey or RGB (transparency is dropped) and, with
-    ``image_size``, scaled until it just covers that size and cropped at the centre (Lanczos
-    filter).
+    An image is rotated by its EXIF entry, converted to gray or RGB (transparency is dropped) and,
+    with ``image_size``, resized to cover that size and center-cropped (Lanczos filter).
 
-    An image that cannot be read ends the training, by an error that names it. With ``max_corrupt``
-    so many different ones are taken for the next that can be read, in the order of the folder, and
-    are told by ``corrupt_files``: in the process that trains too, whichever worker met them.
+    An image that cannot be read ends the training with an error that names it. With
+    ``max_corrupt``, up to so many different ones are replaced by the next readable image in the
+    order of the folder; ``corrupt_files`` lists them, also in the training process if a worker
+    found them.
 
-    A file ``SHA256SUMS`` in the folder, as the command ``sha256sum`` writes it, names all images
-    with their sums. Each image is held against its sum whenever it is read, and one that differs
-    counts as one that cannot be read. Other files in the list are passed over.
+    A file ``SHA256SUMS`` in the folder, in the format of the command ``sha256sum``, has a checksum
+    for each image. Each image is compared with its checksum when it is read, and one that differs
+    counts as unreadable. Other files in the list are ignored.
 
     Without a pipeline an item is ``dict(inputs=..., labels=...)``, a uint8 tensor of shape
     ``(C, H, W)`` and an int. With one, each image goes through it under mmcv's names: ``img`` (a
     uint8 array of shape ``(H, W, C)``, RGB), ``img_path``, ``gt_label``, ``img_shape``,
     ``ori_shape``, ``sample_idx``.
 
-    Decoding takes long: give the loader ``num_workers``, ``persistent_workers=True``,
+    Decoding is slow: give the loader ``num_workers``, ``persistent_workers=True``,
     ``pin_memory=True`` and ``collate_fn=dict(type='mmgan_lite.image_collate')``.
 
     Args:
         data_root: The folder.
-        image_size: Height and width in pixels; an int for square images; None leaves the images as
-            they are, which without a pipeline must then have one size.
-        channels: 1 for grey, 3 for RGB.
+        image_size: Height and width in pixels; an int for square images; None keeps the size of
+            the images, which without a pipeline must all have the same.
+        channels: 1 for gray, 3 for RGB.
         metainfo: Entries that take precedence, e.g. ``classes`` for other names than the folders'.
         indices: Keep the first ``indices`` images, the last ones if negative, or those at these
             positions.
-        pipeline: Transforms, built in our scope, after ``image_size``. Must end in one that packs
-            ``inputs``, such as ``PackImage``, and needs none that loads the image.
+        pipeline: Transforms, built in the scope mmgan_lite, after ``image_size``. Must end in one
+            that packs ``inputs``, such as ``PackImage``, and needs none that loads the image.
         test_mode: Fail on an image that the pipeline rejects, instead of drawing another.
         lazy_init: List the folder when first needed instead of now.
         max_refetch: How many other images to try when the pipeline rejects one.
-        max_corrupt: How many images may be unreadable, 0 or more; each process counts its own.
+        max_corrupt: How many images may be unreadable, 0 or more; counted per process.
 
     Raises:
-        FileNotFoundError: If the folder is absent.
-        ValueError: If an argument is not as described, or the folder holds no image, an empty
-            sub-folder beside classes, or images both flat and in sub-folders, or ``SHA256SUMS`` is
-            malformed or names other images; when an image is read, if it has more than 8 bits a
-            channel, or is one more damaged than ``max_corrupt``.
+        FileNotFoundError: If the folder is missing.
+        ValueError: If an argument is not as described; the folder has no image, an empty
+            sub-folder, or images both flat and in sub-folders; ``SHA256SUMS`` is malformed or names
+            other images; or, on reading, if an image has more than 8 bits per channel, or more than
+            ``max_corrupt`` are unreadable.
 
     Example:
         >>> import tempfile
@@ -112,16 +111,17 @@ class ImageFolderDataset(BaseDataset):
         self.max_corrupt = max_corrupt
         if type(channels) is not int or channels not in _MODES:
             raise ValueError(
-                f'channels must be 1 (grey) or 3 (RGB), got {channels!r}. Pass channels=3.'
+                f'channels must be 1 (gray) or 3 (RGB), got {channels!r}. Pass channels=3.'
             )
-        self.image_size = _checked_size(image_size)
+        self.image_size = None if image_size is None else check_image_size(image_size, minimum=1)
         self.channels = channels
-        # One array of bytes: workers share it, where reading a list of strings would copy it.
+        self.image_shape = None if self.image_size is None else (channels, *self.image_size)
+        # One array of bytes, which workers share; reading a list of strings would copy it.
         self._files: np.ndarray
-        # The sha256 of each, uint8 of shape (N, 32); None where there is no list of them.
-        self._sums: np.ndarray | None
+        # The sha256 of each, uint8 of shape (N, 32); None without a list of checksums.
+        self._checksums: np.ndarray | None
         self._labels: Tensor | None
-        # One flag an image, in memory that workers and the process that trains share.
+        # A flag per image, in memory that workers share with the training process.
         self._corrupt: Tensor
         transforms = build_transforms(pipeline)
         if any(type(transform).__name__ == 'LoadImageFromFile' for transform in transforms):
@@ -142,11 +142,11 @@ class ImageFolderDataset(BaseDataset):
         )
 
     def full_init(self) -> None:
-        """List the folder, and keep what ``indices`` says, unless that is done.
+        """List the folder and select ``indices``, unless it is done.
 
         Raises:
-            FileNotFoundError: If the folder is absent.
-            ValueError: If its layout or ``SHA256SUMS`` is not as the class describes it.
+            FileNotFoundError: If the folder is missing.
+            ValueError: If its layout or ``SHA256SUMS`` is not as described in the class.
         """
         if self._fully_initialized:
             return
@@ -163,7 +163,7 @@ class ImageFolderDataset(BaseDataset):
                     f'got {len(names)} names. Leave it out to take those of the folders.'
                 )
         self._files = np.array([os.fsencode(file) for file in files])
-        self._sums = _sums_of(root, files)
+        self._checksums = _checksums_of(root, files)
         self._corrupt = torch.zeros(len(files), dtype=torch.bool).share_memory_()
         self._fully_initialized = True
         if self._indices is not None:
@@ -171,8 +171,8 @@ class ImageFolderDataset(BaseDataset):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        # A copy has memory of its own, which its workers must share as well. From a process that
-        # is spawned this is the memory of the other one.
+        # A copy has its own memory, which its workers must share too. In a spawned process it is
+        # the memory of the parent.
         if '_corrupt' in state and not self._corrupt.is_shared():
             self._corrupt.share_memory_()
 
@@ -184,23 +184,23 @@ class ImageFolderDataset(BaseDataset):
 
     @property
     def corrupt_files(self) -> list[str]:
-        """The images so far that could not be read, by their paths below ``data_root``."""
+        """Images that could not be read so far, as paths below ``data_root``."""
         self.full_init()
         positions = self._corrupt.nonzero().flatten().tolist()
         return [os.fsdecode(self._files[position]) for position in positions]
 
     def fingerprint(self) -> dict[str, Any]:
-        """What tells these images from others: their names and sums, or else their sizes in bytes.
+        """Identify the images by their names and checksums, or else their sizes in bytes.
 
-        Sums are those of ``SHA256SUMS``: no image is read. Without that list a file that was
-        altered and is as long as before does not show.
+        Checksums are those of ``SHA256SUMS``: no image is read. Without that list, a file that was
+        altered but has the same length is not noticed.
 
         Returns:
             ``dataset`` (the class), ``count`` (of images) and ``sha256`` (hex).
         """
         self.full_init()
-        if self._sums is not None:
-            pairs = zip(self._files.tolist(), self._sums, strict=True)
+        if self._checksums is not None:
+            pairs = zip(self._files.tolist(), self._checksums, strict=True)
             return fingerprint_of(self, (b'%s\0%s' % (name, s.tobytes()) for name, s in pairs))
         root = Path(self.data_root).expanduser()
         lines = (
@@ -214,36 +214,30 @@ class ImageFolderDataset(BaseDataset):
         return len(self._files)
 
     def prepare_data(self, idx: int) -> dict[str, Any] | None:
-        """The item at ``idx``: decoded, and through the pipeline if there is one.
+        """The item at ``idx``, decoded and through the pipeline if there is one.
 
         Raises:
             IndexError: If ``idx`` is out of range.
-            ValueError: If the image cannot be read and ``max_corrupt`` others could not either, or
-                the pipeline does not end in a transform that packs ``inputs``.
+            ValueError: If more than ``max_corrupt`` images cannot be read, or the pipeline does not
+                end in a transform that packs ``inputs``.
         """
         info, image = self._read(range(len(self))[idx])
         size = image.shape[:2]
         info.update(img=image, img_shape=size, ori_shape=size)
         if not self.pipeline.transforms:
             return PackImage()(info)
-        item = self.pipeline(info)
-        if item is not None and 'inputs' not in item:
-            raise ValueError(
-                'pipeline must end in a transform that packs the image as inputs, got an item with '
-                f"{', '.join(item)}. Append dict(type='PackImage') to it."
-            )
-        return item
+        return run_pipeline(self.pipeline, info)
 
     def _read(self, position: int) -> tuple[dict[str, Any], np.ndarray]:
-        """The image at a position, or the next one that can be read."""
+        """The image at a position, or the next readable one."""
         for offset in range(len(self)):
             other = (position + offset) % len(self)
             if self._corrupt[other]:
                 continue
             info = self.get_data_info(other)
-            sum_ = None if self._sums is None else self._sums[other].tobytes()
+            checksum = None if self._checksums is None else self._checksums[other].tobytes()
             try:
-                return info, _read_image(info['img_path'], self.image_size, self.channels, sum_)
+                image = _read_image(info['img_path'], self.image_size, self.channels, checksum)
             except _UnreadableError as error:
                 if self.max_corrupt == 0:
                     raise
@@ -254,13 +248,15 @@ class ImageFolderDataset(BaseDataset):
                         f'At most max_corrupt={self.max_corrupt} images may be unreadable, got '
                         f'{len(names)} ({_some(names)}). The last: {error}'
                     ) from error
+            else:
+                return info, image
         raise ValueError(
             f"data_root must hold images that can be read, got '{self.data_root}' with "
             f'{len(self)} that cannot. Replace them.'
         )
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
-        """What is known of an image before it is decoded.
+        """Information on an image that is not decoded yet.
 
         Args:
             idx: Position of the image; negative ones count from the end.
@@ -282,7 +278,7 @@ class ImageFolderDataset(BaseDataset):
         return info
 
     def get_cat_ids(self, idx: int) -> list[int]:
-        """The label at ``idx`` as a list of one; MMEngine's ``ClassBalancedDataset`` asks for it.
+        """The label at ``idx`` in a list, for MMEngine's ``ClassBalancedDataset``.
 
         Raises:
             ValueError: If the folder is flat.
@@ -306,14 +302,14 @@ class ImageFolderDataset(BaseDataset):
             TypeError: If ``indices`` is neither an int nor a sequence of ints.
         """
         select, labels = selector(indices), self.labels
-        # A slice is a view: without the copy, to pickle it would be to pickle all.
+        # A slice is a view: without the copy, all names would be pickled.
         self._files = self._files[select].copy()
-        self._sums = None if self._sums is None else self._sums[select].copy()
+        self._checksums = None if self._checksums is None else self._checksums[select].copy()
         self._labels = None if labels is None else labels[select].clone()
         self._corrupt = self._corrupt[select].clone().share_memory_()
 
     def get_subset(self, indices: int | Sequence[int]) -> 'ImageFolderDataset':
-        """A dataset of its own with only some of the images; arguments as in ``get_subset_``."""
+        """A new dataset of some of the images; arguments as in ``get_subset_``."""
         self.full_init()
         subset = copy.deepcopy(self)
         subset.get_subset_(indices)
@@ -321,20 +317,7 @@ class ImageFolderDataset(BaseDataset):
 
 
 class _UnreadableError(ValueError):
-    """The file is no image, or a damaged one, or has other bytes than it should."""
-
-
-def _checked_size(image_size: int | Sequence[int] | None) -> tuple[int, int] | None:
-    """Height and width; None stays None."""
-    if image_size is None:
-        return None
-    size = tuple(image_size) if isinstance(image_size, Sequence) else (image_size, image_size)
-    if len(size) != 2 or not all(type(side) is int and side >= 1 for side in size):
-        raise ValueError(
-            'image_size must be an int >= 1 or a pair (height, width) of them, '
-            f'got {image_size!r}. Pass image_size=64 for 64x64 images.'
-        )
-    return size[0], size[1]
+    """The file is no image, is damaged, or does not match its checksum."""
 
 
 def _list_images(root: Path) -> tuple[list[str], list[str]]:
@@ -347,7 +330,7 @@ def _list_images(root: Path) -> tuple[list[str], list[str]]:
     files: list[str] = []
     folders: list[str] = []
     for path, subfolders, names in os.walk(root, onerror=_raise, followlinks=True):
-        # os.walk goes on with what is left in this list, in its order.
+        # os.walk visits the folders of this list, in its order.
         subfolders[:] = sorted(name for name in subfolders if name[0] != '.')
         prefix = os.path.relpath(path, root)
         if prefix == os.curdir:
@@ -363,8 +346,8 @@ def _list_images(root: Path) -> tuple[list[str], list[str]]:
         return files, []
     if flat := [file for file in files if os.sep not in file]:
         raise ValueError(
-            'data_root must hold images either by themselves or in one sub-folder a class, '
-            f"got '{root}' with {len(flat)} by themselves and {len(files) - len(flat)} in "
+            'data_root must hold images either directly or in one sub-folder per class, '
+            f"got '{root}' with {len(flat)} directly and {len(files) - len(flat)} in "
             f'sub-folders ({_some(sorted(filled))}). Move one or the other elsewhere.'
         )
     if empty := [folder for folder in folders if folder not in filled]:
@@ -375,23 +358,23 @@ def _list_images(root: Path) -> tuple[list[str], list[str]]:
     return files, folders
 
 
-def _sums_of(root: Path, files: list[str]) -> np.ndarray | None:
-    """The sums that ``SHA256SUMS`` has of these files, uint8 ``(N, 32)``; None without a list."""
-    sums = read_checksums(root)
-    if sums is None:
+def _checksums_of(root: Path, files: list[str]) -> np.ndarray | None:
+    """The checksums in ``SHA256SUMS`` of these files, uint8 ``(N, 32)``; None without a list."""
+    checksums = read_checksums(root)
+    if checksums is None:
         return None
-    images = {name for name in sums if all(part[:1] != '.' for part in name.split(os.sep))}
+    images = {name for name in checksums if all(part[:1] != '.' for part in name.split(os.sep))}
     wrong = {
-        'without a sum': [file for file in files if file not in sums],
+        'without a checksum': [file for file in files if file not in checksums],
         'not there': sorted(name for name in images - set(files) if _is_image(name)),
     }
     if found := [f'{len(names)} {what} ({_some(names)})' for what, names in wrong.items() if names]:
         raise ValueError(
             f"'{root / SUMS}' must name the {len(files)} images of its folder and no others, got "
-            f'{" and ".join(found)}. Put the images right, or make the list anew with sha256sum; '
-            'without a list images are read as they are.'
+            f'{" and ".join(found)}. Correct the images, or write the list again with sha256sum; '
+            'without a list images are not checked.'
         )
-    digests = bytes.fromhex(''.join(sums[file] for file in files))
+    digests = bytes.fromhex(''.join(checksums[file] for file in files))
     return np.frombuffer(digests, np.uint8).reshape(-1, 32)
 
 
@@ -407,36 +390,36 @@ def _some(names: list[str]) -> str:
     return ', '.join(names[:3]) + (', ...' if len(names) > 3 else '')
 
 
-def _read_checked(path: str, sum_: bytes) -> bytes:
-    """The bytes of a file, which must have this sha256."""
+def _read_checked(path: str, checksum: bytes) -> bytes:
+    """Read a file that must have this sha256."""
     content = Path(path).read_bytes()
-    if (found := hashlib.sha256(content)).digest() != sum_:
+    if (found := hashlib.sha256(content)).digest() != checksum:
         raise _UnreadableError(
-            f"'{path}' must have the sha256 that {SUMS} tells, {sum_.hex()}, got "
-            f'{found.hexdigest()}. It is damaged or another image: replace it, or, if it is as it '
-            f'should be, make {SUMS} anew with sha256sum.'
+            f"'{path}' must have the sha256 in {SUMS}, {checksum.hex()}, got "
+            f'{found.hexdigest()}. It is damaged or another image: replace it, or, if it is '
+            f'correct, write {SUMS} again with sha256sum.'
         )
     return content
 
 
 def _read_image(
-    path: str, size: tuple[int, int] | None, channels: int, sum_: bytes | None
+    path: str, size: tuple[int, int] | None, channels: int, checksum: bytes | None
 ) -> np.ndarray:
-    """Decode an image, whose file has this sha256, into a uint8 array of shape ``(H, W, C)``.
+    """Decode a file with this sha256 to a uint8 array of shape ``(H, W, C)``.
 
     Raises:
-        ValueError: If the file is no image, is damaged, or has more than 8 bits a channel.
+        ValueError: If the file is no image, is damaged, or has more than 8 bits per channel.
     """
-    from PIL import Image, ImageOps  # not needed by those who only ask for the dataset's class
+    from PIL import Image, ImageOps  # not needed to import the class
 
     try:
-        # What was held against the sum is what is decoded: the file is read once.
-        source = path if sum_ is None else io.BytesIO(_read_checked(path, sum_))
+        # Read once, so that the checked bytes are the decoded ones.
+        source = path if checksum is None else io.BytesIO(_read_checked(path, checksum))
         with Image.open(source) as file:
             image = ImageOps.exif_transpose(file)
     except _UnreadableError:
         raise
-    # Damaged bytes make Pillow raise also what is neither OSError nor ValueError.
+    # Damaged bytes make Pillow raise errors of many types.
     except Exception as error:
         raise _UnreadableError(
             f"'{path}' must be a readable image, got {type(error).__name__}: {error}. "
@@ -444,7 +427,7 @@ def _read_image(
         ) from error
     if image.mode.startswith(('I', 'F')):
         raise ValueError(
-            f"'{path}' must have 8 bits a channel, got Pillow's mode {image.mode!r}. "
+            f"'{path}' must have 8 bits per channel, got Pillow's mode {image.mode!r}. "
             'Convert it to 8 bits, or move it out of data_root.'
         )
     image = image.convert(_MODES[channels])

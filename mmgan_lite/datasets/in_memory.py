@@ -1,8 +1,7 @@
-"""Images held in one tensor, as an MMEngine dataset that is fetched a batch at a time.
+"""Images in one tensor, as an MMEngine dataset that is read a batch at a time.
 
-For data that fits in memory (MNIST: 47 MB). A ``BaseDataset`` in all that MMEngine asks of one,
-except that the images are no ``data_list`` of dicts but one tensor, so that a batch is one
-indexing step.
+For data that fits in memory (MNIST: 47 MB). A ``BaseDataset`` whose images are not a ``data_list``
+of dicts but one tensor, so that a batch is one indexing step.
 """
 
 import copy
@@ -17,7 +16,7 @@ from mmengine.dataset import BaseDataset
 from torch import Tensor
 
 from mmgan_lite.datasets.collate import ImageBatch
-from mmgan_lite.datasets.transforms import build_transforms
+from mmgan_lite.datasets.transforms import build_transforms, run_pipeline
 from mmgan_lite.registry import DATASETS
 
 Images = np.ndarray | Tensor
@@ -26,25 +25,26 @@ Labels = np.ndarray | Tensor | Sequence[int]
 
 @DATASETS.register_module()
 class InMemoryImageDataset(BaseDataset):
-    """Images, and optionally their labels, that lie in memory.
+    """Images in memory, with optional labels.
 
     Without a pipeline an item is ``dict(inputs=..., labels=...)``, a uint8 tensor of shape
     ``(C, H, W)`` and an int, and a loader with ``collate_fn=dict(type='mmgan_lite.image_collate')``
-    gets each batch in one indexing step. With a pipeline each image goes through it by itself,
+    gets each batch in one indexing step. A pipeline gets each image separately,
     under mmcv's names: ``img`` (a uint8 array of shape ``(H, W, C)``), ``gt_label``,
     ``img_shape``, ``ori_shape``, ``sample_idx``.
 
-    A subclass overrides ``load_images`` and sets ``METAINFO``.
+    A subclass overrides ``load_images`` and sets ``METAINFO``, and ``image_shape`` if it is known
+    before the images are loaded.
 
     Args:
         images: uint8 in 0..255 of shape ``(N, C, H, W)``, N >= 1; not copied.
-        labels: Integers >= 0 of shape ``(N,)``; None where there are none.
+        labels: Integers >= 0 of shape ``(N,)``; None for images without labels.
         metainfo: Entries that take precedence over the class's ``METAINFO``, e.g. ``classes``.
-        data_root: Where a subclass finds its files.
+        data_root: Folder of the files of a subclass.
         indices: Keep the first ``indices`` images, the last ones if negative, or those at these
             positions.
-        pipeline: Transforms, built in our scope. Must end in one that packs ``inputs``, such as
-            ``PackImage``.
+        pipeline: Transforms, built in the scope mmgan_lite. Must end in one that packs ``inputs``,
+            such as ``PackImage``.
         test_mode: Fail on an image that the pipeline rejects, instead of drawing another.
         lazy_init: Load when first needed instead of now.
         max_refetch: How many other images to try when the pipeline rejects one.
@@ -61,6 +61,8 @@ class InMemoryImageDataset(BaseDataset):
     """
 
     _fully_initialized: bool = False
+    # Channels, height and width; None if they are not known before the images are loaded.
+    image_shape: tuple[int, int, int] | None = None
 
     def __init__(
         self,
@@ -117,7 +119,7 @@ class InMemoryImageDataset(BaseDataset):
 
     @property
     def labels(self) -> Tensor | None:
-        """All labels: int64 of shape ``(N,)``; None where there are none."""
+        """All labels: int64 of shape ``(N,)``; None without labels."""
         self.full_init()
         return self._labels
 
@@ -125,13 +127,13 @@ class InMemoryImageDataset(BaseDataset):
         return len(self.images)
 
     def __getitems__(self, indices: Sequence[int]) -> Sequence[dict[str, Any]]:
-        """Items for a whole batch; PyTorch's loader asks for them here.
+        """Items of a batch; called by PyTorch's data loader.
 
         Args:
             indices: Positions of the images; negative ones count from the end.
 
         Returns:
-            An ``ImageBatch`` where there is no pipeline, else a list of items.
+            An :class:`ImageBatch` without a pipeline, else a list of items.
         """
         if self.pipeline.transforms:
             return [self[index] for index in indices]
@@ -146,16 +148,10 @@ class InMemoryImageDataset(BaseDataset):
         """
         if not self.pipeline.transforms:
             return self._gather([idx])[0]
-        item = self.pipeline(self.get_data_info(idx))
-        if item is not None and 'inputs' not in item:
-            raise ValueError(
-                'pipeline must end in a transform that packs the image as inputs, got an item with '
-                f"{', '.join(item)}. Append dict(type='PackImage') to it."
-            )
-        return item
+        return run_pipeline(self.pipeline, self.get_data_info(idx))
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
-        """What a pipeline starts from: a copy of the image under mmcv's names.
+        """The input of a pipeline: a copy of the image under mmcv's names.
 
         Args:
             idx: Position of the image; negative ones count from the end.
@@ -167,7 +163,7 @@ class InMemoryImageDataset(BaseDataset):
         Raises:
             IndexError: If ``idx`` is out of range.
         """
-        # Transforms work in place, and with one channel the permuted view is contiguous as it is.
+        # Transforms work in place, and with one channel the permuted view is contiguous already.
         image = self.images[idx].permute(1, 2, 0).clone(memory_format=torch.contiguous_format)
         size = tuple(image.shape[:2])
         info: dict[str, Any] = {
@@ -181,7 +177,7 @@ class InMemoryImageDataset(BaseDataset):
         return info
 
     def fingerprint(self) -> dict[str, Any]:
-        """What tells these images and labels from others; one pass over all bytes.
+        """Identify the images and labels by a hash of all bytes.
 
         Returns:
             ``dataset`` (the class), ``count`` (of images) and ``sha256`` (hex).
@@ -189,7 +185,7 @@ class InMemoryImageDataset(BaseDataset):
         return fingerprint_of(self, self._content())
 
     def _content(self) -> Iterable[Any]:
-        """What the fingerprint covers, in pieces."""
+        """Content of the fingerprint, in pieces."""
         yield str(tuple(self.images.shape)).encode()
         yield self.images.cpu().numpy()
         yield from self._label_bytes()
@@ -200,7 +196,7 @@ class InMemoryImageDataset(BaseDataset):
             yield self.labels.cpu().numpy()
 
     def get_cat_ids(self, idx: int) -> list[int]:
-        """The label at ``idx`` as a list of one; MMEngine's ``ClassBalancedDataset`` asks for it.
+        """The label at ``idx`` in a list, for MMEngine's ``ClassBalancedDataset``.
 
         Raises:
             ValueError: If the images have no labels.
@@ -213,10 +209,10 @@ class InMemoryImageDataset(BaseDataset):
         return [int(self.labels[idx])]
 
     def to(self, device: torch.device | str) -> None:
-        """Move images and labels to a device, in place; batches are then made there.
+        """Move images and labels to a device, in place; batches are made there.
 
         Args:
-            device: Where to. From a GPU, items go neither into a pipeline nor to workers of a data
+            device: The device. Images on a GPU cannot be used by a pipeline or by workers of a data
                 loader.
 
         Raises:
@@ -225,7 +221,7 @@ class InMemoryImageDataset(BaseDataset):
         if self.pipeline.transforms and torch.device(device).type != 'cpu':
             raise ValueError(
                 f'device must be the CPU where the images go through a pipeline, got {device}. '
-                'Leave the images where they are.'
+                'Keep the images on the CPU.'
             )
         labels = self.labels
         self._images = self.images.to(device)
@@ -243,13 +239,13 @@ class InMemoryImageDataset(BaseDataset):
             TypeError: If ``indices`` is neither an int nor a sequence of ints.
         """
         select = selector(indices)
-        # A slice is a view: without the clone, to pickle it would be to pickle all images.
+        # A slice is a view: without the clone, all images would be pickled.
         images, labels = self.images[select].clone(), self.labels
         self._labels = None if labels is None else labels[select].clone()
         self._images = images
 
     def get_subset(self, indices: int | Sequence[int]) -> 'InMemoryImageDataset':
-        """A dataset of its own with only some of the images; arguments as in ``get_subset_``."""
+        """A new dataset of some of the images; arguments as in ``get_subset_``."""
         self.full_init()
         subset = copy.copy(self)
         others = {k: v for k, v in vars(self).items() if k not in ('_images', '_labels')}
@@ -260,15 +256,15 @@ class InMemoryImageDataset(BaseDataset):
     def _gather(self, indices: Sequence[int]) -> ImageBatch:
         num_images = len(self)
         index = torch.as_tensor([i + num_images if i < 0 else i for i in indices])
-        if self.images.is_cuda:  # through pinned memory, so that nobody waits for the copy
+        if self.images.is_cuda:  # pinned memory, for an asynchronous copy
             index = index.pin_memory().to(self.images.device, non_blocking=True)
-        # Several times as fast as images[index], which walks over single pixels.
+        # Several times as fast as images[index].
         labels = None if self.labels is None else self.labels.index_select(0, index)
         return ImageBatch(self.images.index_select(0, index), labels)
 
 
 def fingerprint_of(dataset: BaseDataset, content: Iterable[Any]) -> dict[str, Any]:
-    """Class, number of images, and sha256 of all pieces of ``content``, one after the other.
+    """Class, number of images, and sha256 of the concatenated ``content``.
 
     Args:
         dataset: The dataset.
@@ -281,7 +277,7 @@ def fingerprint_of(dataset: BaseDataset, content: Iterable[Any]) -> dict[str, An
 
 
 def selector(indices: int | Sequence[int]) -> slice | Tensor:
-    """MMEngine's meaning of ``indices`` as something to index a tensor with."""
+    """``indices`` of MMEngine as an index of a tensor."""
     if isinstance(indices, int):
         return slice(indices) if indices >= 0 else slice(indices, None)
     if not isinstance(indices, Sequence):
@@ -302,12 +298,12 @@ def _checked_images(images: Any) -> Tensor:
     if images.dtype != torch.uint8:
         raise ValueError(
             f'images must be uint8 in 0..255, got {images.dtype}. Scale them to 0..255 and convert '
-            "to uint8; the model's data preprocessor makes floats of them."
+            "to uint8; the model's data preprocessor converts them to float."
         )
     if images.ndim != 4 or images.numel() == 0:
         raise ValueError(
             'images must have shape (N, C, H, W) with no side of 0, '
-            f'got {tuple(images.shape)}. Add the channel axis of grey images with images[:, None], '
+            f'got {tuple(images.shape)}. Add the channel axis of gray images with images[:, None], '
             'move that of (N, H, W, C) with images.transpose(0, 3, 1, 2).'
         )
     return images.contiguous()

@@ -1,28 +1,26 @@
-"""MNIST, Fashion-MNIST and KMNIST: three sources of one file format.
+"""MNIST, Fashion-MNIST and KMNIST: three datasets in one file format.
 
 MNIST: LeCun et al. 1998. Fashion-MNIST: Xiao et al. 2017, arXiv:1708.07747. KMNIST: Clanuwat et
-al. 2018, arXiv:1812.01718. The files are fetched by torchvision's classes and lie where those put
-them; they are read here, because torchvision's reader does not notice a file that was cut short.
+al. 2018, arXiv:1812.01718. The files are downloaded by torchvision; they are read here, because
+torchvision does not notice a truncated file.
 """
 
 import math
 import struct
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mmgan_lite.datasets.checksums import file_hash, verify_checksums
-from mmgan_lite.datasets.downloads import check_split, obtain_files
-from mmgan_lite.datasets.in_memory import InMemoryImageDataset
+from mmgan_lite.datasets.downloads import TorchvisionDataset, obtain_files
 from mmgan_lite.registry import DATASETS
 
 _FILES = {
     'train': ('train-images-idx3-ubyte', 'train-labels-idx1-ubyte'),
     'test': ('t10k-images-idx3-ubyte', 't10k-labels-idx1-ubyte'),
 }
-# Length in bytes and md5 of the files themselves; torchvision has the sums of the archives alone.
+# Length in bytes and md5 of the files; torchvision has the md5 of the archives only.
 _KNOWN = {
     'MNIST': {
         'train-images-idx3-ubyte': (47_040_016, '6bbc9ace898e44ae57da46a324031adb'),
@@ -31,50 +29,25 @@ _KNOWN = {
         't10k-labels-idx1-ubyte': (10_008, '27ae3e4e09519cfbb04c329615203637'),
     }
 }
+_FASHION_CLASSES = (
+    'T-shirt/top, Trouser, Pullover, Dress, Coat, Sandal, Shirt, Sneaker, Bag, Ankle boot'
+)
 
 
-class _IDXDataset(InMemoryImageDataset):
-    """What the three have in common; ``MNISTDataset`` describes the arguments."""
+class _IDXDataset(TorchvisionDataset):
+    """Shared code of all; ``MNISTDataset`` documents the arguments."""
 
-    # The class in torchvision.datasets, and the folder under data_root.
-    torchvision_name: str
-
-    def __init__(
-        self,
-        data_root: str = 'data',
-        split: str = 'train',
-        download: bool = True,
-        metainfo: Mapping | None = None,
-        indices: int | Sequence[int] | None = None,
-        pipeline: Sequence[Mapping | Callable] = (),
-        test_mode: bool = False,
-        lazy_init: bool = False,
-        max_refetch: int = 1000,
-    ) -> None:
-        self.split = check_split(split, 60_000)
-        self.download = download
-        super().__init__(
-            metainfo=metainfo,
-            data_root=data_root,
-            indices=indices,
-            pipeline=pipeline,
-            test_mode=test_mode,
-            lazy_init=lazy_init,
-            max_refetch=max_refetch,
-        )
-        # For reports of an evaluation. MMEngine would take the words for names of files if they
-        # were given as metainfo.
-        name = type(self).__name__.removesuffix('Dataset')
-        self._metainfo = {'dataset': name, 'split': split, **self.metainfo}
+    num_train = 60_000
+    image_shape = (1, 28, 28)
 
     def load_images(self) -> tuple[Any, Any]:
-        """Read the split's two files, after a download if they are absent.
+        """Read the split's two files, after a download if they are missing.
 
         Returns:
             Images, uint8 of shape ``(N, 1, 28, 28)``, and labels, uint8 of shape ``(N,)``.
 
         Raises:
-            FileNotFoundError: If the files are absent and may not or could not be downloaded.
+            FileNotFoundError: If the files are missing and may not or could not be downloaded.
             ValueError: If a file is damaged, or the two do not belong together.
         """
         raw_folder = obtain_files(
@@ -94,19 +67,19 @@ class _IDXDataset(InMemoryImageDataset):
         labels = _read_idx(label_file, num_dims=1)
         if len(images) != len(labels):
             raise ValueError(
-                f"'{label_file}' must hold a label for each of the {len(images)} images of "
+                f"'{label_file}' must have a label for each of the {len(images)} images of "
                 f"'{image_file.name}', got {len(labels)}. Delete both and load with download=True."
             )
         return images[:, None], labels
 
     def _check_known(self, path: Path) -> None:
-        """Raise if a file is as long as the original, and is not the original."""
+        """Raise if a file has the length of the original, but another md5."""
         size, md5 = _KNOWN.get(self.torchvision_name, {}).get(path.name, (None, None))
         if path.stat().st_size == size and (found := file_hash(path, 'md5')) != md5:
             raise ValueError(
                 f"'{path}' must have the md5 sum of {self.torchvision_name}, {md5}, got {found}. "
-                'It is damaged: delete it and load with download=True. If it holds images of your '
-                'own, load them with InMemoryImageDataset.'
+                'It is damaged: delete it and load with download=True. If it has other images, '
+                'load them with InMemoryImageDataset.'
             )
 
 
@@ -129,7 +102,7 @@ def _read_idx(path: Path, num_dims: int) -> np.ndarray:
     num_bytes = header_size + math.prod(shape)
     if path.stat().st_size != num_bytes:
         raise ValueError(
-            f"'{path}' must have the {num_bytes} bytes that its header announces, "
+            f"'{path}' must have {num_bytes} bytes, as in its header, "
             f'got {path.stat().st_size}. {remedy}'
         )
     return np.fromfile(path, dtype=np.uint8, offset=header_size).reshape(shape)
@@ -137,16 +110,16 @@ def _read_idx(path: Path, num_dims: int) -> np.ndarray:
 
 @DATASETS.register_module()
 class MNISTDataset(_IDXDataset):
-    """Handwritten digits, 28x28, grey: 60,000 to train on and 10,000 to test on.
+    """Handwritten digits, 28x28, gray: 60,000 to train on and 10,000 to test on.
 
-    Files that have a sum in ``SHA256SUMS`` beside them are held against it each time they are
-    loaded; a download writes that list, and for files that were put there by hand the command
-    ``sha256sum`` does. Of files without a sum, those as long as MNIST's own must be MNIST's own.
+    Files with a checksum in ``SHA256SUMS`` in the same folder are compared with it on each load. A
+    download writes that list; for other files the command ``sha256sum`` does. A file without a
+    checksum that has the length of an original of MNIST must have its md5.
 
     Args:
-        data_root: The ``root`` of torchvision's class: files lie in ``<data_root>/MNIST/raw``.
+        data_root: The ``root`` of torchvision's class: files are in ``<data_root>/MNIST/raw``.
         split: ``'train'`` or ``'test'``.
-        download: Fetch the files if they are absent; one process of a machine does.
+        download: Download the files if they are missing; one process of a machine does it.
         metainfo: As for ``InMemoryImageDataset``, and so are the arguments below.
         indices: Keep only some images.
         pipeline: Transforms, ending in ``PackImage``.
@@ -155,7 +128,7 @@ class MNISTDataset(_IDXDataset):
         max_refetch: How many other images to try when the pipeline rejects one.
 
     Raises:
-        FileNotFoundError: If the files are absent and may not or could not be downloaded.
+        FileNotFoundError: If the files are missing and may not or could not be downloaded.
         ValueError: If ``split`` is neither, or a file is damaged.
 
     Example:
@@ -177,20 +150,7 @@ class FashionMNISTDataset(_IDXDataset):
         ('T-shirt/top', 'Trouser')
     """
 
-    METAINFO = {
-        'classes': (
-            'T-shirt/top',
-            'Trouser',
-            'Pullover',
-            'Dress',
-            'Coat',
-            'Sandal',
-            'Shirt',
-            'Sneaker',
-            'Bag',
-            'Ankle boot',
-        )
-    }
+    METAINFO = {'classes': tuple(_FASHION_CLASSES.split(', '))}
     torchvision_name = 'FashionMNIST'
 
 

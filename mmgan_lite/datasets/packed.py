@@ -1,8 +1,8 @@
-"""Images packed into one file, which is mapped into memory instead of being read.
+"""Images packed into one file that is mapped into memory.
 
 A packed dataset is a folder: ``images.npy``, a uint8 array of shape ``(N, C, H, W)``,
-``labels.npy``, an int64 array of shape ``(N,)``, where there are labels, and ``meta.json``, which
-tells what they hold. ``pack_images`` writes one, ``PackedImageDataset`` reads it.
+``labels.npy``, an int64 array of shape ``(N,)``, if there are labels, and ``meta.json``, which
+describes them. ``pack_images`` writes one, ``PackedImageDataset`` reads it.
 """
 
 import hashlib
@@ -33,17 +33,17 @@ _ITEMS_AT_ONCE = 256
 
 
 class MappedImages:
-    """Images of a ``.npy`` file, of which only those that are asked for are read.
+    """Images of a ``.npy`` file, read on access.
 
-    The pages of the file are shared by all processes that map it. To pickle this is to pickle the
-    path: whoever loads it maps the file again.
+    All processes that map the file share its pages. Pickling stores the path, and unpickling maps
+    the file again.
 
     Args:
         path: The file: a uint8 array of shape ``(N, C, H, W)``.
-        rows: Which images of the file these are, int64 of shape ``(M,)``; None for all.
+        rows: Positions of these images in the file, int64 of shape ``(M,)``; None for all.
 
     Raises:
-        ValueError: If the file is not such an array, or has not the size that its header tells.
+        ValueError: If the file is not such an array, or has not the size in its header.
 
     Example:
         >>> import tempfile
@@ -55,7 +55,7 @@ class MappedImages:
     """
 
     def __init__(self, path: Path, rows: np.ndarray | None = None) -> None:
-        # The working directory may be another one where this is loaded again.
+        # The working directory may be another one after unpickling.
         self._path = path.absolute()
         self._rows = rows
         self._stored = _map_array(self._path)
@@ -68,14 +68,14 @@ class MappedImages:
 
     @property
     def rows(self) -> np.ndarray | None:
-        """Which images of the file these are, int64 of shape ``(N,)``; None for all."""
+        """Positions of these images in the file, int64 of shape ``(N,)``; None for all."""
         return self._rows
 
     def __len__(self) -> int:
         return len(self._stored if self._rows is None else self._rows)
 
     def __getitem__(self, index: int | slice | Tensor) -> Tensor:
-        """Read images; the index is what a tensor of all of them would take.
+        """Read images; indexed as a tensor of all of them.
 
         Args:
             index: An int, a slice, or an int64 tensor of shape ``(B,)``.
@@ -88,11 +88,11 @@ class MappedImages:
         """
         position = index.numpy() if isinstance(index, Tensor) else index
         images = self._stored[position if self._rows is None else self._rows[position]]
-        # An array of positions gives a copy; a view of the file has still to become one.
+        # An array of positions gives a copy; a view of the file is copied here.
         return torch.from_numpy(np.require(images, requirements='W'))
 
     def select(self, index: slice | Tensor) -> 'MappedImages':
-        """Only some of these images, of the same file; nothing is read.
+        """Select some of these images; nothing is read.
 
         Raises:
             IndexError: If a position is out of range.
@@ -107,22 +107,21 @@ class MappedImages:
 
 @DATASETS.register_module()
 class PackedImageDataset(InMemoryImageDataset):
-    """A packed dataset: like one in memory, but its images stay in a file until a batch needs them.
+    """A packed dataset: like one in memory, but its images are read from a file for each batch.
 
-    A batch is one indexing step, with no decoding. The operating system keeps the pages of the
-    file that were read for as long as there is memory for them, once for all processes of the
-    machine. So the file may be larger than the memory, and a worker that is spawned gets a path.
+    A batch is one indexing step, without decoding. The operating system caches pages of the file
+    while there is memory, once for all processes of the machine. So the file may be larger than the
+    memory, and a spawned worker gets only a path.
 
-    The header and the size of the file are checked when it is opened. A byte that changed in the
-    middle shows only in the hash, and for that all of the file is read, which for the data that
-    this class is made for takes minutes, in each process: so it is done on request.
+    The header and the size of the file are checked when it is opened. Other changes are found by
+    the hash, for which each process reads the complete file; ``verify`` turns this on.
 
-    ``images`` is a ``MappedImages``: ``images[:100]`` reads a hundred of them. A subset keeps
+    ``images`` is a :class:`MappedImages`: ``images[:100]`` reads a hundred of them. A subset keeps
     positions in the same file and copies no image.
 
     Args:
-        data_root: The folder that ``mmgan-lite pack-dataset`` wrote.
-        verify: Hold the files against the hashes in ``meta.json``.
+        data_root: Output folder of ``mmgan-lite pack-dataset``.
+        verify: Compare the files with the hashes in ``meta.json``.
         metainfo: Entries that take precedence over the packed ones, e.g. ``classes``.
         indices: Keep only some images, as for ``InMemoryImageDataset``, and so are the arguments
             below.
@@ -133,7 +132,7 @@ class PackedImageDataset(InMemoryImageDataset):
 
     Raises:
         FileNotFoundError: If there is no packed dataset.
-        ValueError: If a file was cut short or altered.
+        ValueError: If a file was truncated or altered.
 
     Example:
         >>> import tempfile
@@ -158,7 +157,7 @@ class PackedImageDataset(InMemoryImageDataset):
     ) -> None:
         self.verify = verify
         self._mapped: MappedImages
-        self._sums: list[str]
+        self._hashes: list[str]
         super().__init__(
             metainfo=metainfo,
             data_root=str(data_root),
@@ -170,11 +169,11 @@ class PackedImageDataset(InMemoryImageDataset):
         )
 
     def full_init(self) -> None:
-        """Open the files, check them and keep what ``indices`` says, unless that is done.
+        """Open and check the files and select ``indices``, unless it is done.
 
         Raises:
             FileNotFoundError: If there is no packed dataset.
-            ValueError: If a file was cut short or altered.
+            ValueError: If a file was truncated or altered.
         """
         if self._fully_initialized:
             return
@@ -183,7 +182,7 @@ class PackedImageDataset(InMemoryImageDataset):
         self._mapped = MappedImages(root / _IMAGES)
         shape = [meta['count'], *meta['shape']]
         _check_equal(root / _IMAGES, 'shape', list(self._mapped.shape), shape)
-        self._sums = [str(meta['images_sha256']), str(meta['labels_sha256'])]
+        self._hashes = [str(meta['images_sha256']), str(meta['labels_sha256'])]
         self._labels = None
         if meta['labels_sha256'] is not None:
             self._labels = _read_labels(root / _LABELS, meta['count'])
@@ -198,15 +197,15 @@ class PackedImageDataset(InMemoryImageDataset):
             self.get_subset_(self._indices)
 
     @property
-    def images(self) -> MappedImages:  # type: ignore[override]  # is indexed as a tensor is
-        """All images, of shape ``(N, C, H, W)``, still in the file."""
+    def images(self) -> MappedImages:  # type: ignore[override]  # is indexed as a tensor
+        """All images, of shape ``(N, C, H, W)``, in the file."""
         self.full_init()
         return self._mapped
 
     def _content(self) -> Iterable[Any]:
-        """The hashes that ``meta.json`` holds, for to read all images would take minutes."""
+        """The hashes in ``meta.json``, as reading all images would take minutes."""
         self.full_init()
-        yield from (sum_.encode() for sum_ in self._sums)
+        yield from (value.encode() for value in self._hashes)
         if self.images.rows is not None:
             yield self.images.rows
 
@@ -229,19 +228,18 @@ def pack_images(
 ) -> dict[str, Any]:
     """Write the images of a dataset, and their labels if it has any, as a packed dataset.
 
-    The files are written into ``<out>.partial-<random>``, which is renamed when they are complete:
-    whatever is called ``out`` is whole. The same images give the same files, with however many
-    workers.
+    The files are written into ``<out>.partial-<random>``, which is renamed when they are complete,
+    so ``out`` is always complete. The same images give the same files, with any number of workers.
 
     Args:
         dataset: Its items hold ``inputs``, uint8 of shape ``(C, H, W)``, and ``labels``, an int,
             or no labels.
         out: A folder that does not exist yet.
-        num_workers: Threads that read items; decoding runs in parallel.
-        on_progress: Is called with the number of images whenever some more are written.
+        num_workers: Threads that read items in parallel.
+        on_progress: Called with the number of new images after each write.
 
     Returns:
-        What ``meta.json`` says: ``count``, ``shape`` (``[C, H, W]``), ``classes`` (names or None),
+        Content of ``meta.json``: ``count``, ``shape`` (``[C, H, W]``), ``classes`` (names or None),
         ``images_sha256`` and ``labels_sha256`` (of the files; None without labels), ``source``
         (the dataset's class and ``data_root``), ``mmgan_lite`` (the version).
 
@@ -260,7 +258,7 @@ def pack_images(
     out = Path(out).expanduser()
     check_positive('num_workers', num_workers)
     if len(dataset) == 0:
-        raise ValueError('dataset must hold images to pack, got 0. Pass one that has some.')
+        raise ValueError('dataset must have images to pack, got 0. Pass one that has some.')
     _refuse_existing(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(f'{out.name}.partial-{uuid.uuid4().hex[:8]}')
@@ -269,7 +267,7 @@ def pack_images(
         meta = _write_files(dataset, partial, num_workers, on_progress)
         _refuse_existing(out)
         partial.rename(out)
-    except BaseException:  # Ctrl-C too must not leave gigabytes behind
+    except BaseException:  # Ctrl-C must not leave gigabytes behind either
         shutil.rmtree(partial)
         raise
     return meta
@@ -286,7 +284,7 @@ def _refuse_existing(out: Path) -> None:
 def _write_files(
     dataset: BaseDataset, folder: Path, num_workers: int, on_progress: Callable[[int], Any]
 ) -> dict[str, Any]:
-    """Write the three files; returns what ``meta.json`` says."""
+    """Write the three files; returns the content of ``meta.json``."""
     shape = tuple(dataset[0]['inputs'].shape)
     labels: list[int] = []
 
@@ -330,9 +328,9 @@ def _npy_header(shape: tuple[int, ...]) -> bytes:
 
 
 def _read_items(dataset: BaseDataset, num_workers: int) -> Iterator[list[dict[str, Any]]]:
-    """All items in order, some at a time, so that few are in memory."""
+    """All items in order, in chunks, so that few are in memory."""
     count = len(dataset)
-    # Threads: Pillow decodes without the interpreter's lock, and nothing has to be sent around.
+    # Threads: Pillow decodes without the GIL, and no data is sent between processes.
     with ThreadPoolExecutor(num_workers) as pool:
         for start in range(0, count, _ITEMS_AT_ONCE):
             positions = range(start, min(start + _ITEMS_AT_ONCE, count))
@@ -340,7 +338,7 @@ def _read_items(dataset: BaseDataset, num_workers: int) -> Iterator[list[dict[st
 
 
 def _write_hashed(path: Path, chunks: Iterable[bytes | memoryview]) -> str:
-    """Write a file through to the disk; returns its sha256."""
+    """Write a file and flush it to the disk; returns its sha256."""
     digest = hashlib.sha256()
     with path.open('wb') as file:
         for chunk in chunks:
@@ -364,17 +362,17 @@ def _read_meta(root: Path) -> dict[str, Any]:
         if missing := sorted(expected - set(meta)):
             raise ValueError(f'without {", ".join(missing)}')
     except (TypeError, ValueError) as error:
-        raise _damaged(path, 'what mmgan-lite pack-dataset wrote', error) from error
+        raise _damaged(path, 'a file of mmgan-lite pack-dataset', error) from error
     return meta
 
 
 def _map_array(path: Path) -> np.ndarray:
-    """Map a ``.npy`` file of images, uint8 of shape ``(N, C, H, W)``, for reading only."""
+    """Map a ``.npy`` file of images, uint8 of shape ``(N, C, H, W)``, read-only."""
     rule = 'a uint8 array of shape (N, C, H, W)'
     try:
-        # Not copy-on-write: Linux refuses such a mapping where it is larger than the memory.
+        # Not copy-on-write: Linux refuses such a mapping if it is larger than the memory.
         images = np.lib.format.open_memmap(path, mode='r')
-    # Damaged bytes make numpy raise also what its tokenizer and its parser do.
+    # Damaged bytes make numpy raise errors of many types.
     except Exception as error:
         raise _damaged(path, rule, error) from error
     if images.dtype != np.uint8 or images.ndim != 4 or not images.flags.c_contiguous:
@@ -390,7 +388,7 @@ def _read_labels(path: Path, count: int) -> Tensor:
     try:
         with path.open('rb') as file:
             labels = np.lib.format.read_array(file, allow_pickle=False)
-    # Damaged bytes make numpy raise also what its tokenizer and its parser do.
+    # Damaged bytes make numpy raise errors of many types.
     except Exception as error:
         raise _damaged(path, rule, error) from error
     if labels.dtype != np.int64 or labels.shape != (count,) or labels.min() < 0:
@@ -400,11 +398,11 @@ def _read_labels(path: Path, count: int) -> Tensor:
 
 def _check_equal(path: Path, what: str, found: Any, expected: Any) -> None:
     if found != expected:
-        raise _damaged(path, f'of the {what} {expected}, as {_META} says', found)
+        raise _damaged(path, f'of the {what} {expected}, as in {_META}', found)
 
 
 def _damaged(path: Path, rule: str, found: Any) -> ValueError:
     return ValueError(
-        f"'{path}' must be {rule}, got {found}. It was cut short or altered: copy it anew, or "
+        f"'{path}' must be {rule}, got {found}. It was truncated or altered: copy it again, or "
         'pack the images again with mmgan-lite pack-dataset.'
     )

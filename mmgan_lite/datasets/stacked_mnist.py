@@ -1,7 +1,7 @@
 """Stacked MNIST: three digits as the channels of one image, so that there are 1000 classes.
 
 Metz et al. 2017, Unrolled Generative Adversarial Networks, arXiv:1611.02163. How many of the 1000
-classes a generator draws tells how much of the data it has lost.
+classes a generator draws shows how many modes of the data it has lost.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,10 +18,10 @@ from mmgan_lite.utils.validation import check_positive
 
 
 class StackedImages:
-    """Triples of grey images, put together when they are asked for.
+    """Triples of gray images, stacked on access.
 
     Args:
-        digits: Grey images, uint8 of shape ``(M, H, W)``.
+        digits: Gray images, uint8 of shape ``(M, H, W)``.
         rows: Positions in ``digits``, int64 of shape ``(N, 3)``, on the same device.
 
     Example:
@@ -48,24 +48,24 @@ class StackedImages:
 
     @property
     def nbytes(self) -> int:
-        """What the digits and the positions take in memory."""
+        """Memory of the digits and the positions, in bytes."""
         return self._digits.nbytes + self._rows.nbytes
 
     @property
     def device(self) -> torch.device:
-        """Where they lie."""
+        """Device of the digits."""
         return self._digits.device
 
     @property
     def is_cuda(self) -> bool:
-        """Whether that is a GPU."""
+        """Whether it is a GPU."""
         return self._digits.is_cuda
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def __getitem__(self, index: int | slice | Tensor) -> Tensor:
-        """Stack images; the index is what a tensor of all of them would take.
+        """Stack images; indexed as a tensor of all of them.
 
         Args:
             index: An int, a slice, or an int64 tensor of shape ``(B,)``.
@@ -91,11 +91,11 @@ class StackedImages:
         return StackedImages(self._digits, self._rows[index].clone())
 
     def to(self, device: torch.device | str) -> 'StackedImages':
-        """The same on a device."""
+        """Copy to a device."""
         return StackedImages(self._digits.to(device), self._rows.to(device))
 
     def _stack(self, rows: Tensor) -> Tensor:
-        # Several times as fast as digits[rows], which walks over single pixels.
+        # Several times as fast as digits[rows].
         digits = self._digits.index_select(0, rows.flatten())
         return digits.view(*rows.shape, *digits.shape[1:])
 
@@ -105,17 +105,17 @@ class StackedMNISTDataset(_IDXDataset):
     """Three random digits of MNIST as red, green and blue: 28x28, 1000 classes.
 
     Only MNIST itself is held in memory, 47 MB, and for each image the positions of its digits. A
-    batch is put together in one indexing step, on a GPU too. The label of the digits r, g, b is
-    ``100 * r + 10 * g + b``; the digits are drawn evenly from all of the split, so that the classes
-    are about as even as MNIST's own.
+    batch is made in one indexing step, also on a GPU. The label of the digits r, g, b is
+    ``100 * r + 10 * g + b``; the digits are drawn uniformly from the split, so that the classes
+    are about as balanced as those of MNIST.
 
-    ``images`` is a ``StackedImages``: ``images[:100]`` makes a hundred of them. A subset shares the
-    digits.
+    ``images`` is a :class:`StackedImages`: ``images[:100]`` makes a hundred of them. A subset
+    shares the digits.
 
     Args:
         data_root: As for ``MNISTDataset``, whose files it reads, and so are the next two.
         split: ``'train'`` or ``'test'``: which digits are stacked.
-        download: Fetch the files if they are absent.
+        download: Download the files if they are missing.
         num_images: How many triples to draw, at least 1.
         seed: Which triples, in [0, 2**32). Those of a longer dataset begin with those of a shorter.
         metainfo: As for ``InMemoryImageDataset``, and so are the arguments below.
@@ -126,7 +126,7 @@ class StackedMNISTDataset(_IDXDataset):
         max_refetch: How many other images to try when the pipeline rejects one.
 
     Raises:
-        FileNotFoundError: If the files are absent and may not or could not be downloaded.
+        FileNotFoundError: If the files are missing and may not or could not be downloaded.
         ValueError: If an argument is out of its range, or a file is damaged.
 
     Example:
@@ -137,6 +137,7 @@ class StackedMNISTDataset(_IDXDataset):
 
     METAINFO = {'classes': tuple(f'{number:03}' for number in range(1000))}
     torchvision_name = 'MNIST'
+    image_shape = (3, 28, 28)
 
     def __init__(
         self,
@@ -172,13 +173,13 @@ class StackedMNISTDataset(_IDXDataset):
         """Load the digits, draw the triples and keep what ``indices`` says, unless that is done.
 
         Raises:
-            FileNotFoundError: If the files are absent and may not or could not be downloaded.
+            FileNotFoundError: If the files are missing and may not or could not be downloaded.
             ValueError: If a file is damaged.
         """
         if self._fully_initialized:
             return
         digits, labels = self.load_images()
-        # numpy promises for this generator alone that its numbers stay the same for ever.
+        # The only generator of numpy whose numbers are guaranteed to stay the same.
         stream = np.random.RandomState(self.seed)
         rows = stream.randint(len(digits), size=(self.num_images, 3), dtype=np.int64)
         stacked = StackedImages(torch.from_numpy(digits[:, 0]), torch.from_numpy(rows))
@@ -189,7 +190,7 @@ class StackedMNISTDataset(_IDXDataset):
             self.get_subset_(self._indices)
 
     def _content(self) -> Iterable[Any]:
-        """Digits and positions; the images are put together of these."""
+        """Digits and positions, of which the images are stacked."""
         images: Any = self.images
         yield from (part.cpu().numpy() for part in images.parts)
         yield from self._label_bytes()

@@ -1,7 +1,7 @@
-"""The step that ends an image pipeline here, and how the steps before it are found.
+"""The last step of an image pipeline, and the building of pipelines.
 
 The other steps are those of ``mmcv.transforms``. mmcv is optional: it is imported when a dataset
-has a pipeline, because only that import registers the transforms under their names.
+has a pipeline, as this import registers its transforms.
 """
 
 import importlib
@@ -16,7 +16,7 @@ from mmgan_lite.registry import TRANSFORMS, build_part
 
 @TRANSFORMS.register_module()
 class PackImage:
-    """End of a pipeline: from mmcv's names to the item that a GAN's dataset promises.
+    """Last step of a pipeline: converts mmcv's names to the item of a dataset here.
 
     Example:
         >>> item = PackImage()(dict(img=np.zeros((8, 6, 3), dtype=np.uint8), gt_label=3))
@@ -25,11 +25,11 @@ class PackImage:
     """
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Pack ``img`` and, where there is one, ``gt_label``; the rest is dropped.
+        """Pack ``img`` and ``gt_label``, if there is one; the rest is dropped.
 
         Args:
             results: Holds ``img``, a uint8 array in 0..255 of shape ``(H, W, C)``, or ``(H, W)``
-                as ``mmcv.Resize`` leaves a grey image; optionally ``gt_label``, an int.
+                as ``mmcv.Resize`` returns a gray image; optionally ``gt_label``, an int.
 
         Returns:
             ``inputs``, a uint8 tensor of shape ``(C, H, W)``, and ``labels``, an int, if labelled.
@@ -80,12 +80,27 @@ def build_transforms(pipeline: Sequence[Mapping | Callable]) -> list[Callable]:
     return transforms
 
 
+def run_pipeline(pipeline: Callable, info: dict[str, Any]) -> dict[str, Any] | None:
+    """The item that a pipeline makes of an image under mmcv's names; None if it rejects it.
+
+    Raises:
+        ValueError: If the pipeline does not end in a transform that packs ``inputs``.
+    """
+    item = pipeline(info)
+    if item is not None and 'inputs' not in item:
+        raise ValueError(
+            'pipeline must end in a transform that packs the image as inputs, got an item with '
+            f"{', '.join(item)}. Append dict(type='PackImage') to it."
+        )
+    return item
+
+
 def _import_mmcv_transforms() -> bool:
     """Register mmcv's transforms; False if there is no mmcv."""
     try:
         importlib.import_module('mmcv.transforms')
     except ModuleNotFoundError as error:
-        # An mmcv that is there but misses something of its own must say so itself.
+        # An mmcv that lacks one of its own dependencies raises its own error.
         if error.name not in ('mmcv', 'mmcv.transforms'):
             raise
         return False

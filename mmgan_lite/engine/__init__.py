@@ -1,4 +1,4 @@
-"""What drives a training beside the model: hooks and optimisers."""
+"""Hooks, optimizers, and the state of a training beside the model."""
 
 from mmgan_lite.engine.hooks import (
     ProgressBarHook,

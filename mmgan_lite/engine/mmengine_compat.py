@@ -8,15 +8,19 @@ bounds its version.
 """
 
 import functools
+import hashlib
+import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mmengine.dataset import InfiniteSampler
+from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
-from mmengine.logging import HistoryBuffer
+from mmengine.logging import HistoryBuffer, print_log
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import (
     BaseLoop,
@@ -27,7 +31,7 @@ from mmengine.runner import (
 )
 from mmengine.runner.loops import _InfiniteDataloaderIterator
 
-from mmgan_lite.checkpoints import reading
+from mmgan_lite.checkpoints import read_checkpoint, reading, write_checkpoint
 
 # The Runner.
 
@@ -64,7 +68,7 @@ def call_at_end(loop: BaseLoop, function: Callable[[], None]) -> None:
         finally:
             function()
 
-    loop.run = run_and_call  # type: ignore[method-assign]
+    loop.run = run_and_call
 
 
 # Training loops and their data.
@@ -94,13 +98,13 @@ def replace_next_epoch(loop: EpochBasedTrainLoop, run_epoch: Callable[[], bool])
     """
 
     def run_once() -> None:
-        del loop.run_epoch  # type: ignore[method-assign]
+        del loop.run_epoch
         if run_epoch():
             loop._epoch += 1
         else:
             loop.run_epoch()
 
-    loop.run_epoch = run_once  # type: ignore[method-assign]
+    loop.run_epoch = run_once
 
 
 def passes_made(loop: BaseLoop) -> int:
@@ -206,7 +210,7 @@ class LazyHistoryBuffer(HistoryBuffer):
 class OrderedCheckpointHook(CheckpointHook):
     """MMEngine's ``CheckpointHook``, which deletes an old file only when there is the new one.
 
-    It takes MMEngine's arguments. A subclass writes, publishes and deletes.
+    It takes MMEngine's arguments. A subclass defines :meth:`write`.
     """
 
     out_dir: Any
@@ -219,14 +223,6 @@ class OrderedCheckpointHook(CheckpointHook):
 
     def write(self, runner: Runner, path: str, meta: dict) -> None:
         """Write a checkpoint."""
-        raise NotImplementedError
-
-    def remove(self, path: str) -> None:
-        """Delete a checkpoint that is no longer needed."""
-        raise NotImplementedError
-
-    def publish(self, runner: Runner, path: str) -> None:
-        """Write ``published_keys`` of a checkpoint anew."""
         raise NotImplementedError
 
     def write_best(self, runner: Runner, metrics: dict) -> None:
@@ -247,6 +243,29 @@ class OrderedCheckpointHook(CheckpointHook):
             self.remove(self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(old)))
         self.keep_ckpt_ids = deque(kept[-self.max_keep_ckpts :], self.max_keep_ckpts)
         runner.message_hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
+
+    def publish(self, runner: Runner, path: str) -> None:
+        """Write ``published_keys`` of a checkpoint anew, under a name with its checksum."""
+        if not is_main_process():
+            return
+        checkpoint = read_checkpoint(path)
+        kept = {key: value for key, value in checkpoint.items() if key in self.published_keys}
+        digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()[:8]
+        published = Path(path).with_name(f'{Path(path).stem}-{digest}.pth')
+        write_checkpoint(kept, published)
+        left_out = ', '.join(map(repr, checkpoint.keys() - kept.keys())) or 'nothing'
+        runner.logger.info(f'{path} is published as {published}, without {left_out}.')
+
+    def remove(self, path: str) -> None:
+        """Delete a checkpoint; warns if it cannot be deleted, which is no reason to stop."""
+        if not is_main_process():
+            return
+        try:
+            if self.file_backend.isfile(path):
+                self.file_backend.remove(path)
+        except OSError as error:
+            text = f'{path} is no longer needed, but could not be removed: {error}.'
+            print_log(text, logger='current', level=logging.WARNING)
 
     def set_best_of(self, names: Sequence[str]) -> None:
         """Choose the scores of ``save_best``, and find out which value of each is better.

@@ -1,4 +1,4 @@
-"""From what a launcher tells its processes to processes that can talk to each other."""
+"""Connects the processes that a launcher has started."""
 
 import atexit
 import os
@@ -16,18 +16,18 @@ from mmengine.dist import get_rank, get_world_size, is_distributed
 def connect_processes(cfg: Config) -> None:
     """Connect the processes that ``cfg.launcher`` started, before a Runner is built.
 
-    Without a GPU they talk through gloo. With GPUs only environment variables are set, and the
-    Runner does the rest, which it cannot without one. Nothing happens in a single process, or where
-    the processes are connected. The commands ``train`` and ``test`` call it.
+    Without a GPU they are connected through gloo, which the Runner does not do. With GPUs only
+    environment variables are set, and the Runner does the rest. Nothing happens in a single
+    process, or where the processes are connected. The commands ``train`` and ``test`` call it.
 
     Args:
-        cfg: ``launcher`` tells who started the processes: 'pytorch' (torchrun), 'slurm', 'mpi'
+        cfg: ``launcher`` is what started the processes: 'pytorch' (torchrun), 'slurm', 'mpi'
             (Open MPI), or 'none'. ``env_cfg.dist_cfg`` may hold ``backend``, ``port`` (with slurm)
             and what ``torch.distributed.init_process_group`` takes, ``timeout`` in seconds.
 
     Raises:
-        ValueError: If no such launcher has started this process, it does not tell on which machine
-            the first process runs, or a GPU is asked for that is not there.
+        ValueError: If no such launcher has started this process, it is not known on which machine
+            the first process runs, or there is no GPU for a process.
 
     Example:
         In a script of your own::
@@ -64,7 +64,7 @@ def connect_processes(cfg: Config) -> None:
 
 
 class _Launcher(NamedTuple):
-    """Where a launcher tells a process its rank, and how the launcher is started."""
+    """Environment variables of a launcher, and its command."""
 
     rank: str
     world_size: str
@@ -90,19 +90,19 @@ def _leave_group() -> None:
 
 
 def _set_environment(launcher: str, port: int | None) -> None:
-    """Put what the launcher tells where torch and MMEngine look for it, as torchrun does."""
-    told = _LAUNCHERS[launcher]
-    for name in (told.rank, told.world_size, told.local_rank):
+    """Set the environment variables that torch and MMEngine read, as torchrun does."""
+    variables = _LAUNCHERS[launcher]
+    for name in (variables.rank, variables.world_size, variables.local_rank):
         if name not in os.environ:
             raise ValueError(
                 f'launcher={launcher!r} needs the environment variable {name}, which is not set. '
-                f'Start the processes by {told.command}, or use no launcher for a single one.'
+                f'Start the processes by {variables.command}, or use no launcher for a single one.'
             )
     if launcher == 'pytorch':
         return
-    os.environ['RANK'] = os.environ[told.rank]
-    os.environ['WORLD_SIZE'] = os.environ[told.world_size]
-    os.environ['LOCAL_RANK'] = os.environ[told.local_rank]
+    os.environ['RANK'] = os.environ[variables.rank]
+    os.environ['WORLD_SIZE'] = os.environ[variables.world_size]
+    os.environ['LOCAL_RANK'] = os.environ[variables.local_rank]
     if 'MASTER_ADDR' not in os.environ:
         os.environ['MASTER_ADDR'] = _slurm_address() if launcher == 'slurm' else _mpi_address()
     if launcher == 'slurm' and port is not None:  # before MASTER_PORT, as in MMEngine
@@ -124,8 +124,8 @@ def _slurm_address() -> str:
         return listed.split()[0]
     except (OSError, subprocess.CalledProcessError, IndexError) as error:
         raise ValueError(
-            'MASTER_ADDR must name the machine of the first process, which scontrol does not tell '
-            f'of the nodes {nodes!r} ({error}). Set MASTER_ADDR in the job script.'
+            'MASTER_ADDR must name the machine of the first process, which scontrol does not give '
+            f'for the nodes {nodes!r} ({error}). Set MASTER_ADDR in the job script.'
         ) from error
 
 

@@ -120,7 +120,6 @@ class FeatureCache:
             tensors['logits'] = logits.contiguous()
         metadata = {**self._about, 'sha256': _content_hash(tensors)}
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             with atomic_write(self.path) as temporary:
                 temporary.write_bytes(safetensors.torch.save(tensors, metadata))
         except OSError as error:

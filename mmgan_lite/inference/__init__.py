@@ -1,13 +1,19 @@
 """Draw images from a trained model, interpolate between them, and publish its generator."""
 
-from mmgan_lite.inference.inferencer import GANInferencer
+from mmgan_lite.inference.inferencer import GANInferencer, Inputs
 from mmgan_lite.inference.interpolation import lerp, slerp
 from mmgan_lite.inference.model import get_model
-from mmgan_lite.inference.publishing import publish_generator, read_published
+from mmgan_lite.inference.publishing import (
+    PublishedGenerator,
+    publish_generator,
+    read_published,
+)
 from mmgan_lite.inference.sampling import draw_images
 
 __all__ = [
     'GANInferencer',
+    'Inputs',
+    'PublishedGenerator',
     'draw_images',
     'get_model',
     'lerp',

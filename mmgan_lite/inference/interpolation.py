@@ -1,9 +1,10 @@
-"""Ways from one image of a GAN to another: between latents, and between classes."""
+"""Interpolation between latents and between classes."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -11,10 +12,10 @@ from mmgan_lite.models import GAN
 
 
 def lerp(start: Tensor, end: Tensor, fractions: Tensor | float) -> Tensor:
-    """Straight line: ``(1 - t) * start + t * end``.
+    """Linear interpolation: ``(1 - t) * start + t * end``.
 
-    Halfway between two independent normal latents it is shorter than either by a factor of about
-    the square root of 2, where a generator has seldom been: :func:`slerp` stays at their length.
+    Halfway between two independent normal latents, the result is shorter than either by a factor of
+    about the square root of 2, which is rare in training; :func:`slerp` keeps the length.
 
     Args:
         start: Float ``(..., Z)``.
@@ -33,17 +34,17 @@ def lerp(start: Tensor, end: Tensor, fractions: Tensor | float) -> Tensor:
 
 
 def slerp(start: Tensor, end: Tensor, fractions: Tensor | float) -> Tensor:
-    """Along a great circle at constant speed, the length growing linearly.
+    """Spherical interpolation: along a great circle at constant speed, with linear length.
 
     Shoemake 1985, Animating rotation with quaternion curves; for latents of GANs: White 2016,
     arXiv:1609.04468.
 
-    Differs: Directions follow the great circle and lengths are interpolated by themselves, which
-    for unit vectors is the formula of the paper, ``(sin((1 - t) w) a + sin(t w) b) / sin(w)``.
-    That one divides by nearly 0 for vectors that are nearly parallel or opposite; here the angle
-    and the second axis come from differences, in float64, and are exact there too. Opposite
-    vectors, which many great circles join, go by one of them, always the same. A vector of zeros
-    has no direction and takes that of the other one, which makes a straight line.
+    Differs: Directions follow the great circle and lengths are interpolated separately, which for
+    unit vectors is the formula of the paper, ``(sin((1 - t) w) a + sin(t w) b) / sin(w)``. That
+    divides by nearly 0 for vectors that are nearly parallel or opposite; here the angle and the
+    second axis come from differences, in float64, and are exact there too. Opposite vectors are
+    joined by many great circles, of which one is chosen, always the same. A zero vector takes the
+    direction of the other one, which gives a straight line.
 
     Args:
         start: Float ``(..., Z)``, Z at least 2.
@@ -72,6 +73,50 @@ def slerp(start: Tensor, end: Tensor, fractions: Tensor | float) -> Tensor:
     return between.to(start.dtype)
 
 
+INTERPOLATIONS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = dict(slerp=slerp, lerp=lerp)
+
+
+def check_points(name: str, values: Sequence[int] | None, loop: bool) -> list[int]:
+    """Return the points of an interpolation, back to the first one with ``loop``.
+
+    Raises:
+        ValueError: If there are fewer than two, or one is not an int.
+    """
+    points = list(values or ())
+    if len(points) < 2 or not all(isinstance(point, (int, np.integer)) for point in points):
+        raise ValueError(
+            f'{name} must be at least two ints, got {points}. Pass {name}=(0, 1) to interpolate '
+            'from 0 to 1.'
+        )
+    return [*points, points[0]] if loop else points
+
+
+def path_frames(points: Sequence[int], steps: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Split a path through points into frames, ``steps`` from each point to the next.
+
+    Args:
+        points: At least two.
+        steps: At least 1.
+
+    Returns:
+        For each of T frames the point before it and the point after it, int64 ``(T,)``, and its
+        fraction of the distance, float32 ``(T,)``.
+
+    Example:
+        >>> [values.tolist() for values in path_frames([5, 7], steps=2)]
+        [[5, 5, 5], [7, 7, 7], [0.0, 0.5, 1.0]]
+    """
+    starts = torch.tensor(points[:-1]).repeat_interleave(steps)
+    ends = torch.tensor(points[1:]).repeat_interleave(steps)
+    fractions = (torch.arange(steps) / steps).repeat(len(points) - 1)
+    # The last point ends the last frame.
+    return (
+        torch.cat([starts, starts[-1:]]),
+        torch.cat([ends, ends[-1:]]),
+        torch.cat([fractions, torch.ones(1)]),
+    )
+
+
 def _direction(vector: Tensor, length: Tensor) -> Tensor:
     return vector / torch.where(length > 0, length, 1.0)
 
@@ -94,17 +139,17 @@ def _second_axis(u: Tensor, v: Tensor) -> Tensor:
 
 @contextlib.contextmanager
 def blended_classes(model: GAN, ends: Tensor, fractions: Tensor) -> Iterator[None]:
-    """Within it, the generator sees each label as a mixture with another class.
+    """Blend each label with another class, inside the block.
 
-    The vector that the generator has learned for a class is interpolated linearly, in each place
-    where it has one: what is appended to the latents, or gains and biases of a normalisation.
-    Brock et al. 2019 (BigGAN), arXiv:1809.11096, show such images.
+    Each embedding of the classes in the generator is interpolated linearly: one that is appended to
+    the latents, or gains and biases of a normalization. Brock et al. 2019 (BigGAN),
+    arXiv:1809.11096, show such images.
 
     Args:
-        model: A conditional GAN whose generator holds its classes in ``nn.Embedding``.
-        ends: int64 ``(N,)``; the other class of each of the first N images of a batch. Those after
-            them are taken as the first.
-        fractions: Float ``(N,)``, 0 for the label as given and 1 for the other class.
+        model: A conditional GAN whose generator embeds its classes by ``nn.Embedding``.
+        ends: int64 ``(N,)``; the other class of each of the first N images of a batch. Further
+            images are blended as the first one.
+        fractions: Float ``(N,)``, 0 for the given label and 1 for the other class.
 
     Raises:
         ValueError: If the generator has no such embedding.
@@ -118,7 +163,7 @@ def blended_classes(model: GAN, ends: Tensor, fractions: Tensor) -> Iterator[Non
     ]
     if not embeddings:
         raise ValueError(
-            'classes can be blended where the generator holds them in nn.Embedding, but '
+            'classes can be blended if the generator embeds them by nn.Embedding, but '
             f'{type(model.generator).__name__} has none of num_classes={model.num_classes}. '
             'Draw each class by itself, with labels=...'
         )

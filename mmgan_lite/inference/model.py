@@ -1,4 +1,4 @@
-"""Build a model from a config and load what training wrote."""
+"""Build a model from a config and load its trained weights."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,13 +24,13 @@ def get_model(
     """Build the model of a config, and load its weights if given; no dataset is needed.
 
     Args:
-        config: The whole config, with ``model``; or the path of a config file, or the name of one
-            that comes with the package.
-        weights: A checkpoint that training wrote, read without running code from it; None leaves
-            the model as it is initialised.
-        device: Where the model goes, such as 'cpu' or 'cuda'.
+        config: The complete config, with ``model``; or the path of a config file, or the name of a
+            config of the package.
+        weights: A checkpoint of a training, read without running code in it; None for the initial
+            weights.
+        device: Device of the model, such as 'cpu' or 'cuda'.
         allow_mmengine_types: Whether MMEngine may have written ``weights`` without
-            ``SafeCheckpointHook``; its log history is then read too, and still no code run.
+            ``SafeCheckpointHook``; its log history is then read too, and still no code runs.
         old_checkpoint: Former name of ``allow_mmengine_types``.
 
     Returns:
@@ -56,7 +56,7 @@ def get_model(
 
 
 def read_config(name: str) -> Mapping:
-    """The config of a file, or of a name that comes with the package; its code runs.
+    """Read the config of a file, or of a name in the package; its code runs.
 
     Raises:
         ValueError: If there is no such config.
@@ -68,9 +68,9 @@ def load_weights(model: nn.Module, state: Mapping, source: str | Path) -> None:
     """Load all weights of a model, or none of them.
 
     Args:
-        model: What they go into.
+        model: The model.
         state: Tensors by their names in the model.
-        source: The file that they are from, for the error.
+        source: Their file, for the error.
 
     Raises:
         ValueError: If names or shapes are not those of the model; the first that differ are named.
@@ -80,7 +80,7 @@ def load_weights(model: nn.Module, state: Mapping, source: str | Path) -> None:
 
 
 def find_device(device: str | torch.device | None = None) -> torch.device:
-    """The device of a name; without one a GPU where there is one, and the CPU elsewhere.
+    """The device of a name; without one a GPU if there is one, else the CPU.
 
     Raises:
         ValueError: If this machine has no such device, or images on it would have no values.
@@ -94,14 +94,14 @@ def find_device(device: str | torch.device | None = None) -> torch.device:
     try:
         found = torch.empty(0, device=device).device
     except (AssertionError, NotImplementedError, RuntimeError, TypeError) as error:
-        # Each kind of device says in its own way that it is not there.
+        # Each kind of device has another error if it is missing.
         reason = str(error).partition('\n')[0]
         raise ValueError(
             f"device must be one of this machine, got {device!r} ({reason}). Pass device='cpu'."
         ) from error
     if found.type == 'meta':
         raise ValueError(
-            "device must hold values, but 'meta' holds none. Pass device='cpu' or 'cuda'."
+            "device must hold values, but 'meta' has none. Pass device='cpu' or 'cuda'."
         )
     return found
 

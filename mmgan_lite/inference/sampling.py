@@ -1,6 +1,7 @@
 """Draw images from a trained GAN."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +12,9 @@ from mmgan_lite.models import GAN
 # A fixed size makes an image depend on its seed and index alone: linear algebra libraries round
 # differently in batches of different sizes.
 CHUNK = 64
+
+# A class by its number or its name, or several of them.
+Labels = int | str | Sequence[int | str] | Tensor | np.ndarray
 
 
 def draw_images(
@@ -25,11 +29,11 @@ def draw_images(
 
     Args:
         model: A trained GAN.
-        num: How many, at least 1.
-        seed: Of the latents, and of the labels where they are drawn.
-        labels: Classes, taken in turn until there are ``num``; None draws them at random where the
+        num: Number of images, at least 1.
+        seed: Seed of the latents, and of random labels.
+        labels: Classes, cycled through until there are ``num``; None draws them at random if the
             model is conditional.
-        use_ema: Whether to draw from the average of the weights, where there is one.
+        use_ema: Whether to draw from the average of the weights, if there is one.
         truncation: Factor of the latents, in [0, 1].
 
     Returns:
@@ -47,7 +51,7 @@ def draw_images(
 def draw_inputs(
     model: GAN, num: int, seed: int = 0, labels: Sequence[int] | None = None
 ) -> tuple[Tensor, list[int] | None]:
-    """What :func:`draw_images` makes images of; arguments are its own.
+    """Draw the inputs of :func:`draw_images`; the arguments are the same.
 
     Returns:
         Latents, float32 ``(num, latent_dim)`` on the CPU, and ``num`` labels, or None without
@@ -66,6 +70,30 @@ def draw_inputs(
     check_labels(model, labels)
     latents, drawn = _draw_each(model, num, seed)
     return latents, drawn if labels is None else [labels[i % len(labels)] for i in range(num)]
+
+
+def label_indices(labels: Labels | None, classes: Sequence[str] | None) -> list[int] | None:
+    """Labels, by number or name, as a list of class indices; None stays None.
+
+    Raises:
+        ValueError: If a name is not in ``classes``, the names in the order of the labels.
+    """
+    if labels is None:
+        return None
+    if isinstance(labels, (Tensor, np.ndarray)):
+        labels = labels.reshape(-1).tolist()
+    elif isinstance(labels, (int, str, np.integer)):
+        labels = [labels]
+    return [_index(label, classes or ()) for label in labels]
+
+
+def _index(label: Any, classes: Sequence[str]) -> Any:
+    if isinstance(label, str) and label not in classes:
+        known = ', '.join(classes) or 'none; pass numbers'
+        raise ValueError(
+            f'labels must be numbers or names of classes, got {label!r}. The names are: {known}.'
+        )
+    return classes.index(label) if isinstance(label, str) else label
 
 
 def check_labels(model: GAN, labels: Sequence[int] | None) -> None:
@@ -95,13 +123,13 @@ def render(
     use_ema: bool = True,
     truncation: float = 1.0,
 ) -> Tensor:
-    """Images of given latents; each depends on its own latents and label alone.
+    """Draw images of given latents; each depends on its own latents and label alone.
 
     Args:
         model: A trained GAN.
         latents: Float ``(N, latent_dim)``, N at least 1.
         labels: N classes; None for a model without them.
-        use_ema: Whether to draw from the average of the weights, where there is one.
+        use_ema: Whether to draw from the average of the weights, if there is one.
         truncation: Factor of the latents, in [0, 1].
 
     Returns:
@@ -128,13 +156,13 @@ def render(
 
 
 def non_finite_names(state: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]]) -> list[str]:
-    """Names of the tensors that hold NaN or infinity."""
+    """Names of the tensors with NaN or infinity."""
     named = state.items() if isinstance(state, Mapping) else state
     return [name for name, value in named if not bool(torch.isfinite(value).all())]
 
 
 def _draw_each(model: GAN, num: int, seed: int) -> tuple[Tensor, list[int] | None]:
-    """Latents and random labels, one image at a time, so that more of them change none before."""
+    """Latents and random labels, image by image, so that image i does not depend on ``num``."""
     generator = torch.Generator().manual_seed(seed)
     latents, labels = [], []
     for _ in range(num):
@@ -145,15 +173,17 @@ def _draw_each(model: GAN, num: int, seed: int) -> tuple[Tensor, list[int] | Non
 
 
 def _check_finite(images: Tensor, model: GAN, use_ema: bool) -> None:
-    """As bytes, NaN would be a black pixel and infinity a white one: like any other."""
-    averaged = use_ema and model.generator_ema is not None
-    name = 'generator_ema' if averaged else 'generator'
-    # A tanh makes ones of infinite numbers before it.
-    broken = non_finite_names(getattr(model, name).state_dict(prefix=f'{name}.'))
+    """Raise for NaN or infinity, which would be black and white pixels as uint8."""
+    average = model.generator_ema if use_ema else None
+    network, name = (
+        (model.generator, 'generator') if average is None else (average, 'generator_ema')
+    )
+    # A tanh hides infinity, so the weights are checked too.
+    broken = non_finite_names(network.state_dict(prefix=f'{name}.'))
     if not broken and bool(images.isfinite().all()):
         return
     cause = f'{broken[0]} is not finite' if broken else 'all weights are finite'
     raise ValueError(
         f'The generator must give finite images, got NaN or infinity ({cause}). The training has '
-        'diverged: take an earlier checkpoint, or train with a lower rate.'
+        'diverged: take an earlier checkpoint, or train with a lower learning rate.'
     )

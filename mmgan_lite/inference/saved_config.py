@@ -1,8 +1,8 @@
-"""The config that training saved inside a checkpoint, read without running it.
+"""Read the config inside a checkpoint without running it.
 
-MMEngine reads such a config as Python, and whoever wrote the file then runs code here. Besides, a
-``type`` that is in no registry is imported by its name, so that ``type='os.system'`` would call it.
-Here the text is only looked at, and each ``type`` must be a part that is registered already.
+MMEngine runs such a config as Python code of whoever wrote the file. It also imports a ``type``
+that is in no registry by its name, so that ``type='os.system'`` would be called. Here the text is
+only parsed, and each ``type`` must be registered already.
 """
 
 import ast
@@ -13,22 +13,23 @@ from pathlib import Path
 from typing import Any
 
 from mmgan_lite.registry import MODELS
+from mmgan_lite.utils.migration import new_modules
 
-# What is of use for drawing; the rest is not even looked at.
+# Settings that drawing needs; others are not read.
 _WANTED = ('model', 'default_scope', 'custom_imports')
-# As MMEngine writes numbers that are not finite.
+# Names of numbers that are not finite, in configs that MMEngine writes.
 _NUMBERS = {'inf': math.inf, 'nan': math.nan}
 
 
 def parse_config(text: str, source: str | Path) -> dict[str, Any]:
-    r"""Settings in a config's text: ``model``, and ``default_scope``, ``custom_imports`` if any.
+    r"""Parse a config: ``model``, and ``default_scope``, ``custom_imports`` if there are any.
 
     Args:
-        text: As MMEngine dumps a config: assignments of literals and ``dict(...)``.
+        text: A config as MMEngine dumps it: assignments of literals and ``dict(...)``.
         source: The file that it is from, for the error.
 
     Raises:
-        ValueError: If the text is no such config, or says anything that would have to be run.
+        ValueError: If the text is no such config, or has code that would have to run.
 
     Example:
         >>> parse_config("model = dict(type='GAN', sizes=(1, -2.5))\nhooks = start()", 'a.pth')
@@ -37,7 +38,7 @@ def parse_config(text: str, source: str | Path) -> dict[str, Any]:
     try:
         statements = ast.parse(text).body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise _no_config(source, f'it is no Python: {error}') from error
+        raise _no_config(source, f'it is not Python: {error}') from error
     settings = {}
     for statement in statements:
         if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
@@ -53,16 +54,16 @@ def parse_config(text: str, source: str | Path) -> dict[str, Any]:
 def check_parts(
     model: Mapping, source: str | Path, default_scope: Any = None, custom_imports: Any = None
 ) -> dict[str, Any]:
-    """A model's config that only builds parts which are registered; nothing is imported.
+    """Check that a model's config builds registered parts only; nothing is imported.
 
     Args:
-        model: Config of a model, from a file that anybody may have written.
+        model: Config of a model, from an untrusted file.
         source: That file, for the error.
-        default_scope: Where MMEngine looks for names that neither we nor it have.
-        custom_imports: What the config would have imported, for the error.
+        default_scope: Scope in which MMEngine looks up names that are in neither package.
+        custom_imports: Imports of the config, for the error.
 
     Returns:
-        A copy without ``init_cfg``, for the weights are in the file.
+        A copy without ``init_cfg``, as the weights are in the file.
 
     Raises:
         ValueError: If a part is not registered.
@@ -86,7 +87,7 @@ def check_parts(
 
 
 def _literal(node: ast.expr, source: str | Path) -> Any:
-    """What a node says, if it says it without anything being run."""
+    """Value of a node, if it is a literal or ``dict(...)`` of them."""
     if isinstance(node, ast.Constant):
         return node.value
     if isinstance(node, ast.Name) and node.id in _NUMBERS:
@@ -109,10 +110,10 @@ def _literal(node: ast.expr, source: str | Path) -> Any:
         keywords = [keyword for keyword in node.keywords if keyword.arg is not None]
         if not node.args and len(keywords) == len(node.keywords):
             return {keyword.arg: _literal(keyword.value, source) for keyword in keywords}
-    said = ast.unparse(node)
+    code = ast.unparse(node)
     raise _no_config(
         source,
-        f'line {node.lineno} says {said[:60]!r}, which would have to be run; only literals and '
+        f'line {node.lineno} has {code[:60]!r}, which would have to run; only literals and '
         'dict(...) are read',
     )
 
@@ -125,7 +126,7 @@ def _no_config(source: str | Path, reason: str) -> ValueError:
 
 
 def _registered(name: Any, scope: str | None, imports: Any, source: str | Path) -> str:
-    """The name by which a registry finds the part without importing anything."""
+    """The name by which a registry finds the part without an import."""
     MODELS.import_from_location()
     registries = {'mmengine': MODELS.parent, **MODELS.parent.children}
     found = None
@@ -136,8 +137,8 @@ def _registered(name: Any, scope: str | None, imports: Any, source: str | Path) 
     if found is None:
         first = f'Import {", ".join(imports)} first' if imports else 'Import its module first'
         raise ValueError(
-            f'The model in {str(source)!r} has a part {name!r} that is not registered, and a file '
-            f'is not trusted to name what is imported. {first}, or pass the config as model=...'
+            f'The model in {str(source)!r} has a part {name!r} that is not registered, and nothing '
+            f'is imported by a name in a file. {first}, or pass the config as model=...'
         )
     return found
 
@@ -153,9 +154,13 @@ def _find(name: str, scope: str | None, registries: Mapping[str, Any]) -> str | 
         part = registries[owner].module_dict.get(key) if owner in registries else None
         if part is not None and _draws(part):
             return name if owner in ('mmgan_lite', 'mmengine') else f'{owner}.{key}'
-    # Configs in pure Python are saved with the whole path of each class.
+    # Configs in pure Python are saved with the import path of each class.
     module, _, attribute = name.rpartition('.')
-    return _name_of(getattr(sys.modules.get(module), attribute, None), registries)
+    for path in (module, *new_modules(module)):
+        part = getattr(sys.modules.get(path), attribute, None)
+        if (found := _name_of(part, registries)) is not None:
+            return found
+    return None
 
 
 def _name_of(named: Any, registries: Mapping[str, Any]) -> str | None:
@@ -167,5 +172,5 @@ def _name_of(named: Any, registries: Mapping[str, Any]) -> str | None:
 
 
 def _draws(part: Any) -> bool:
-    """Whether it can be of a GAN: metrics' networks read files that their arguments name."""
+    """Whether it can be part of a GAN: extractors read files that their arguments name."""
     return not part.__module__.startswith('mmgan_lite.evaluation')

@@ -3,28 +3,28 @@
 Goodfellow et al. 2014, Generative Adversarial Networks, arXiv:1406.2661.
 """
 
-import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from mmengine.optim import OptimWrapperDict
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmgan_lite.models.adversarial_model import AdversarialModel, Player
+from mmgan_lite.models.compatibility import (
+    check_batch,
+    check_parts,
+    has_classifier,
+    takes_one_pass,
+)
 from mmgan_lite.models.data_preprocessor import TrainingBatch
-from mmgan_lite.models.layers import MinibatchStddev
 from mmgan_lite.models.losses import AuxiliaryLoss
 from mmgan_lite.models.modes import evaluating, frozen_statistics, unchanged_buffers
 from mmgan_lite.registry import MODELS, build_part
 from mmgan_lite.utils.interfaces import (
     CountsImages,
-    GivesImagesBack,
-    HasClassifier,
     ObservesLogits,
-    TakesOnePass,
     unwrap_model,
 )
 from mmgan_lite.utils.validation import check_positive
@@ -125,32 +125,17 @@ class GAN(AdversarialModel):
             None if augmentation is None else build_part(MODELS, augmentation, 'augmentation')
         )
         self._adapts = isinstance(self.augmentation, ObservesLogits)
-        self._check_parts(ema)
+        parts = (self.generator, self.discriminator, self.auxiliary_losses)
+        check_parts(*parts, self.data_preprocessor, ema)
         # Kept, because a wrapper for several processes hides the attributes of a network.
         self.latent_dim, self.num_classes = self.generator.latent_dim, self.generator.num_classes
-        self._one_pass = _check_one_pass(self.discriminator)
-        self._classifies = _has_classifier(self.discriminator)
+        self._one_pass = takes_one_pass(self.discriminator)
+        self._classifies = has_classifier(self.discriminator)
         self.generator_ema = (
             None if ema is None else build_part(MODELS, {**ema, 'model': self.generator}, 'ema')
         )
         self._memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.to(memory_format=self._memory_format)
-
-    def _check_parts(self, ema: Any) -> None:
-        if not isinstance(self.data_preprocessor, GivesImagesBack):
-            raise ValueError(
-                'data_preprocessor must turn images back by to_uint8, but '
-                f'{type(self.data_preprocessor).__name__} cannot. Use, or derive it from, '
-                'ImageBatchPreprocessor.'
-            )
-        if ema is not None and not isinstance(ema, Mapping):
-            raise ValueError(
-                f'ema must be a config or None, got {type(ema).__name__}. '
-                "Pass ema=dict(type='ExponentialMovingAverage', momentum=1e-3)."
-            )
-        _check_generator(self.generator)
-        _check_match(self.generator, self.discriminator)
-        _check_classifier(self.discriminator, self.auxiliary_losses)
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -194,7 +179,7 @@ class GAN(AdversarialModel):
         Raises:
             ValueError: If ``mode`` is none of these, or an image of 'predict' is not finite.
         """
-        labels = self._check_batch(inputs, labels)
+        labels = check_batch(inputs, labels, self.image_shape, self.num_classes)
         if mode == 'loss':
             with torch.no_grad(), frozen_statistics(self):
                 batch = self._judged(TrainingBatch(inputs, labels))
@@ -288,7 +273,7 @@ class GAN(AdversarialModel):
         """
         batch = super().prepare_batch(data)
         batch.images = batch.images.contiguous(memory_format=self._memory_format)
-        batch.labels = self._check_batch(batch.images, batch.labels)
+        batch.labels = check_batch(batch.images, batch.labels, self.image_shape, self.num_classes)
         return batch
 
     def losses(self, player: str, batch: TrainingBatch) -> dict[str, Tensor]:
@@ -385,45 +370,36 @@ class GAN(AdversarialModel):
             losses |= auxiliary_loss.losses(player, batch, outputs)  # type: ignore[operator]
         return losses
 
-    def _judge_fakes(self, batch: TrainingBatch, fake_images: Tensor) -> dict[str, Any]:
+    def _judge_fakes(self, batch: TrainingBatch, fakes: Tensor) -> dict[str, Any]:
         """Outputs of the discriminator in a step of the generator."""
         discriminator = unwrap_model(self.discriminator)
-        fake_logits, fake_classes = self._judge(discriminator, fake_images, batch.labels)
-        outputs = dict(fake_logits=fake_logits, fake_classes=fake_classes)
+        outputs = self._judge('fake', discriminator, fakes, batch.labels)
         if self.loss.needs_real_logits:
             with torch.no_grad():
-                outputs['real_logits'], _ = self._judge(discriminator, batch.images, batch.labels)
+                outputs |= self._judge('real', discriminator, batch.images, batch.labels)
         return outputs
 
     def _judge_both(
-        self,
-        discriminator: Any,
-        batch: TrainingBatch,
-        fake_images: Tensor,
-        one_pass: bool = False,
+        self, discriminator: Any, batch: TrainingBatch, fakes: Tensor, one_pass: bool = False
     ) -> dict[str, Any]:
         """Outputs of the discriminator for real images, and for fakes with the same labels."""
         images, labels = batch
-        if one_pass:
-            twice = None if labels is None else torch.cat([labels, labels])
-            together = torch.cat([images, fake_images])
-            logits, classes = self._judge(discriminator, together, twice)
-            real_logits, fake_logits = logits.chunk(2)
-            real_classes, fake_classes = (None, None) if classes is None else classes.chunk(2)
-        else:
-            real_logits, real_classes = self._judge(discriminator, images, labels)
-            fake_logits, fake_classes = self._judge(discriminator, fake_images, labels)
-        return dict(
-            real_logits=real_logits,
-            fake_logits=fake_logits,
-            real_classes=real_classes,
-            fake_classes=fake_classes,
-        )
+        if not one_pass:
+            real = self._judge('real', discriminator, images, labels)
+            return real | self._judge('fake', discriminator, fakes, labels)
+        twice = None if labels is None else torch.cat([labels, labels])
+        both = self._judge('both', discriminator, torch.cat([images, fakes]), twice)
+        outputs: dict[str, Any] = {}
+        for name in ('logits', 'classes'):
+            of_both = both[f'both_{name}']
+            halves = (None, None) if of_both is None else of_both.chunk(2)
+            outputs[f'real_{name}'], outputs[f'fake_{name}'] = halves
+        return outputs
 
     def _judge(
-        self, discriminator: nn.Module, images: Tensor, labels: Tensor | None
-    ) -> tuple[Tensor, Tensor | None]:
-        """Logits, and those of the classes where there is a classifier, of augmented images.
+        self, kind: str, discriminator: Any, images: Tensor, labels: Tensor | None
+    ) -> dict[str, Any]:
+        """``<kind>_logits`` of augmented images, and ``<kind>_classes`` or None.
 
         In float32, whatever autocast computed them in.
         """
@@ -436,37 +412,15 @@ class GAN(AdversarialModel):
             logits = discriminator(images, labels)
         if logits.ndim == 0 or len(logits) != len(images):
             raise ValueError(
-                'discriminator must return logits of shape (N, ...), with N = '
-                f'{len(images)} images first, got {tuple(logits.shape)} from '
+                f'discriminator must return logits of shape (N, ...), with N = {len(images)} '
+                f'images first, got {tuple(logits.shape)} from '
                 f'{type(unwrap_model(discriminator)).__name__}. Average over all but the images.'
             )
-        return logits.float(), classes
+        return {f'{kind}_logits': logits.float(), f'{kind}_classes': classes}
 
     def _critic(self, images: Tensor, labels: Tensor | None) -> Tensor:
         """The discriminator as its regularizers see it: a function of the unaugmented images."""
-        return self._judge(self.discriminator, images, labels)[0]
-
-    def _check_batch(self, images: Tensor, labels: Tensor | None) -> Tensor | None:
-        shape = self.image_shape
-        if tuple(images.shape[1:]) != shape:
-            raise ValueError(
-                f'image_shape of the networks must be that of the data, got {shape} for '
-                f'images of {tuple(images.shape[1:])}. Build the networks with '
-                f'image_shape={tuple(images.shape[1:])}, or resize the images in the dataset.'
-            )
-        if self.num_classes is None:
-            return None
-        if labels is None:
-            raise ValueError(
-                f'num_classes={self.num_classes} needs data with labels, got a batch without. '
-                'Train on a dataset that has labels, or build the networks with num_classes=None.'
-            )
-        if len(labels) != len(images):
-            raise ValueError(
-                f'labels must be one an image, got {len(labels)} for {len(images)} images. '
-                'Correct the dataset, or its collate_fn.'
-            )
-        return labels
+        return self._judge('real', self.discriminator, images, labels)['real_logits']
 
 
 def _build_auxiliary_losses(losses: Any) -> nn.ModuleList:
@@ -527,63 +481,3 @@ def _norm_of_gradient(loss: Any, network: nn.Module) -> Tensor:
     gradients = torch.autograd.grad(loss, trained, retain_graph=True, allow_unused=True)
     norms = [torch.linalg.vector_norm(g) for g in gradients if g is not None]
     return torch.linalg.vector_norm(torch.stack(norms)) if norms else loss.new_zeros(())
-
-
-def _check_generator(generator: nn.Module) -> None:
-    for name in ('latent_dim', 'image_shape', 'num_classes'):
-        if not hasattr(generator, name):
-            raise ValueError(
-                f'generator must have {name}, but {type(generator).__name__} has no such '
-                f'attribute. Set self.{name} in its __init__.'
-            )
-
-
-def _check_match(generator: nn.Module, discriminator: nn.Module) -> None:
-    """Raise if the discriminator was built for other images or labels, where it exposes them."""
-    for name in ('image_shape', 'num_classes'):
-        if not hasattr(discriminator, name):
-            continue
-        wanted, found = (
-            tuple(value) if isinstance(value, Sequence) else value
-            for value in map(operator.attrgetter(name), (generator, discriminator))
-        )
-        if wanted != found:
-            raise ValueError(
-                f'{name} of generator and discriminator must be the same, got '
-                f'{name}={wanted!r} of {type(generator).__name__} and {name}={found!r} of '
-                f'{type(discriminator).__name__}. Set both to {name}={wanted!r}.'
-            )
-
-
-def _check_one_pass(discriminator: nn.Module) -> bool:
-    """Whether it takes real images and fakes together; raise if that is not the same."""
-    if not (isinstance(discriminator, TakesOnePass) and discriminator.one_pass):
-        return False
-    for name, module in discriminator.named_modules():
-        if isinstance(module, (_BatchNorm, MinibatchStddev)):
-            raise ValueError(
-                'one_pass must be False for a discriminator whose logit of an image depends on '
-                f'the others of the batch, got True of {type(discriminator).__name__}, which has '
-                f'{type(module).__name__} in {name!r}. Set self.one_pass = False.'
-            )
-    return True
-
-
-def _has_classifier(discriminator: Any) -> bool:
-    return isinstance(discriminator, HasClassifier) and discriminator.has_classifier
-
-
-def _check_classifier(discriminator: nn.Module, losses: Iterable[Any]) -> None:
-    """Raise unless a classifier and its loss come together."""
-    network, has_classifier = type(discriminator).__name__, _has_classifier(discriminator)
-    needed = any(loss.needs_classes for loss in losses)
-    if needed and not has_classifier:
-        raise ValueError(
-            f'auxiliary_loss needs a discriminator that classifies, but {network} has no '
-            "classifier. Build it with conditioning='classifier', or set auxiliary_loss=None."
-        )
-    if has_classifier and not needed:
-        raise ValueError(
-            f'auxiliary_loss must be given where the discriminator has a classifier, as {network} '
-            "has. Add auxiliary_loss=dict(type='AuxiliaryClassifierLoss')."
-        )

@@ -1,4 +1,4 @@
-"""Files that are there as a whole, or not at all. Imports nothing that takes long to load."""
+"""Atomic writes: a file is complete or not there. Imports nothing that takes long to load."""
 
 import contextlib
 import os
@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 TEMPORARY_FILES = '.*.tmp'
-"""Pattern of what a process that was killed while it wrote may have left in a folder."""
+"""Pattern of the temporary files that a killed process may have left in a folder."""
 
 
 @contextlib.contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
-    """A path to write to; the file is at ``path`` once it is whole, and never in part.
+    """Give a temporary path to write to, and rename it to ``path`` at the end of the block.
 
-    What is written is on the disk before it gets its name. If anything goes wrong, the file that
-    was there before stays, and the temporary one is removed.
+    The content is on the disk before it gets its name. After an error the file that was there
+    before stays, and the temporary one is removed.
 
     Args:
-        path: Where the file shall be.
+        path: The file; its folder is made.
 
     Raises:
         OSError: If it cannot be written.
@@ -28,6 +28,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         yield temporary
         _flush(temporary)

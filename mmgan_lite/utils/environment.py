@@ -1,9 +1,10 @@
-"""What a run depends on beside its config: versions, machine, state of the code."""
+"""Environment of a run: versions, machine, commit of the code."""
 
 import importlib.metadata
 import os
 import platform
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,11 @@ _GIT_SECONDS = 10
 
 
 def versions() -> dict[str, str | None]:
-    """Versions of what results and speed depend on.
+    """Versions of the packages that results and speed depend on.
 
     Returns:
         ``mmgan_lite``, ``mmengine``, ``torch``, ``torchvision``, ``numpy``, ``python``, and
-        ``cuda``, the one that torch was built with; None for what is not there.
+        ``cuda`` (that torch was built with); None if not installed.
 
     Example:
         >>> versions()['torch'] == torch.__version__
@@ -38,12 +39,12 @@ def versions() -> dict[str, str | None]:
 
 
 def machine() -> dict[str, Any]:
-    """The machine as far as it decides speed.
+    """Hardware that speed depends on.
 
     Returns:
-        ``cpu`` (its model), ``cores`` (that this process may run on), ``threads`` (of torch),
-        ``memory_gib`` (None where the system does not tell), ``gpu`` (the model of the current one,
-        None without) and ``gpus`` (how many).
+        ``cpu`` (model), ``cores`` (available to this process), ``threads`` (of torch),
+        ``memory_gib`` (None if unknown), ``gpu`` (model of the current one, None without) and
+        ``gpus`` (number).
 
     Example:
         >>> machine()['threads'] == torch.get_num_threads()
@@ -60,23 +61,23 @@ def machine() -> dict[str, Any]:
 
 
 def available_cores() -> int:
-    """Cores that this process may run on."""
-    if hasattr(os, 'sched_getaffinity'):
+    """Number of cores that this process may run on."""
+    if sys.platform == 'linux':
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def git_state(folder: str | Path, of_file: str | None = None) -> dict[str, Any] | None:
-    """The commit that a folder is at.
+    """The git commit of a folder.
 
     Args:
         folder: Any folder of a working tree.
-        of_file: A file in that folder, which must then be under version control: without this a
-            package that is installed somewhere below a working tree would pass for a part of it.
+        of_file: A file in that folder that must be under version control, so that a package which
+            is only installed below a working tree does not count.
 
     Returns:
-        ``commit`` (40 hex digits) and ``dirty`` (whether a file under version control differs from
-        it); None without git, outside a working tree, or before its first commit.
+        ``commit`` (40 hex digits) and ``dirty`` (whether a tracked file differs from it); None
+        without git, outside a working tree, or before its first commit.
 
     Example:
         >>> git_state('/') is None
@@ -85,7 +86,7 @@ def git_state(folder: str | Path, of_file: str | None = None) -> dict[str, Any] 
     if of_file is not None and _git(folder, 'ls-files', '--error-unmatch', of_file) is None:
         return None
     commit = _git(folder, 'rev-parse', '--verify', 'HEAD')
-    # Not the files that git does not know: the run's own output would be among them.
+    # Without untracked files, as the output of the run is among them.
     changes = _git(folder, 'status', '--porcelain', '--untracked-files=no')
     if commit is None or changes is None:
         return None
@@ -93,7 +94,7 @@ def git_state(folder: str | Path, of_file: str | None = None) -> dict[str, Any] 
 
 
 def _git(folder: str | Path, *arguments: str) -> str | None:
-    """What git prints; None if it fails, is not there, or does not answer in time."""
+    """Output of git; None if it fails, is not installed, or times out."""
     try:
         done = subprocess.run(
             ['git', '-C', str(folder), *arguments],
@@ -101,7 +102,7 @@ def _git(folder: str | Path, *arguments: str) -> str | None:
             text=True,
             errors='replace',
             timeout=_GIT_SECONDS,
-            env={**os.environ, 'GIT_OPTIONAL_LOCKS': '0'},  # to look is not to write
+            env={**os.environ, 'GIT_OPTIONAL_LOCKS': '0'},  # read-only
         )
     except (OSError, subprocess.SubprocessError):
         return None
@@ -123,7 +124,7 @@ def _memory_gib() -> float | None:
 
 
 def _cpu_name() -> str:
-    """The model of the CPU; ``platform`` does not know it on Linux."""
+    """The model of the CPU, which ``platform`` does not give on Linux."""
     info = Path('/proc/cpuinfo')
     if info.is_file():
         for line in info.read_text().splitlines():

@@ -135,6 +135,17 @@ class HasClassifier(Protocol):
     has_classifier: bool
 
 
+@runtime_checkable
+class HasImageShape(Protocol):
+    """A dataset whose images have one shape, known before they are loaded.
+
+    Attributes:
+        image_shape: Channels, height and width; None if it depends on the files.
+    """
+
+    image_shape: tuple[int, int, int] | None
+
+
 def unwrap_model(model: Any) -> Any:
     """The model or network itself, without MMEngine's wrapper for several processes."""
     return model.module if is_model_wrapper(model) else model

@@ -1,11 +1,38 @@
-"""Names of MMGeneration and MMagic, and what their parts are called here.
+"""Old names: of parts in MMGeneration and MMagic, and of modules of this package that have moved.
 
-Both had the GANs of the MM world before; a config that comes from there names parts that are not
-here under that name. A look-up of one is answered with ours.
+Configs from MMGeneration and MMagic name parts that have other names here: looking one up raises an
+error with the new name. Old import paths of this package keep working, with a warning.
 """
 
+import importlib
+import sys
 import warnings
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 from typing import Any
+
+# Old modules and where their names are now, without 'mmgan_lite.'. Modules below one of them are
+# below its first new one, unless they are named here too.
+_MOVED_MODULES: dict[str, tuple[str, ...]] = {
+    'apis': ('inference', 'config_validation', 'engine.processes', 'visualization'),
+    'apis.benchmarking': ('engine.benchmark.measurement',),
+    'apis.config_check': ('config_validation.config_check',),
+    'apis.pictures': ('visualization.image_grid',),
+    'apis.processes': ('engine.processes',),
+    'arguments': ('utils.validation',),
+    'environment': ('utils.environment',),
+    'evaluation.fidelity': ('evaluation.torch_fidelity_adapter',),
+    'models.augmentations': ('models.augmentation',),
+    'models.averaged_model': ('models.averaging',),
+    'models.discriminators': ('models.networks',),
+    'models.generators': ('models.networks',),
+    'models.layers.r3gan': ('models.networks.r3gan',),
+    'models.layers.resize_conv': ('models.networks.resize_conv',),
+    'old_names': ('utils.migration',),
+    'watching': ('visualization',),
+    'watching.pictures': ('visualization.page_images',),
+    'whole_files': ('utils.atomic_io',),
+}
 
 _LOSS = (
     'NonSaturatingGANLoss() under loss of the GAN, for gan_type vanilla and wgan-logistic-ns; '
@@ -28,7 +55,7 @@ _GAN = (
     'GAN(generator, discriminator, loss, ema=None, discriminator_steps=1, generator_steps=1); '
     'noise_size is latent_dim of the generator here'
 )
-_OPTIMISERS = (
+_OPTIMIZERS = (
     'MultiOptimWrapperConstructor with generator=dict(optimizer=...), '
     'discriminator=dict(optimizer=...) beside it in optim_wrapper'
 )
@@ -50,8 +77,8 @@ OLD_NAMES = {
     'GANDataPreprocessor': _PREPROCESSOR,
     'GenDataPreprocessor': _PREPROCESSOR,
     'DataPreprocessor': _PREPROCESSOR,
-    'GenOptimWrapperConstructor': _OPTIMISERS,
-    'PGGANOptimWrapperConstructor': _OPTIMISERS,
+    'GenOptimWrapperConstructor': _OPTIMIZERS,
+    'PGGANOptimWrapperConstructor': _OPTIMIZERS,
     'GANLoss': _LOSS,
     'GANLossComps': _LOSS,
     'BaseGAN': _GAN,
@@ -83,10 +110,10 @@ OLD_NAMES = {
 
 
 def check_name(name: str) -> None:
-    """Raise if this is an old name.
+    """Raise if this is a name of MMGeneration or MMagic.
 
     Raises:
-        ValueError: With our name and its arguments.
+        ValueError: If it is; the message has the new name and its arguments.
 
     Example:
         >>> check_name('GAN')
@@ -97,6 +124,55 @@ def check_name(name: str) -> None:
     """
     if name in OLD_NAMES:
         raise ValueError(f'{name!r} is a name of MMGeneration or MMagic. Write {OLD_NAMES[name]}.')
+
+
+class _MovedModuleFinder:
+    """Finder and loader of old modules, which get the names of the new ones.
+
+    Without the base classes of ``importlib.abc``, which are slow to import.
+    """
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if not new_modules(fullname):
+            return None
+        return ModuleSpec(fullname, self, is_package=True)  # type: ignore[arg-type]
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        found = new_modules(module.__name__)
+        warnings.warn(
+            f'{module.__name__} has moved: import from {" or ".join(found)}.',
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        for name in reversed(found):
+            new = vars(importlib.import_module(name))
+            module.__dict__.update({k: v for k, v in new.items() if not k.startswith('__')})
+
+
+def new_modules(name: str) -> list[str]:
+    """Where a module of this package has moved to; none if it has not.
+
+    Example:
+        >>> new_modules('mmgan_lite.models.generators.mlp')
+        ['mmgan_lite.models.networks.mlp']
+    """
+    package, _, old = name.partition('.')
+    rest = ''
+    while package == 'mmgan_lite' and old:
+        if old in _MOVED_MODULES:
+            new = _MOVED_MODULES[old] if not rest else _MOVED_MODULES[old][:1]
+            return [f'{package}.{module}{rest}' for module in new]
+        old, _, last = old.rpartition('.')
+        rest = f'.{last}{rest}'
+    return []
+
+
+def redirect_moved_modules() -> None:
+    """Keep old import paths working; called once, when the package is imported."""
+    sys.meta_path.append(_MovedModuleFinder())
 
 
 def either_name(new: str, value: Any, old_value: Any, old: str = 'old_checkpoint') -> Any:

@@ -48,6 +48,25 @@ def check_image_shape(image_shape: Sequence[int]) -> tuple[int, int, int]:
     return shape
 
 
+def check_image_size(image_size: int | Sequence[int], minimum: int) -> tuple[int, int]:
+    """Return height and width, which an int gives for square images, in pixels.
+
+    Raises:
+        ValueError: If they are not ints of at least ``minimum``.
+
+    Example:
+        >>> check_image_size(28, minimum=1), check_image_size((32, 48), minimum=1)
+        ((28, 28), (32, 48))
+    """
+    size = tuple(image_size) if isinstance(image_size, Sequence) else (image_size, image_size)
+    if len(size) != 2 or not all(type(side) is int and side >= minimum for side in size):
+        raise ValueError(
+            f'image_size must be an int >= {minimum} or a pair (height, width) of them, '
+            f'got {image_size!r}. Pass image_size=64 for 64x64 images.'
+        )
+    return size[0], size[1]
+
+
 def check_num_classes(num_classes: int | None) -> int | None:
     """Return ``num_classes``, None for an unconditional network.
 
@@ -60,6 +79,23 @@ def check_num_classes(num_classes: int | None) -> int | None:
             'Pass num_classes=None for a network without labels.'
         )
     return num_classes
+
+
+def check_class_count(num_classes: int | None, count: int) -> None:
+    """Check that networks with ``num_classes`` classes, or None for no labels, can train on data.
+
+    Args:
+        num_classes: Of the networks.
+        count: Number of classes in the data.
+
+    Raises:
+        ValueError: If the data has more.
+    """
+    if num_classes is not None and count > num_classes:
+        raise ValueError(
+            'num_classes must be at least the number of classes in the data, got '
+            f'{num_classes} for {count} classes. Build both networks with num_classes={count}.'
+        )
 
 
 def check_hidden_dims(hidden_dims: Sequence[int]) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Numbers over iterations: joined over restarts, grouped into charts, thinned for drawing."""
+"""Curves: joined over restarts, grouped into charts, thinned for drawing."""
 
 import fnmatch
 import math
@@ -13,7 +13,7 @@ GROUPS = {
     'Seconds an iteration': ('time', 'data_time'),
 }
 
-# Curves of what GANHealthHook measures now and then.
+# Curves that GANHealthHook measures at intervals.
 PROBED = 'health/'
 
 
@@ -24,41 +24,41 @@ class Curve:
     Args:
         steps: Iterations, in rising order.
         values: As many numbers; those that are not finite are gaps.
-        is_metric: Whether a validation gave it, not a training step.
-        floor: What real images score in the place of the fakes, None where it is not known.
+        is_metric: Whether it is of a validation, not of training steps.
+        real_score: Score of real images in place of generated ones, None if unknown.
     """
 
     steps: Sequence[int]
     values: Sequence[float]
     is_metric: bool = False
-    floor: float | None = None
+    real_score: float | None = None
 
     @property
     def num_gaps(self) -> int:
-        """How many values are not finite."""
+        """Number of values that are not finite."""
         return sum(not math.isfinite(value) for value in self.values)
 
     def is_rare(self, name: str) -> bool:
-        """Whether it was measured now and then, and so seldom that each point can be marked.
+        """Whether it is measured at intervals and has so few points that each can be marked.
 
         Args:
-            name: Of the curve.
+            name: Name of the curve.
         """
         return len(self.values) <= 100 and (self.is_metric or name.startswith(PROBED))
 
     @property
     def is_count(self) -> bool:
-        """Whether all values, and that of real images, are whole and none is negative."""
-        known = [v for v in [*self.values, self.floor] if v is not None and math.isfinite(v)]
+        """Whether all values, and the score of real images, are integers >= 0."""
+        known = [v for v in [*self.values, self.real_score] if v is not None and math.isfinite(v)]
         return bool(known) and all(v >= 0 and float(v).is_integer() for v in known)
 
 
 def join(parts: Iterable[tuple[int, Mapping[int, float]]]) -> dict[int, float]:
-    """Values by step, of one start of a training after another.
+    """Join the values by step of several starts of a training.
 
     Args:
-        parts: For each start, oldest first, the step from which on it replaces what was there
-            before, and the values by step that it wrote.
+        parts: For each start, oldest first, the first step at which it replaces earlier values,
+            and its values by step.
 
     Example:
         >>> join([(10, {10: 1.0, 20: 2.0, 30: 3.0}), (20, {20: 2.5})])
@@ -72,16 +72,16 @@ def join(parts: Iterable[tuple[int, Mapping[int, float]]]) -> dict[int, float]:
 
 
 def drop_repeats(columns: Mapping[str, Mapping[int, float]]) -> dict[str, dict[int, float]]:
-    """Values by step, without the steps at which none of several numbers differs from before.
+    """Drop the steps at which all of several scalars have the values of the step before.
 
-    For numbers that are measured together, and written again and again until the next time. One of
-    them alone may well come out the same twice; all of them hardly.
+    For scalars that are measured together and logged again until the next measurement: one of them
+    may be the same twice, all of them hardly ever.
 
     Args:
-        columns: For each number its values by step.
+        columns: Values by step of each scalar.
 
     Returns:
-        The same with the steps that are left, in rising order.
+        The remaining values by step of each scalar, in rising order.
 
     Example:
         >>> drop_repeats({'a': {10: 1, 20: 1, 30: 1}, 'b': {10: 3, 20: 3, 30: 4}})
@@ -101,13 +101,13 @@ def drop_repeats(columns: Mapping[str, Mapping[int, float]]) -> dict[str, dict[i
 
 
 def group(names: Iterable[str], metrics: Iterable[str] = ()) -> dict[str, list[str]]:
-    """Names by the chart that they share, charts in the order in which to look at them.
+    """Group names of curves by the chart that they share, in the order of the page.
 
-    What stands in no group, and each metric, has a chart of its own: their scales differ.
+    A curve in no group, and each metric, has a chart of its own, as their scales differ.
 
     Args:
-        names: Of curves.
-        metrics: Those among them that are metrics.
+        names: Names of curves.
+        metrics: Those of them that are metrics.
 
     Example:
         >>> group(['time', 'loss_gen', 'loss_disc', 'FID'], metrics=['FID'])
@@ -126,9 +126,9 @@ def group(names: Iterable[str], metrics: Iterable[str] = ()) -> dict[str, list[s
 
 
 def any_match(name: str, patterns: Iterable[str]) -> bool:
-    """Whether a name is one of the patterns, or matches it with ``*`` and ``?``.
+    """Whether a name is one of the patterns, or matches one with ``*`` and ``?``.
 
-    Square brackets stand for themselves: names of metrics have them.
+    Square brackets are literal, as names of metrics have them.
 
     Example:
         >>> any_match('FID[pixels]', ['FID[*]'])
@@ -138,11 +138,11 @@ def any_match(name: str, patterns: Iterable[str]) -> bool:
 
 
 def thin(curve: Curve, most: int = 1000) -> Curve:
-    """At most about so many points: the lowest and the highest of each stretch, and each gap.
+    """Thin a curve to about ``most`` points: the extremes of each interval, and its gaps.
 
     Example:
         >>> thin(Curve(range(8), [0, 1, 9, 2, 3, -4, 5, 6]), most=4)
-        Curve(steps=[0, 2, 5, 7], values=[0, 9, -4, 6], is_metric=False, floor=None)
+        Curve(steps=[0, 2, 5, 7], values=[0, 9, -4, 6], is_metric=False, real_score=None)
     """
     num = len(curve.steps)
     if num <= most:
@@ -150,26 +150,24 @@ def thin(curve: Curve, most: int = 1000) -> Curve:
     size = math.ceil(num / (most // 2))
     kept = {0, num - 1}
     for start in range(0, num, size):
-        stretch = range(start, min(start + size, num))
-        finite = [i for i in stretch if math.isfinite(curve.values[i])]
+        interval = range(start, min(start + size, num))
+        finite = [i for i in interval if math.isfinite(curve.values[i])]
         if finite:
-            kept |= {
-                min(finite, key=curve.values.__getitem__),
-                max(finite, key=curve.values.__getitem__),
-            }
-        # One gap tells of all in the stretch.
-        kept |= set([i for i in stretch if not math.isfinite(curve.values[i])][:1])
+            kept.add(min(finite, key=curve.values.__getitem__))
+            kept.add(max(finite, key=curve.values.__getitem__))
+        # One gap stands for all of its interval.
+        kept.update([i for i in interval if not math.isfinite(curve.values[i])][:1])
     chosen = sorted(kept)
     return Curve(
         [curve.steps[i] for i in chosen],
         [curve.values[i] for i in chosen],
         curve.is_metric,
-        curve.floor,
+        curve.real_score,
     )
 
 
 def choose(curves: Mapping[str, Curve], patterns: Sequence[str] | None) -> list[str]:
-    """Names of the curves that are asked for, or of all with None.
+    """Names of the curves that match a pattern, or of all with None.
 
     Raises:
         ValueError: If a pattern matches none.

@@ -1,42 +1,49 @@
-"""Images put together to pictures, and written as PNG and GIF."""
+"""Grids of images, PNG and GIF files; loads torch only where there are tensors."""
 
-import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar, Union
 
 import numpy as np
-from torch import Tensor
 
 from mmgan_lite.utils.atomic_io import atomic_write
 from mmgan_lite.utils.validation import check_positive
 
+if TYPE_CHECKING:
+    from torch import Tensor
 
-def make_picture(images: Tensor, columns: int | None = None) -> np.ndarray:
-    """Images in rows, with a thin black border; a single image has none.
+T = TypeVar('T')
+
+
+def make_picture(
+    images: 'Tensor', columns: int | None = None, source: str = 'images'
+) -> np.ndarray:
+    """Lay out images row by row, with a thin black border; a single image has none.
 
     Args:
         images: uint8 ``(N, C, H, W)``, C = 1 or 3.
         columns: Images in a row; None for a square.
+        source: What the error calls the images.
 
     Returns:
         uint8 ``(H', W', 3)``.
 
     Raises:
-        ValueError: If the images are not such, or ``columns`` < 1.
+        ValueError: If the images have another shape, or ``columns`` < 1.
 
     Example:
         >>> import torch
         >>> make_picture(torch.zeros(6, 1, 28, 28, dtype=torch.uint8), columns=3).shape
         (62, 92, 3)
     """
-    # It takes half a second to load, and who draws into memory does without.
+    # It takes half a second to load; only pictures need it.
     from torchvision.utils import make_grid
 
     if images.ndim != 4 or images.shape[1] not in (1, 3):
         raise ValueError(
-            'images must be of shape (N, C, H, W) with C = 1 or 3 to be shown, got '
-            f'{tuple(images.shape)}. Keep them as arrays.'
+            f'{source} must be of shape (N, C, H, W) with C = 1 or 3 to be drawn, got '
+            f'{tuple(images.shape)}. Remove what draws them, such as SampleVisualizationHook.'
         )
     columns = math.ceil(math.sqrt(len(images))) if columns is None else columns
     grid = make_grid(images, nrow=check_positive('columns', columns))
@@ -44,7 +51,7 @@ def make_picture(images: Tensor, columns: int | None = None) -> np.ndarray:
 
 
 def enlarge(picture: np.ndarray, scale: int) -> np.ndarray:
-    """A picture with each pixel as ``scale`` by ``scale`` pixels.
+    """Enlarge a picture: each pixel becomes ``scale`` by ``scale`` pixels.
 
     Args:
         picture: uint8 ``(H, W, C)``.
@@ -57,18 +64,18 @@ def enlarge(picture: np.ndarray, scale: int) -> np.ndarray:
     return picture.repeat(scale, axis=0).repeat(scale, axis=1)
 
 
-def save_png(picture: np.ndarray | Tensor, path: str | Path) -> None:
-    """Write a picture, grey where it has one channel; the file is whole or not there.
+def save_png(picture: Union[np.ndarray, 'Tensor'], path: str | Path) -> None:
+    """Write a picture by an atomic write; it is gray if it has one channel.
 
     Args:
         picture: uint8 array ``(H, W, 1 or 3)``, or tensor ``(C, H, W)`` of an image.
-        path: Where it goes; the folder is made.
+        path: The file; its folder is made.
     """
     from PIL import Image
 
-    pixels = picture.permute(1, 2, 0).numpy() if isinstance(picture, Tensor) else picture
+    pixels = picture if isinstance(picture, np.ndarray) else picture.permute(1, 2, 0).numpy()
     image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
-    with atomic_path(path) as temporary:
+    with atomic_write(path) as temporary:
         image.save(temporary, format='PNG')
 
 
@@ -78,13 +85,13 @@ def save_gif(
     frame_ms: int = 80,
     last_frame_ms: int | None = None,
 ) -> None:
-    """Write an animation that plays for ever; the file is whole or not there.
+    """Write an animation that repeats forever, by an atomic write.
 
     Args:
-        frames: Pictures, uint8 ``(H, W, 3)``, all of one size. Grey ones keep each of their greys,
-            coloured ones are reduced to 256 colours a frame.
-        path: Where it goes; the folder is made.
-        frame_ms: Milliseconds of a frame, at least 20: browsers slow faster ones down.
+        frames: Pictures, uint8 ``(H, W, 3)``, all of one size. Gray ones keep each of their grays,
+            colored ones are reduced to 256 colors a frame.
+        path: The file; its folder is made.
+        frame_ms: Milliseconds of a frame, at least 20, as browsers slow down faster ones.
         last_frame_ms: Milliseconds of the last frame; None for ``frame_ms``.
 
     Raises:
@@ -96,23 +103,29 @@ def save_gif(
         raise ValueError('frames must hold at least one picture, got none.')
     if frame_ms < 20:
         raise ValueError(f'frame_ms must be at least 20, got {frame_ms}. Pass frame_ms=80.')
-    grey = all((frame == frame[:, :, :1]).all() for frame in frames)
-    images = [Image.fromarray(frame[:, :, 0] if grey else frame) for frame in frames]
-    with atomic_path(path) as temporary:
+    gray = all((frame == frame[:, :, :1]).all() for frame in frames)
+    images = [Image.fromarray(frame[:, :, 0] if gray else frame) for frame in frames]
+    with atomic_write(path) as temporary:
         images[0].save(
             temporary,
             format='GIF',
             save_all=True,
             append_images=images[1:],
             duration=[*[frame_ms] * (len(frames) - 1), last_frame_ms or frame_ms],
-            loop=0,  # for ever
+            loop=0,  # forever
         )
 
 
-@contextlib.contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
-    """A path to write to, in a folder that is made; the file is there once it is whole."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as temporary:
-        yield temporary
+def pick_evenly(items: Sequence[T], most: int) -> list[T]:
+    """Pick at most ``most`` items, among them the first and the last.
+
+    Example:
+        >>> pick_evenly(range(0, 1000, 100), 4)
+        [0, 300, 600, 900]
+    """
+    num = len(items)
+    if num <= most:
+        return list(items)
+    if most == 1:
+        return [items[-1]]
+    return [items[round(i * (num - 1) / (most - 1))] for i in range(most)]

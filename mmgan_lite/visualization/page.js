@@ -39,7 +39,7 @@
     constructor(spec, parent) {
       this.series = spec.series;
       this.counts = spec.counts;
-      const values = this.series.flatMap((s) => [...s.values, s.floor]).filter((v) => v !== null);
+      const values = this.series.flatMap((s) => [...s.values, s.real_score]).filter((v) => v !== null);
       this.steps = [...new Set(this.series.flatMap((s) => s.steps))].sort((a, b) => a - b);
       this.low = Math.min(...values);
       this.high = Math.max(...values);
@@ -54,7 +54,7 @@
         const item = make('li', list, `k${i % 6}`);
         if (this.series.length > 1 || s.name !== spec.title) item.append(s.name);
         const readout = make('b', item);
-        if (s.floor !== null) item.append(` (real images score ${number(s.floor)})`);
+        if (s.real_score !== null) item.append(` (real images score ${number(s.real_score)})`);
         return readout;
       });
       if (values.length && this.low > 0 && this.high / this.low > 30) this.addLogSwitch(list);
@@ -65,8 +65,8 @@
     }
 
     describe(title) {
-      const told = this.series.map((s) => `${s.name} ends at ${number(s.values[s.values.length - 1])}`);
-      return `Curve of ${title} to iteration ${count(this.steps[this.steps.length - 1])}: ${told.join(', ')}. Arrow keys read values.`;
+      const ends = this.series.map((s) => `${s.name} ends at ${number(s.values[s.values.length - 1])}`);
+      return `Curve of ${title} to iteration ${count(this.steps[this.steps.length - 1])}: ${ends.join(', ')}. Arrow keys read values.`;
     }
 
     addLogSwitch(list) {
@@ -121,7 +121,7 @@
       if (!(high > low)) { const pad = Math.abs(low) * 0.1 || 1; low -= pad; high += pad; }
       const pad = (high - low) * 0.05;
       [low, high] = [low - pad, high + pad];
-      // What is never negative has no axis below zero, and counts have theirs from there.
+      // An axis of values >= 0 begins at 0 or above; that of counts begins at 0.
       if (!this.log && this.low >= 0) low = this.counts ? 0 : Math.max(low, 0);
       const [first, last] = [this.steps[0], this.steps[this.steps.length - 1]];
       const from = first === last ? first - 1 : Math.min(first, 0);
@@ -163,8 +163,8 @@
 
     renderSeries(s, color) {
       const { left, right } = this.box;
-      if (s.floor !== null && (!this.log || s.floor > 0)) {
-        draw('line', this.svg, { class: `floor ${color}`, x1: left, x2: right, y1: this.y(s.floor), y2: this.y(s.floor) });
+      if (s.real_score !== null && (!this.log || s.real_score > 0)) {
+        draw('line', this.svg, { class: `real-score ${color}`, x1: left, x2: right, y1: this.y(s.real_score), y2: this.y(s.real_score) });
       }
       let path = '';
       let open = false;
@@ -235,7 +235,7 @@
         else show(Number(slider.value) + 1);
       }, 150);
     };
-    // The grid at the iteration that the address asks for, or the last one before it.
+    // The grid at the iteration in the address, or the last one before it.
     const follow = () => {
       const match = /^#iteration=(\d+)$/.exec(location.hash);
       if (!match) return;

@@ -1,51 +1,33 @@
-"""Pictures that go into a page: evenly picked, small enough, as data URIs."""
+"""Images of the report page: evenly picked, small enough, as data URIs."""
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
 
-from PIL import Image
-
-from mmgan_lite.visualization.words import choose_by, number_of
+from mmgan_lite.visualization.image_grid import pick_evenly
 
 MAX_PICTURES = 60
 MAX_SIDE = 1024
 MAX_BYTES = 20_000_000
 
-T = TypeVar('T')
-
-
-def pick_evenly(items: Sequence[T], most: int) -> list[T]:
-    """At most so many, the first and the last among them.
-
-    Example:
-        >>> pick_evenly(range(0, 1000, 100), 4)
-        [0, 300, 600, 900]
-    """
-    num = len(items)
-    if num <= most:
-        return list(items)
-    if most == 1:
-        return [items[-1]]
-    return [items[round(i * (num - 1) / (most - 1))] for i in range(most)]
-
 
 def to_png(path: Path) -> bytes:
-    """A picture as PNG of at most ``MAX_SIDE`` pixels a side, grey where it has no colour.
+    """Read an image and return it as PNG, at most ``MAX_SIDE`` pixels a side, gray if it is gray.
 
     Raises:
-        OSError: If it cannot be read as a picture.
+        OSError: If it cannot be read as an image.
     """
+    from PIL import Image
+
     try:
         with Image.open(path) as source:
             image = source.convert('RGB')
     except (Image.DecompressionBombError, SyntaxError, ValueError) as error:
         raise OSError(str(error)) from error
     image.thumbnail((MAX_SIDE, MAX_SIDE))
-    channels = [channel.tobytes() for channel in image.split()]
-    if channels[0] == channels[1] == channels[2]:
+    red, green, blue = (channel.tobytes() for channel in image.split())
+    if red == green == blue:
         image = image.convert('L')
     buffer = io.BytesIO()
     image.save(buffer, format='PNG')
@@ -53,18 +35,18 @@ def to_png(path: Path) -> bytes:
 
 
 def to_data_uri(png: bytes) -> str:
-    """The same in a form that stands in a page."""
+    """PNG bytes as a URI that a page can hold."""
     return 'data:image/png;base64,' + base64.b64encode(png).decode()
 
 
 def read_grids(grids: Mapping[int, Path]) -> tuple[dict[int, bytes], list[str]]:
-    """Some of the pictures as PNG, so few that a page with them stays handy.
+    """Read grids of samples as PNG, at most ``MAX_PICTURES`` and about ``MAX_BYTES`` in all.
 
     Args:
         grids: Files by iteration.
 
     Returns:
-        PNG bytes by iteration, and sentences about what was left out.
+        PNG bytes by iteration, and notes about what was left out.
     """
     notes = []
     pngs: dict[int, bytes] = {}
@@ -72,16 +54,11 @@ def read_grids(grids: Mapping[int, Path]) -> tuple[dict[int, bytes], list[str]]:
         try:
             pngs[iteration] = to_png(grids[iteration])
         except OSError:
-            notes.append(f'{grids[iteration].name} is no whole picture and was left out.')
+            notes.append(f'{grids[iteration].name} is not a complete image and was left out.')
     total = sum(map(len, pngs.values()))
     if total > MAX_BYTES:
         most = max(2, len(pngs) * MAX_BYTES // total)
         pngs = {iteration: pngs[iteration] for iteration in pick_evenly(list(pngs), most)}
-    left_out = len(grids) - len(pngs) - len(notes)
-    if left_out:
-        verb = choose_by(len(pngs), 'is', 'are')
-        notes.append(
-            f'{len(pngs):,} of {number_of(len(grids), "grid")} of samples {verb} shown, evenly '
-            'picked.'
-        )
+    if len(grids) > len(pngs) + len(notes):
+        notes.append(f'Grids of samples shown, evenly picked: {len(pngs):,} of {len(grids):,}.')
     return pngs, notes

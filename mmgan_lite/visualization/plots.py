@@ -1,4 +1,4 @@
-"""Curves of one or several trainings as a picture."""
+"""Plots of the curves of one or several trainings."""
 
 import math
 from collections.abc import Sequence
@@ -15,18 +15,18 @@ _COLUMNS = 3
 
 
 def plot_runs(logs: Sequence[RunLog], out: str | Path, keys: Sequence[str] | None = None) -> None:
-    """Draw curves, and write the picture.
+    """Plot curves to an image file.
 
-    Of one training, related curves share a chart. Of several, each curve has a chart of its own,
-    in which the trainings are compared. Values that are not finite are gaps.
+    For one training, related curves share a chart. For several, each curve has a chart that
+    compares the trainings. Values that are not finite are gaps.
 
     Args:
-        logs: The trainings; those that lack a curve are not in its chart.
-        out: Where the picture goes; the ending tells the format, such as .png, .svg or .pdf.
+        logs: The trainings; those without a curve are not in its chart.
+        out: The image file; its ending gives the format, such as .png, .svg or .pdf.
         keys: Names of curves, with ``*`` for any text; None for all.
 
     Raises:
-        ValueError: If a key names no curve, there is none at all, or the ending is no picture's.
+        ValueError: If a key matches no curve, there is no curve, or the format is unknown.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -37,7 +37,7 @@ def plot_runs(logs: Sequence[RunLog], out: str | Path, keys: Sequence[str] | Non
         folders = ', '.join(f"'{log.work_dir}'" for log in logs)
         raise ValueError(
             f'There is no curve to draw in {folders}: <timestamp>/vis_data/scalars.json is empty '
-            "or not there. It is written every LoggerHook.interval iterations by 'LocalVisBackend'."
+            "or missing. It is written every LoggerHook.interval iterations by 'LocalVisBackend'."
         )
     metrics = [name for name in names if curves[name].is_metric]
     charts = group(names, metrics) if len(logs) == 1 else {n: [n] for n in _sorted(names, metrics)}
@@ -69,7 +69,7 @@ def _draw_chart(axis: 'Axes', title: str, members: Sequence[str], logs: Sequence
     labels = [log.name for log in logs]
     if len(set(labels)) < len(labels):
         labels = [str(log.work_dir) for log in logs]
-    drawn, has_floor = [], False
+    drawn, has_real_score = [], False
     for number, log in enumerate(logs):
         for name in members:
             curve = log.curves.get(name)
@@ -81,24 +81,24 @@ def _draw_chart(axis: 'Axes', title: str, members: Sequence[str], logs: Sequence
             marker = 'o' if curve.is_rare(name) or len(values) == 1 else None
             label = _plain(name if len(logs) == 1 else labels[number])
             (line,) = axis.plot(curve.steps, values, label=label, marker=marker, ms=3, **style)
-            if curve.floor is not None:
-                axis.axhline(curve.floor, color=line.get_color(), ls=':', lw=1)
-                has_floor = True
-    if has_floor:
-        # In the legend once, after the trainings: the colours tell whose it is.
-        axis.plot([], [], color='grey', ls=':', lw=1, label='real images score')
+            if curve.real_score is not None:
+                axis.axhline(curve.real_score, color=line.get_color(), ls=':', lw=1)
+                has_real_score = True
+    if has_real_score:
+        # In the legend once, after the trainings; the colors show which is whose.
+        axis.plot([], [], color='gray', ls=':', lw=1, label='real images score')
     if drawn and all(curve.is_count for curve in drawn):
         _scale_counts(axis)
     axis.set_title(_plain(title), fontsize=10)
     axis.set_xlabel('iteration', fontsize=8)
     axis.tick_params(labelsize=8)
     axis.grid(alpha=0.3)
-    if len(members) > 1 or len(logs) > 1 or has_floor:
+    if len(members) > 1 or len(logs) > 1 or has_real_score:
         axis.legend(fontsize=8)
 
 
 def _scale_counts(axis: 'Axes') -> None:
-    """From zero, and without halves between; a count that stays zero lies at the bottom."""
+    """Let the axis begin at zero, with integer ticks."""
     from matplotlib.ticker import MaxNLocator
 
     axis.set_ylim(0, max(1.05, axis.get_ylim()[1]))
@@ -106,5 +106,5 @@ def _scale_counts(axis: 'Axes') -> None:
 
 
 def _plain(text: str) -> str:
-    """Not read as mathematics; a leading underscore would keep it out of the legend."""
+    """Escape mathematics, and a leading underscore, which hides a curve from the legend."""
     return text.replace('$', r'\$').removeprefix('_')

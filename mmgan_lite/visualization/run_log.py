@@ -1,7 +1,7 @@
-"""A work dir, read: curves, evaluations, pictures, messages, config, environment.
+"""Read a work dir: curves, evaluations, grids, messages, config, environment.
 
-Files may be half written, by a training that still runs or was killed. What cannot be read is left
-out and told in ``notes``; nothing that is missing is an error, as long as the folder is a work dir.
+Files may be incomplete, as a training may still run or was killed. What cannot be read is left out
+with an entry in ``notes``; a missing file is no error, as long as the folder is a work dir.
 """
 
 import json
@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from mmgan_lite.visualization.curves import PROBED, Curve, drop_repeats, join
-from mmgan_lite.visualization.words import choose_by, number_of
 
 _HEADER = re.compile(r'\d{4}/\d\d/\d\d \d\d:\d\d:\d\d - \S+ - ([A-Z]+) - (.*)')
 _RESUMED = re.compile(r'resumed epoch: \d+, iter: (\d+)')
@@ -23,21 +22,31 @@ _GRID = re.compile(r'samples_iter-(\d+)\.png')
 _LEVELS = ('WARNING', 'ERROR', 'CRITICAL')
 
 
+def counted(count: int, noun: str) -> str:
+    """A count with its noun, in the singular for one.
+
+    Example:
+        >>> counted(1, 'grid'), counted(2500, 'grid')
+        ('1 grid', '2,500 grids')
+    """
+    return f'{count:,} {noun}' if count == 1 else f'{count:,} {noun}s'
+
+
 @dataclass
 class Start:
     """One start of the command, which made one folder ``<timestamp>``.
 
     Args:
-        folder: It.
+        folder: That folder.
         trained: Values by step, of each scalar of training.
-        validated: The same of metrics.
-        placed: Metrics whose iteration the log does not tell, each with how often two of its
-            values came to stand at the same one, of which the later is kept.
-        resumed_at: Iteration that it went on from, None if it is a fresh one.
-        first: Step from which on it replaces what earlier starts wrote; None if it logged nothing.
+        validated: Values by step, of each metric.
+        placed: Metrics whose iteration is not in the log, each with the number of values that were
+            replaced by a later one at the same iteration.
+        resumed_at: Iteration at which it resumed, None if it did not.
+        first: First step at which it replaces what earlier starts wrote; None if it logged nothing.
         evaluations: Lines of ``evaluations.jsonl``.
-        messages: How often each warning and error came, by level and text.
-        environment: What MMEngine tells of machine and versions.
+        messages: Counts of warnings and errors, by level and text.
+        environment: Machine and versions, as MMEngine logs them.
     """
 
     folder: Path
@@ -57,23 +66,23 @@ class Start:
 
 
 class RunLog:
-    """What a training, resumed or not, left in its work dir.
+    """The contents of a work dir, of a training that was resumed or not.
 
     Args:
         work_dir: The folder that the config calls ``work_dir``.
 
     Attributes:
-        work_dir: It, as a path.
+        work_dir: That folder, as a path.
         starts: Each start of the command, oldest first.
-        curves: A :class:`Curve` for each scalar, joined over the starts: a later one replaces the
-            earlier from the iteration on from which it went on.
-        evaluations: Lines of ``evaluations.jsonl`` that still stand, in the order of writing.
-        messages: How often each warning and error came, by level and text.
-        environment: Of the last start that told it.
+        curves: A :class:`Curve` for each scalar, joined over the starts: a resumed start replaces
+            the earlier one from the iteration on at which it resumed.
+        evaluations: Lines of ``evaluations.jsonl`` that no later start replaces, in their order.
+        messages: Counts of warnings and errors, by level and text.
+        environment: Of the last start that logged it.
         config: Text of the last start's config, None if there is none.
-        provenance: What ``provenance.json`` holds, None if there is none.
-        grids: Pictures of samples by iteration.
-        real_images: Picture of real images, None if there is none.
+        provenance: Content of ``provenance.json``, None if there is none.
+        grids: Grids of samples by iteration.
+        real_images: Grid of real images, None if there is none.
         notes: What could not be read or was left out, in sentences.
 
     Raises:
@@ -86,7 +95,7 @@ class RunLog:
         folders = _start_folders(self.work_dir)
         self.starts = [self._read_start(folder) for folder in folders]
         self.curves = self._join_curves()
-        self.evaluations = self._standing_evaluations()
+        self.evaluations = self._valid_evaluations()
         self.messages: Counter[tuple[str, str]] = Counter()
         self.environment: dict[str, str] = {}
         for start in self.starts:
@@ -118,7 +127,7 @@ class RunLog:
             start.first = min(steps) if start.resumed_at is None else start.resumed_at + 1
         _exact_metrics(start)
         if start.placed:
-            self._note(_tell_placed(start.placed))
+            self._note(_placed_note(start.placed))
         return start
 
     def _read_scalars(self, start: Start) -> None:
@@ -127,7 +136,7 @@ class RunLog:
         for entry in self._json_lines(path):
             step = entry.get('step', entry.get('iter'))
             if not isinstance(step, int) or isinstance(step, bool):
-                self._note(f'Some lines of {self._relative(path)} have no step and were left out.')
+                self._note(f'Some lines of {self._relative(path)} left out: without a step.')
                 continue
             is_training = 'iter' in entry
             if not is_training and 'data_time' in entry:
@@ -150,11 +159,8 @@ class RunLog:
 
     def _note_empty(self, path: Path, count: int) -> None:
         if count:
-            self._note(
-                f'{number_of(count, "evaluation")} in {self._relative(path)} '
-                f'{choose_by(count, "has", "have")} no scores and '
-                f'{choose_by(count, "was", "were")} left out.'
-            )
+            what = counted(count, 'evaluation')
+            self._note(f'{what} of {self._relative(path)} left out: without scores.')
 
     def _json_lines(self, path: Path) -> Iterator[dict[str, Any]]:
         if not path.is_file():
@@ -169,49 +175,40 @@ class RunLog:
             if isinstance(entry, dict):
                 yield entry
             elif number == len(lines):
-                self._note(f'The last line of {self._relative(path)} is half written.')
+                self._note(f'The last line of {self._relative(path)} is incomplete.')
             elif line.strip():
                 bad += 1
         if bad:
-            verbs = choose_by(bad, 'is no JSON and was', 'are no JSON and were')
-            self._note(f'{number_of(bad, "line")} of {self._relative(path)} {verbs} left out.')
+            self._note(f'{counted(bad, "line")} of {self._relative(path)} left out: not JSON.')
 
     def _join_curves(self) -> dict[str, Curve]:
-        curves = {}
-        floors = _last_floors(self.starts)
-        for kind in ('trained', 'validated'):
-            joined = {
-                name: join(
-                    (start.first, getattr(start, kind).get(name, {}))
-                    for start in self.starts
-                    if start.first is not None
-                )
-                for name in sorted({name for start in self.starts for name in getattr(start, kind)})
-            }
-            # MMEngine logs the newest value of a scalar, and not when it was taken: until the next
-            # probe all lines repeat the figures of the last one, and would look like measurements.
-            # The first line that tells them is kept, the very iteration of the probe if there is
-            # a line then. Two probes of which no figure differs, all NaN for example, are taken
-            # for one.
-            probed = {name: points for name, points in joined.items() if name.startswith(PROBED)}
-            for name, points in {**joined, **drop_repeats(probed)}.items():
-                if not points:
-                    continue
-                curve = Curve(
-                    list(points), list(points.values()), kind == 'validated', floors.get(name)
-                )
-                curves[name] = curve
-                if curve.num_gaps:
-                    self._note(_tell_gaps(name, curve))
+        logged = [(start.first, start) for start in self.starts if start.first is not None]
+        trained = _join_columns([(first, start.trained) for first, start in logged])
+        validated = _join_columns([(first, start.validated) for first, start in logged])
+        # MMEngine logs the newest value of a scalar, and not when it was taken: until the next
+        # probe all lines repeat the figures of the last one, and would look like measurements.
+        # The first line that has them is kept: the iteration of the probe, if it was logged. Two
+        # probes with all figures alike, such as NaN, count as one.
+        probed = {name: points for name, points in trained.items() if name.startswith(PROBED)}
+        trained |= drop_repeats(probed)
+        real_scores, curves = _last_real_scores(self.starts), {}
+        for is_metric, columns in ((False, trained), (True, validated)):
+            for name, points in columns.items():
+                if points:
+                    values = list(points.values())
+                    curves[name] = Curve(list(points), values, is_metric, real_scores.get(name))
+        for name, curve in curves.items():
+            if curve.num_gaps:
+                self._note(_gaps_note(name, curve))
         return curves
 
-    def _standing_evaluations(self) -> list[dict[str, Any]]:
-        standing: list[dict[str, Any]] = []
+    def _valid_evaluations(self) -> list[dict[str, Any]]:
+        valid: list[dict[str, Any]] = []
         for start in self.starts:
             if start.first is not None:
-                standing = [e for e in standing if not _is_from(e, start.first)]
-            standing += start.evaluations
-        return standing
+                valid = [e for e in valid if not _is_from(e, start.first)]
+            valid += start.evaluations
+        return valid
 
     def _read_config(self) -> str | None:
         paths = [start.folder / 'vis_data' / 'config.py' for start in self.starts if start.trained]
@@ -226,7 +223,7 @@ class RunLog:
         try:
             return json.loads(path.read_text(encoding='utf-8', errors='replace'))
         except (ValueError, RecursionError):
-            self._note('provenance.json is no JSON and was left out.')
+            self._note('provenance.json left out: not JSON.')
             return None
 
     def _find_grids(self) -> dict[int, Path]:
@@ -238,15 +235,14 @@ class RunLog:
         last = self.last_step
         if last is None or len(self.starts) < 2:
             return dict(sorted(found.items()))
-        # A training started anew in the same folder has yet to replace the later pictures of the
-        # one before, which are older than its own.
+        # A training that was started again in the same folder has not replaced the later grids of
+        # the one before yet; they are older than its own.
         own = max((p.stat().st_mtime for i, p in found.items() if i <= last), default=0.0)
         stale = [i for i, p in found.items() if i > last and p.stat().st_mtime < own]
         if stale:
             self._note(
-                f'{number_of(len(stale), "grid")} of samples after iteration {last:,} '
-                f'{choose_by(len(stale), "is", "are")} of an earlier training in this folder and '
-                f'{choose_by(len(stale), "was", "were")} left out.'
+                f'{counted(len(stale), "grid")} of samples after iteration {last:,} left out: of '
+                'an earlier training in this folder.'
             )
         return {i: path for i, path in sorted(found.items()) if i not in stale}
 
@@ -259,7 +255,7 @@ class RunLog:
 
 
 def _is_start(folder: Path) -> bool:
-    """Whether it is a folder of one start. A log in it has the folder's name; others are strays."""
+    """Whether it is a folder of one start; logs that have not its name do not count."""
     if not folder.is_dir():
         return False
     if (folder / 'vis_data').is_dir() or (folder / 'evaluations.jsonl').is_file():
@@ -271,13 +267,13 @@ def _is_start(folder: Path) -> bool:
 def _start_folders(work_dir: Path) -> list[Path]:
     if not work_dir.is_dir():
         raise ValueError(
-            f"work_dir must be a folder that a training wrote to, got '{work_dir}', which is not "
-            'there. Pass what the config calls work_dir.'
+            f"work_dir must be a folder that a training wrote to, got '{work_dir}', which does not "
+            'exist. Pass work_dir of the config.'
         )
     folders = sorted(folder for folder in work_dir.iterdir() if _is_start(folder))
     if folders or (work_dir / 'samples').is_dir():
         return folders
-    remedy = 'Pass what the config calls work_dir.'
+    remedy = 'Pass work_dir of the config.'
     if _is_start(work_dir.resolve()):
         remedy = f"It is one start of a training: pass its parent, '{work_dir.resolve().parent}'."
     else:
@@ -292,7 +288,7 @@ def _start_folders(work_dir: Path) -> list[Path]:
 
 
 def _read_text_log(folder: Path, start: Start) -> None:
-    """Take in messages, environment, and the iteration that was resumed at."""
+    """Read messages, environment, and the iteration at which it resumed."""
     for path in sorted(folder.glob('*.log')):
         for level, text in _records(path):
             if level in _LEVELS:
@@ -320,7 +316,7 @@ def _records(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _parse_environment(text: str) -> dict[str, str]:
-    """MMEngine's block of ``    name: value``; lines that are not so go on with the value."""
+    """MMEngine's block of ``    name: value``; other lines continue the value."""
     environment: dict[str, str] = {}
     name = None
     for line in text.splitlines():
@@ -345,11 +341,11 @@ def _numbers(entry: Mapping[str, Any]) -> list[tuple[str, float]]:
 
 
 def _add_validation(start: Start, entry: Mapping[str, Any], step: int, trained: bool) -> bool:
-    """Take in a line of a validation; whether it has any metric."""
+    """Add a line of a validation; returns whether it has any metric."""
     numbers = [pair for pair in _numbers(entry) if pair[0] not in ('time', 'data_time')]
     last = start.last if trained else start.resumed_at
-    # MMEngine counts validations in epochs, if it is not told otherwise, and nothing in the log
-    # tells the iteration: it is not before that of the training line before.
+    # MMEngine counts validations in epochs by default, and the iteration is not in the log: it is
+    # not before that of the last training line.
     is_placed = last is not None and step < last
     at = last if last is not None and is_placed else step
     for name, value in numbers:
@@ -364,24 +360,28 @@ def _steps(curves: Mapping[str, Mapping[int, float]]) -> list[int]:
     return [step for points in curves.values() for step in points]
 
 
-def _tell_placed(placed: Mapping[str, int]) -> str:
+def _join_columns(
+    parts: list[tuple[int, dict[str, dict[int, float]]]],
+) -> dict[str, dict[int, float]]:
+    """Join the scalars of several starts, each given with its first step."""
+    names = sorted({name for _, columns in parts for name in columns})
+    return {
+        name: join((first, columns.get(name, {})) for first, columns in parts) for name in names
+    }
+
+
+def _placed_note(placed: Mapping[str, int]) -> str:
     lost = max(placed.values())
-    left_out = (
-        f' {number_of(lost, "value")} that would stand where a later one does '
-        f'{choose_by(lost, "was", "were")} left out.'
-        if lost
-        else ''
-    )
+    left_out = f' {counted(lost, "value")} left out: a later one is drawn there.' if lost else ''
     return (
-        f'At which iteration {", ".join(sorted(placed))} {choose_by(len(placed), "was", "were")} '
-        'validated is not in the log, which counts epochs there: each value stands at the last '
-        'training line before it, which may be too early.'
-        f'{left_out} EvaluationLogHook, or LoggerHook with log_metric_by_epoch=False, tells it.'
+        f'The log counts the validations of {", ".join(sorted(placed))} in epochs: each value is '
+        f'drawn at the last training line before it, which may be too early.{left_out} '
+        'EvaluationLogHook, or LoggerHook with log_metric_by_epoch=False, logs the iteration.'
     )
 
 
 def _exact_metrics(start: Start) -> None:
-    """Take metrics from ``evaluations.jsonl``, which knows the iteration, where it has them."""
+    """Take metrics from ``evaluations.jsonl``, which has the iteration, where it has them."""
     exact: dict[str, dict[int, float]] = {}
     for entry in start.evaluations:
         step = entry.get('iteration')
@@ -395,18 +395,23 @@ def _exact_metrics(start: Start) -> None:
     start.placed = {name: lost for name, lost in start.placed.items() if name not in exact}
 
 
-def _last_floors(starts: list[Start]) -> dict[str, float]:
-    """Those of validations: a test after them may have other images, or another number of them."""
-    floors = {}
+def _last_real_scores(starts: list[Start]) -> dict[str, float]:
+    """Scores of real images, of validations only: a test may have other images or fewer."""
+    found = {}
     for start in starts:
         for entry in start.evaluations:
             if entry.get('loop') == 'test':
                 continue
             for name, score in entry['scores'].items():
-                floor = score.get('floor') if isinstance(score, dict) else None
-                if _is_number(floor) and math.isfinite(_to_float(floor)):
-                    floors[name] = _to_float(floor)
-    return floors
+                value = real_score(score) if isinstance(score, dict) else None
+                if _is_number(value) and math.isfinite(_to_float(value)):
+                    found[name] = _to_float(value)
+    return found
+
+
+def real_score(score: Mapping[str, Any]) -> Any:
+    """Score of real images in an entry of ``evaluations.jsonl``; older files call it ``floor``."""
+    return score.get('real_score', score.get('floor'))
 
 
 def _is_from(evaluation: Mapping[str, Any], first: int) -> bool:
@@ -425,10 +430,9 @@ def _to_float(value: Any) -> float:
         return math.inf
 
 
-def _tell_gaps(name: str, curve: Curve) -> str:
+def _gaps_note(name: str, curve: Curve) -> str:
     first = next(s for s, v in zip(curve.steps, curve.values, strict=True) if not math.isfinite(v))
     return (
-        f'{curve.num_gaps} of {number_of(len(curve.values), "value")} of {name} '
-        f'{choose_by(curve.num_gaps, "is", "are")} not finite, the first at iteration {first:,}; '
-        f'{choose_by(curve.num_gaps, "it is a gap", "they are gaps")} in its curve.'
+        f'{curve.num_gaps:,} of {counted(len(curve.values), "value")} of {name} not finite, the '
+        f'first at iteration {first:,}: left out of the curve.'
     )

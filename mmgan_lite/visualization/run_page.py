@@ -1,7 +1,7 @@
-"""A training as one HTML page, which needs no network and no other file.
+"""The report of a training: one HTML page that needs no network and no other file.
 
-Everything that comes from files is escaped. The page's own style and script are named by their hash
-in its content security policy, so that no other script runs, wherever it comes from.
+All text from files is escaped. The content security policy of the page allows only its own style
+and script, by their hashes.
 """
 
 import base64
@@ -20,48 +20,35 @@ from mmgan_lite.utils.atomic_io import atomic_write
 from mmgan_lite.version import __version__
 from mmgan_lite.visualization.curves import PROBED, Curve, group, thin
 from mmgan_lite.visualization.page_images import read_grids, to_data_uri, to_png
-from mmgan_lite.visualization.run_log import RunLog
-from mmgan_lite.visualization.words import choose_by, number_of
+from mmgan_lite.visualization.run_log import RunLog, counted, real_score
 
 _MAX_MESSAGES = 100
-_SECTIONS = {
-    'samples': 'Samples',
-    'scores': 'Scores',
-    'training': 'Training',
-    'health': 'Health',
-    'warnings': 'Warnings',
-    'runs': 'Runs',
-    'config': 'Config',
-    'environment': 'Environment',
-    'provenance': 'Provenance',
-}
 
 
 def write_page(log: RunLog, out: str | Path) -> Path:
-    """Write the page, whole or not at all.
+    """Write the page by an atomic write.
 
     Args:
         log: The training.
-        out: Where it goes.
+        out: The HTML file; its folder is made.
 
     Returns:
         Its path.
     """
-    out = Path(out)
     page = render_page(log)
-    out.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(out) as temporary:
         temporary.write_text(page, encoding='utf-8')
-    return out
+    return Path(out)
 
 
 def render_page(log: RunLog) -> str:
-    """The page as text.
-
-    What the training has not written is said in its place: no samples, no scores, no curves.
+    """Render the page; a section without data says why it has none.
 
     Args:
         log: The training.
+
+    Returns:
+        HTML.
     """
     samples, notes = _samples(log)
     parts = dict(
@@ -86,10 +73,10 @@ def render_page(log: RunLog) -> str:
         style=style,
         script=script,
         summary=escape(_summary(log)),
-        navigation=' '.join(f'<a href="#{name}">{_SECTIONS[name]}</a>' for name in parts),
+        navigation=' '.join(f'<a href="#{name}">{name.title()}</a>' for name in parts),
         sections=_notes(log.notes + notes)
         + '\n'.join(
-            f'<section id="{name}"><h2>{_SECTIONS[name]}</h2>\n{part}\n</section>'
+            f'<section id="{name}"><h2>{name.title()}</h2>\n{part}\n</section>'
             for name, part in parts.items()
         ),
         footer=f'Written <span class="unbroken">{datetime.now():%Y-%m-%d %H:%M}</span> by '
@@ -108,12 +95,12 @@ def _hash(text: str) -> str:
 
 
 def _fill(template: str, **parts: str) -> str:
-    """Put the parts in their places, in one pass: what a part holds is no place."""
+    """Fill in the parts in one pass, so that the text of a part is never filled in."""
     return re.sub(r'\{\{(\w+)\}\}', lambda match: parts[match[1]], template)
 
 
 def _json(data: Any) -> str:
-    """JSON that can stand in a script element: it holds no ``<``, and no number that is not one."""
+    """JSON for a script element: without ``<``, and with finite numbers only."""
     text = json.dumps(data, allow_nan=False, separators=(',', ':'))
     return text.replace('<', '\\u003c').replace('>', '\\u003e').replace('&', '\\u0026')
 
@@ -121,11 +108,11 @@ def _json(data: Any) -> str:
 def _summary(log: RunLog) -> str:
     parts = []
     if log.last_step is not None:
-        parts.append(f'{number_of(log.last_step, "iteration")} in the log')
+        parts.append(f'{counted(log.last_step, "iteration")} in the log')
     if log.grids:
-        parts.append(f'{number_of(len(log.grids), "grid")} of samples')
+        parts.append(f'{counted(len(log.grids), "grid")} of samples')
     if log.starts:
-        parts.append(number_of(len(log.starts), 'start'))
+        parts.append(counted(len(log.starts), 'start'))
     return ', '.join(parts) or 'Nothing was logged yet.'
 
 
@@ -133,7 +120,7 @@ def _notes(notes: Sequence[str]) -> str:
     if not notes:
         return ''
     items = ''.join(f'<li>{escape(note)}</li>' for note in notes)
-    return f'<aside class="notes"><p>Of what was read</p><ul>{items}</ul></aside>\n'
+    return f'<aside class="notes"><p>Notes</p><ul>{items}</ul></aside>\n'
 
 
 def _missing(text: str) -> str:
@@ -146,7 +133,7 @@ def _table(
     numbers: Sequence[int] = (),
     unbroken: Sequence[int] = (),
 ) -> str:
-    """A table whose cells are escaped; columns in ``numbers`` stand to the right."""
+    """A table of escaped cells; columns in ``numbers`` are aligned to the right."""
     kinds = {**dict.fromkeys(unbroken, 'unbroken'), **dict.fromkeys(numbers, 'number')}
     classes = [f' class="{kinds[i]}"' if i in kinds else '' for i in range(len(head))]
     cells = ''.join(
@@ -174,14 +161,14 @@ def _details(title: str, body: str) -> str:
 
 
 def _samples(log: RunLog) -> tuple[str, list[str]]:
-    """Grids with their slider, and what to say of those that are not there."""
+    """Grids with their slider, and notes about those that were left out."""
     pngs, notes = read_grids(log.grids)
     real = ''
     if log.real_images is not None:
         try:
             real = _picture('Real images', to_data_uri(to_png(log.real_images)))
         except OSError:
-            notes.append('real.png is no whole picture and was left out.')
+            notes.append('real.png is not a complete image and was left out.')
     if not pngs:
         text = 'There are no grids of samples: ' + _why_not(
             log, 'SampleVisualizationHook', 'has written none to samples/ so far.'
@@ -213,7 +200,7 @@ def _picture(title: str, uri: str) -> str:
 
 
 def _scores(log: RunLog) -> str:
-    """The newest scores of each protocol, in a table, and charts."""
+    """Tables of the newest scores of each protocol, and charts."""
     newest: dict[str, dict[str, Any]] = {}
     for entry in log.evaluations:
         key = json.dumps([entry.get('protocol'), entry.get('checkpoint')], sort_keys=True)
@@ -227,9 +214,10 @@ def _scores(log: RunLog) -> str:
     if not tables:
         tables = [
             _missing(
-                'What was judged and how is not known, as there are no lines of scores in '
-                'evaluations.jsonl: '
-                + _why_not(log, 'EvaluationLogHook', 'those it wrote are not there.')
+                'The protocol is unknown, as evaluations.jsonl has no scores: '
+                + _why_not(
+                    log, 'DeferredLogHook', 'those it wrote are missing.', 'EvaluationLogHook'
+                )
             )
         ]
     validated = {
@@ -253,33 +241,16 @@ def _evaluation(entry: Mapping[str, Any]) -> str:
         score = score if isinstance(score, dict) else dict(value=score)
         settings = score.get('settings')
         settings = settings if isinstance(settings, dict) else {}
-        told = ', '.join(f'{key}={value}' for key, value in settings.items())
-        rows.append((name, _number(score.get('value')), _number(score.get('floor')), told))
+        text = ', '.join(f'{key}={value}' for key, value in settings.items())
+        rows.append((name, _number(score.get('value')), _number(real_score(score)), text))
     table = _table(['metric', 'score', 'real images score', 'settings'], rows, numbers=[1, 2])
-    # In a narrow window a name is parted before the extractor, rather than anywhere.
+    # In a narrow window a name breaks before the extractor.
     table = f'<div class="scores">{table.replace("[", "<wbr>[")}</div>'
     protocol = entry.get('protocol')
     if not isinstance(protocol, dict):
         return f'<h3>{escape(title)}</h3>{table}'
-    return f'<h3>{escape(title)}</h3>{table}<h3>Protocol</h3>{_pairs(_tell_protocol(protocol))}'
-
-
-def _tell_protocol(protocol: Mapping[str, Any]) -> dict[str, str]:
-    known = {key: _number(value) for key, value in protocol.items()}
-    lines = {
-        'fakes': ('num_fakes',),
-        'weights': ('weights',),
-        'against': ('num_reals', 'real_data'),
-        'seen through': ('extractor', 'num_features'),
-        'its sha256': ('extractor_sha256',),
-        'in place of fakes': ('floor',),
-    }
-    told = {
-        title: ', '.join(known.pop(k) for k in keys if k in known) for title, keys in lines.items()
-    }
-    if 'num_features' in protocol:
-        told['seen through'] += ' features'
-    return {**{title: text for title, text in told.items() if text}, **known}
+    entries = {key.replace('_', ' '): _number(value) for key, value in protocol.items()}
+    return f'<h3>{escape(title)}</h3>{table}<h3>Protocol</h3>{_pairs(entries)}'
 
 
 def _number(value: Any) -> str:
@@ -297,8 +268,8 @@ def _charts_place(section: str, missing: str = '') -> str:
         return _missing(missing)
     return (
         f'<div class="charts" data-section="{section}"></div>'
-        '<noscript><p class="missing">A script of the page draws the curves, and this viewer runs '
-        'none; mmgan-lite plot-log makes a picture of them.</p></noscript>'
+        '<noscript><p class="missing">The curves need JavaScript, which is off in this viewer; '
+        'mmgan-lite plot-log draws them as an image.</p></noscript>'
     )
 
 
@@ -306,7 +277,7 @@ def _missing_curves(log: RunLog) -> str:
     if _section_curves(log, 'training'):
         return ''
     return (
-        'There are no curves: <timestamp>/vis_data/scalars.json is empty or not there. '
+        'There are no curves: <timestamp>/vis_data/scalars.json is empty or missing. '
         "LocalVisBackend writes it every LoggerHook.interval iterations; is it in the config's "
         'visualizer?'
     )
@@ -323,13 +294,14 @@ def _missing_health(log: RunLog) -> str:
     )
 
 
-def _why_not(log: RunLog, hook: str, otherwise: str) -> str:
-    """Why something is not there that a hook writes, as far as the config tells."""
+def _why_not(log: RunLog, hook: str, otherwise: str, part: str = '') -> str:
+    """Why the output of a hook, or of its part in an older config, is missing."""
     if log.config is None:
-        return f'{hook} writes them, and without a config it is not known whether it was there.'
-    if hook not in log.config:
+        return f'{hook} writes them, and without a config it is unknown whether it was used.'
+    found = next((name for name in (hook, part) if name and name in log.config), None)
+    if found is None:
         return f'{hook}, which writes them, is not in the config.'
-    return f'{hook} is in the config, but {otherwise}'
+    return f'{found} is in the config, but {otherwise}'
 
 
 def _section_of(name: str, curve: Curve) -> str:
@@ -366,7 +338,7 @@ def _series(name: str, curve: Curve) -> dict[str, Any]:
         name=_short(name),
         steps=list(curve.steps),
         values=[float(f'{v:.6g}') if math.isfinite(v) else None for v in curve.values],
-        floor=curve.floor,
+        real_score=curve.real_score,
         dots=curve.is_rare(name),
     )
 
@@ -375,7 +347,7 @@ def _warnings(log: RunLog) -> str:
     if not log.messages:
         if any(any(start.folder.glob('*.log')) for start in log.starts):
             return _missing('There are no warnings in the log.')
-        return _missing('There is no log: <timestamp>/*.log is not there.')
+        return _missing('There is no log: <timestamp>/*.log is missing.')
     rows = ''.join(
         f'<tr><td class="number">{count:,}</td><td class="level-{level}">{level.lower()}</td>'
         f'<td>{escape(text)}</td></tr>'
@@ -386,21 +358,18 @@ def _warnings(log: RunLog) -> str:
         f'<th scope="col">message</th></tr></thead><tbody>{rows}</tbody></table>'
     )
     rest = len(log.messages) - _MAX_MESSAGES
-    if rest <= 0:
-        return table
-    verb = choose_by(rest, 'is', 'are')
-    return table + _missing(f'{number_of(rest, "more message")} {verb} in the log.')
+    return table + (_missing(f'{counted(rest, "more message")} in the log.') if rest > 0 else '')
 
 
 def _runs(log: RunLog) -> str:
     if not log.starts:
-        return _missing('There is no folder <timestamp>, as each start of a training makes one.')
+        return _missing('There is no folder <timestamp>; each start of a training makes one.')
     rows = []
     for start in log.starts:
         steps = '-' if start.first is None else f'{start.first:,} to {start.last or start.first:,}'
         rows.append((start.folder.name, steps, str(len(start.evaluations) or '-')))
     text = (
-        '<p class="quiet">Where two starts logged the same iteration, the later one counts.</p>'
+        '<p class="quiet">If two starts logged the same iteration, the later one counts.</p>'
         if len(rows) > 1
         else ''
     )
@@ -409,13 +378,13 @@ def _runs(log: RunLog) -> str:
 
 def _config(log: RunLog) -> str:
     if log.config is None:
-        return _missing('There is no config: <timestamp>/vis_data/config.py is not there.')
-    return _details('The whole config', f'<pre>{escape(log.config)}</pre>')
+        return _missing('There is no config: <timestamp>/vis_data/config.py is missing.')
+    return _details('Complete config', f'<pre>{escape(log.config)}</pre>')
 
 
 def _environment(log: RunLog) -> str:
     if not log.environment:
-        return _missing('The log does not tell the environment.')
+        return _missing('The environment is not in the log.')
     return _details('Machine and versions', _pairs(log.environment))
 
 
@@ -423,14 +392,15 @@ def _provenance(log: RunLog) -> str:
     """Tables of ``provenance.json``, the newest start first."""
     if log.provenance is None:
         if (log.work_dir / 'provenance.json').is_file():
-            return _missing('It is not known: provenance.json cannot be read.')
+            return _missing('provenance.json cannot be read.')
         why = _why_not(
             log,
+            'GANCheckpointHook',
+            'no training began with it: it writes before the first iteration; or the file was '
+            'removed.',
             'ProvenanceHook',
-            'no training began with it: it writes before the first iteration. Or the file was '
-            'taken away.',
         )
-        return _missing(f'There are no notes of origin, provenance.json: {why}')
+        return _missing(f'There is no provenance.json: {why}')
     runs = log.provenance.get('runs') if isinstance(log.provenance, dict) else None
     if not isinstance(runs, list) or not runs:
         runs = [log.provenance]
@@ -438,12 +408,12 @@ def _provenance(log: RunLog) -> str:
     for run in reversed(runs):
         flat = {key: value for key, value in _flatten(run).items() if key != 'config'}
         when = run.get('time') if isinstance(run, dict) else None
-        tables.append(_details('What it was made of' if when is None else str(when), _pairs(flat)))
+        tables.append(_details('Provenance' if when is None else str(when), _pairs(flat)))
     return ''.join(tables)
 
 
 def _flatten(value: Any, name: str = '') -> dict[str, str]:
-    """Nested dicts as one, with dotted names.
+    """Flatten nested dicts, with dotted names.
 
     Example:
         >>> _flatten(dict(git=dict(commit='ab12', dirty=False), command=['train', 'x.py']))

@@ -28,13 +28,13 @@ def test_table_and_file(tool, config):
     done = tool('benchmark', config, '--out', 'made/speed.json', *TINY)
     for text in (
         'gan_mlp_digits-28x28, batches of 8',
-        'through the Runner',
-        'loop by hand',
+        'Runner',
+        'reference loop',
         'data loader alone',
         'training step alone',
         'overhead',
         'Medians over 2 blocks of 2 iterations.',
-        "of the hand-written loop's speed",
+        'of the speed of the reference loop',
     ):
         assert text in done.stdout
     report = json.loads((tool.cwd / 'made' / 'speed.json').read_text())
@@ -48,7 +48,7 @@ def test_table_and_file(tool, config):
         'batch_size',
         'processes',
         'figures',
-        'hand_to_runner',
+        'reference_to_runner',
         'memory',
         'notes',
     }
@@ -101,16 +101,16 @@ def test_processes_that_fail_say_why(tool, config):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['--iters', 0], '--iters must be >= 1, got 0'),
-        (['--blocks', -1], '--blocks must be >= 1, got -1'),
+        (['--iters', 0], "argument --iters: must be an int of at least 1, got '0'"),
+        (['--blocks', -1], "argument --blocks: must be an int of at least 1, got '-1'"),
         (['--processes', '1,x'], "must be different ints >= 1, like 1,2, got '1,x'"),
         (['--processes', '0'], "must be different ints >= 1, like 1,2, got '0'"),
         (['--processes', '2,2'], "must be different ints >= 1, like 1,2, got '2,2'"),
         (['--processes', '1,100000'], 'the number of '),
         (['--data-only', '--profile', 'x'], 'not allowed with argument --data-only'),
-        (['--out', 'x', '--profile', 'y'], '--out goes without --profile'),
+        (['--out', 'x', '--profile', 'y'], '--out cannot be combined with --profile'),
         (['--out', '.'], "--out must be a file, but '.' is a directory"),
-        (['--launcher', 'pytorch'], '--launcher pytorch goes with --runner-only'),
+        (['--launcher', 'pytorch'], '--launcher pytorch needs --runner-only'),
     ],
 )
 def test_bad_arguments(monkeypatch, capsys, arguments, message):
@@ -143,28 +143,28 @@ def test_what_the_table_says(capsys):
             REPORT,
             figures=dict(
                 runner=row(0.010, 6400.0),
-                hand_loop=row(0.009, 7111.1),
+                reference_loop=row(0.009, 7111.1),
                 data=row(0.001, 64000.0),
                 overhead=row(-0.0001),
             ),
-            hand_to_runner=dict(median=0.9, min=0.875, max=1.0),
+            reference_to_runner=dict(median=0.9, min=0.875, max=1.0),
             memory=dict(peak_mib=812.4, growth_mib=-1.25, device_peak_mib=20.0),
-            notes=['by hand: a note [not markup]'],
+            notes=['reference loop: a note [not markup]'],
         )
     )
     out = capsys.readouterr().out
     lines = [' '.join(line.replace('│', ' ').split()) for line in out.splitlines()]
     assert 'some_config, batches of 64' in lines
     assert 'Some CPU, threads: 2, torch 2.9.0' in lines
-    assert 'through the Runner 6,400 10.000 5.000 20.000 100.0%' in lines
-    assert 'loop by hand 7,111 9.000 4.500 18.000 90.0%' in lines
+    assert 'Runner 6,400 10.000 5.000 20.000 100.0%' in lines
+    assert 'reference loop 7,111 9.000 4.500 18.000 90.0%' in lines
     assert 'data loader alone 64,000 1.000 0.500 2.000 10.0%' in lines
     assert 'overhead -0.100 -0.050 -0.200 -1.0%' in lines
     whole = ' '.join(out.split())
-    assert "The Runner reaches 90.0% of the hand-written loop's speed (87.5% to 100.0%" in whole
+    assert 'The Runner reaches 90.0% of the speed of the reference loop (87.5% to 100.0%' in whole
     assert 'peak 812 MiB, -1.2 MiB from the first block to the last' in whole
     assert 'allocated on the GPU: peak 20 MiB' in whole
-    assert 'by hand: a note [not markup]' in whole
+    assert 'reference loop: a note [not markup]' in whole
 
 
 def test_what_the_table_of_processes_says(capsys):

@@ -32,7 +32,7 @@ def test_wrong_ones(call, tmp_path):
     (tmp_path / 'b.py').write_text("default_scope = 'mmgan_lite'\nmodel = dict(type='GAM')\n")
     code, out = call(check_config, tmp_path / 'a.py', tmp_path / 'b.py')
     assert code == 1
-    assert 'a.py: 1 mistake(s)\n  cannot be read: SyntaxError' in out
+    assert 'a.py: 1 error(s)\n  cannot be read: SyntaxError' in out
     assert "model.type: 'GAM' is not registered as a model" in out
 
 
@@ -59,10 +59,10 @@ def test_training_checks_first(call, tmp_path):
     options = ['model.generator.laten_dim=3', 'train_cfg.max_itres=2', 'batch_size=64']
     work_dir = tmp_path / 'work'
     text, _ = call(train, 'gan_mlp_digits-28x28', '--work-dir', work_dir, '--cfg-options', *options)
-    assert text.startswith('The config has 3 mistakes:\n')
+    assert text.startswith('The config has 3 errors:\n')
     for near in ('latent_dim', 'max_iters'):
         assert f"Did you mean '{near}'?" in text
-    assert 'batch_size: is read by nobody' in text
+    assert 'batch_size: is read by nothing' in text
     assert not work_dir.exists()
 
 

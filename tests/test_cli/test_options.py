@@ -30,7 +30,7 @@ def test_config_by_name(command):
 
 def test_unknown_config(command):
     result = command('print-config', 'gan_mlp_digit')
-    assert 'The nearest are: gan_mlp_digits-28x28' in result.stderr
+    assert "Did you mean 'gan_mlp_digits-28x28'?" in result.stderr
 
 
 def test_a_file_that_is_no_config(command, tmp_path):
@@ -104,8 +104,8 @@ def test_error_of_the_file_system_is_one_line(tmp_path):
     with pytest.raises(SystemExit) as error, writing('--out', 'there'):
         raise OSError(28, 'No space left on device', 'there/a.png')
     assert str(error.value) == (
-        "error: --out must be where files can be written, got 'there' ([Errno 28] No space left on "
-        "device: 'there/a.png'). Pass a folder that is yours and has space."
+        "error: --out must be a writable path, got 'there' ([Errno 28] No space left on "
+        "device: 'there/a.png'). Pass a folder with write permission and free space."
     )
 
 

@@ -70,7 +70,7 @@ def test_mistakes_are_answered_without_a_traceback(run, folder, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ['photos', 'there']
 
 
-def test_images_are_held_against_their_sums(run, folder, tmp_path):
+def test_images_are_compared_with_their_checksums(run, folder, tmp_path):
     names = sorted(path.relative_to(folder) for path in folder.rglob('*.png'))
     sums = [hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names]
     lines = ''.join(f'{sum_}  {name}\n' for sum_, name in zip(sums, names, strict=True))
@@ -78,7 +78,7 @@ def test_images_are_held_against_their_sums(run, folder, tmp_path):
     assert '5 images of shape (3, 8, 12)' in run('pack-dataset', folder, tmp_path / 'packed')
     Image.new('RGB', (12, 8)).save(folder / 'b' / '3.png')
     with pytest.raises(
-        SystemExit, match=r"^error: '.*b/3\.png' must have the sha256 that SHA256SUMS"
+        SystemExit, match=r"^error: '.*b/3\.png' must have the sha256 in SHA256SUMS"
     ):
         run('pack-dataset', folder, tmp_path / 'again')
     assert sorted(path.name for path in tmp_path.iterdir()) == ['packed', 'photos']

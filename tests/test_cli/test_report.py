@@ -27,5 +27,5 @@ def test_out_that_cannot_be_written(tool, trained, tmp_path):
     (tmp_path / 'file').write_text('')
     result = tool('report', trained, '--out', tmp_path / 'file' / 'page.html', check=False)
     assert result.returncode == 1
-    assert '--out must be where files can be written' in result.stderr
+    assert '--out must be a writable path' in result.stderr
     assert 'Traceback' not in result.stderr

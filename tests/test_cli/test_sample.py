@@ -71,7 +71,7 @@ def test_nothing_is_written_after_an_error(tool, trained, tmp_path):
     file.touch()
     for out in (file, file / 'below'):
         result = draw(tool, trained, out, '--num', 2, check=False)
-        told = f"error: --out must be where files can be written, got '{out}' ('{file}' is no"
+        told = f"error: --out must be a writable path, got '{out}' ('{file}' is no"
         assert result.stderr.startswith(told)
         assert 'Pass a folder' in result.stderr
     result = draw(tool, trained, tmp_path / 'out', '--num', 2, '--truncation', 2, check=False)

@@ -55,7 +55,7 @@ def test_scheduler_that_lacks_a_network(tool, tmp_path):
     )
     result = tool('train', config, check=False)
     assert result.returncode != 0
-    assert 'param_scheduler.discriminator: is missing' in result.stderr
+    assert "param_scheduler has no entry for 'discriminator'" in result.stderr
 
 
 def test_curve_or_none(tool, tmp_path):
@@ -87,7 +87,7 @@ def test_other_data_than_the_evaluation_is_for(tool, tmp_path):
     [
         (
             ('--work-dir', 'file/below'),
-            "error: --work-dir must be where files can be written, got 'file/below'",
+            "error: --work-dir must be a writable path, got 'file/below'",
         ),
         (('--resume', 'no.pth'), "error: --resume must be a checkpoint, but 'no.pth' is no file"),
     ],

@@ -30,7 +30,7 @@ def test_no_space_left_at_the_end(tiny_mnist_root, tmp_path, monkeypatch):
     options = ['--epochs', '1', '--batch-size', '10', '--device', 'cpu']
     out = ['--out', str(tmp_path / 'weights.safetensors')]
     monkeypatch.setattr('sys.argv', ['', *out, '--data-root', str(tiny_mnist_root), *options])
-    with pytest.raises(SystemExit, match='error: --out must be where files can be written, got'):
+    with pytest.raises(SystemExit, match='error: --out must be a writable path, got'):
         train_extractor.main()
 
 
@@ -60,7 +60,10 @@ def test_warped_images_stay_images():
 
 @pytest.mark.parametrize(
     ('option', 'value', 'error'),
-    [('--epochs', 0, '--epochs must be >= 1, got 0'), ('--batch-size', 1, '--batch-size must be')],
+    [
+        ('--epochs', 0, "argument --epochs: must be an int of at least 1, got '0'"),
+        ('--batch-size', 1, '--batch-size must be'),
+    ],
 )
 def test_bad_numbers(tool, option, value, error):
     result = tool('train_extractor', '--out', 'x', option, value, check=False)

@@ -4,11 +4,15 @@ import copy
 
 import pytest
 from mmengine.config import Config
+from mmengine.model import BaseModel
 from mmengine.runner import Runner
+from torch import nn
 
 import mmgan_lite
 from mmgan_lite.config_validation import check_config
 from mmgan_lite.config_validation.config_check import require_valid
+from mmgan_lite.models import AdversarialModel, Player
+from mmgan_lite.registry import MODELS, build_part
 
 LAZY_BASE = """
 from mmengine.hooks import LoggerHook
@@ -67,7 +71,7 @@ def test_one_error_lists_all(cfg):
     cfg.param_scheduler[0].end_factor = '0'
     cfg.default_hooks.logger.interval = 0
     cfg.train_dataloader.dataset.image_sise = 28
-    with pytest.raises(ValueError, match=r'^The config has 8 mistakes:\n') as error:
+    with pytest.raises(ValueError, match=r'^The config has 8 errors:\n') as error:
         require_valid(cfg)
     lines = str(error.value).splitlines()[1:]
     assert [line.split(': ')[0].strip() for line in lines] == [
@@ -76,7 +80,7 @@ def test_one_error_lists_all(cfg):
         'model.discriminator.hidden_dims',
         'train_cfg.max_iters',
         'train_dataloader.dataset.image_sise',
-        'optim_wrapper.generator.optimizer',
+        'optim_wrapper',
         'param_scheduler[0].end_factor',
         'default_hooks.logger.interval',
     ]
@@ -87,7 +91,7 @@ def test_one_error_lists_all(cfg):
 
 def test_a_single_mistake(cfg):
     cfg.modl = {}
-    with pytest.raises(ValueError, match=r'^The config has a mistake:\n  modl: is read by nobody'):
+    with pytest.raises(ValueError, match=r'^The config has an error:\n  modl: is read by nothing'):
         require_valid(cfg)
 
 
@@ -103,7 +107,7 @@ def test_what_hangs_on_a_wrong_part_comes_to_light_afterwards(cfg):
     assert [problem.partition(': ')[0] for problem in check_config(cfg)] == ['model.loss']
     cfg.model.loss = dict(type='HingeGANLoss')
     (found,) = check_config(cfg)
-    assert found.startswith('optim_wrapper.discriminator: is missing')
+    assert found.startswith("optim_wrapper: optim_wrapper has no entry for 'discriminator'")
 
 
 def test_a_config_in_pure_python(tmp_path):
@@ -144,3 +148,67 @@ def test_parts_of_ones_own(cfg, tmp_path, monkeypatch):
         'custom_hooks[0].everyy',
         'custom_hooks[0].every',
     ]
+
+
+class Regression(BaseModel):
+    """A model that is no GAN and has one optimizer."""
+
+    def __init__(self, width=8):
+        super().__init__()
+        self.layer = nn.Linear(784, width)
+
+    def forward(self, inputs, labels=None, mode='tensor'):
+        return dict(loss=self.layer(inputs.float().flatten(1)).square().mean())
+
+
+class Critics(AdversarialModel):
+    """Two pairs of networks, and a batch that GAN would refuse."""
+
+    def __init__(self, generators, critics):
+        super().__init__(
+            dict(
+                critics=Player(('critics',), 'of_critics'),
+                generators=Player(('generators',), 'of_generators', every=2),
+            )
+        )
+        for name, networks in dict(generators=generators, critics=critics).items():
+            built = {key: build_part(MODELS, cfg, name) for key, cfg in networks.items()}
+            setattr(self, name, nn.ModuleDict(built))
+
+    def losses(self, player, batch): ...
+
+
+GENERATOR = dict(type='MLPGenerator', latent_dim=4, image_shape=(1, 8, 8), hidden_dims=(8,))
+CRITIC = dict(type='MLPDiscriminator', image_shape=(1, 8, 8), hidden_dims=(8,))
+PAIRS = dict(generators=dict(a=GENERATOR, b=GENERATOR), critics=dict(a=CRITIC, b=CRITIC))
+SGD = dict(optimizer=dict(type='SGD', lr=0.1))
+
+
+@pytest.mark.parametrize(
+    ('model', 'optim_wrapper'),
+    [
+        (dict(type=Regression), SGD),
+        (dict(type=Regression), dict(type='OptimWrapper', clip_grad=dict(max_norm=1), **SGD)),
+        (dict(type=Regression), dict(constructor='MultiOptimWrapperConstructor', layer=SGD)),
+        (
+            dict(type=Critics, **PAIRS),
+            dict(constructor='MultiOptimWrapperConstructor', of_critics=SGD, of_generators=SGD),
+        ),
+    ],
+)
+def test_models_of_another_kind(cfg, model, optim_wrapper):
+    settings = {**cfg.to_dict(), 'model': model, 'optim_wrapper': optim_wrapper}
+    for key in ('val_cfg', 'val_dataloader', 'val_evaluator', 'param_scheduler'):
+        settings[key] = None
+    assert check_config(settings) == []
+    name = optim_wrapper.get('constructor') and list(optim_wrapper)[1]
+    if name:
+        settings['optim_wrapper'] = {k: v for k, v in optim_wrapper.items() if k != name}
+        (found,) = check_config(settings)
+        assert f"optim_wrapper: optim_wrapper has no entry for '{name}'" in found
+    if model['type'] is Critics:
+        settings['optim_wrapper'] = optim_wrapper
+        generators = dict(a=dict(GENERATOR, laten_dim=4))
+        settings['model'] = dict(type=Critics, **{**PAIRS, 'generators': generators})
+        (found,) = check_config(settings)
+        assert found.startswith("model: MLPGenerator has no argument 'laten_dim'. Did you mean")

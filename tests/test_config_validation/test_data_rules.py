@@ -5,7 +5,6 @@ from mmengine.dataset import BaseDataset
 from mmengine.evaluator import BaseMetric
 
 import mmgan_lite
-from mmgan_lite.config_validation.data_rules import image_shape_of
 from mmgan_lite.registry import DATASETS, METRICS
 
 LOADER, EVALUATOR = 'train_dataloader', 'val_evaluator'
@@ -21,7 +20,7 @@ LOADER, EVALUATOR = 'train_dataloader', 'val_evaluator'
         ({f'{LOADER}.persistent_workers': 'yes'}, f'{LOADER}.persistent_workers', 'must be bool'),
         ({f'{LOADER}.prefetch_factor': 2}, LOADER, 'prefetch_factor'),
         ({f'{LOADER}.batch_size': 0}, LOADER, 'batch_size=0'),
-        ({f'{LOADER}.batch_size': '64'}, f'{LOADER}.batch_size', "must be int or None, got '64'."),
+        ({f'{LOADER}.batch_size': '64'}, f'{LOADER}.batch_size', "must be int | None, got '64'."),
         ({f'{LOADER}.shuffle': True}, LOADER, 'sampler option is mutually exclusive with shuffle'),
         ({f'{LOADER}.sampler.type': 'InfiniteSample'}, f'{LOADER}.sampler.type', 'Sampler\'?'),
         ({f'{LOADER}.sampler.shufle': True}, f'{LOADER}.sampler.shufle', "Did you mean 'shuffle'?"),
@@ -42,9 +41,9 @@ LOADER, EVALUATOR = 'train_dataloader', 'val_evaluator'
         ({f'{LOADER}.dataset': dict(type='RepeatDataset', times=2, dataset=dict(type='Digits'))},
          f'{LOADER}.dataset.dataset.type', "Did you mean 'DigitsDataset'?"),
         ({'val_dataloader.sampler': dict(type='InfiniteSampler')},
-         'val_dataloader.sampler.type', 'must come to an end here, got InfiniteSampler'),
+         'val_dataloader.sampler.type', 'must end here, got InfiniteSampler'),
         ({'train_cfg': dict(by_epoch=True, max_epochs=2), 'param_scheduler': []},
-         f'{LOADER}.sampler.type', 'must come to an end here, got InfiniteSampler'),
+         f'{LOADER}.sampler.type', 'must end here, got InfiniteSampler'),
         ({EVALUATOR: 'FrechetDistance'}, EVALUATOR, 'must be'),
         ({EVALUATOR: dict(typ='GANEvaluator')}, f'{EVALUATOR}.type', 'is missing. Add'),
         ({f'{EVALUATOR}.type': ...}, f'{EVALUATOR}.type', "is missing. Add type='GANEvaluator'."),
@@ -53,7 +52,7 @@ LOADER, EVALUATOR = 'train_dataloader', 'val_evaluator'
         ({f'{EVALUATOR}.extractor.type': 'MNISTClasifier'},
          f'{EVALUATOR}.extractor.type', "Did you mean 'MNISTClassifier'?"),
         ({f'{EVALUATOR}.extractor': ...}, EVALUATOR, 'needs extractor, got None. Add extractor='),
-        ({f'{EVALUATOR}.num_samples': '1000'}, f'{EVALUATOR}.num_samples', 'must be int or None'),
+        ({f'{EVALUATOR}.num_samples': '1000'}, f'{EVALUATOR}.num_samples', 'must be int | None'),
         ({f'{EVALUATOR}.metrics': ...}, f'{EVALUATOR}.metrics', 'is missing'),
         ({f'{EVALUATOR}.metrics': [dict(type='FrechetDistanse')]},
          f'{EVALUATOR}.metrics[0].type', "Did you mean 'FrechetDistance'?"),
@@ -69,7 +68,7 @@ LOADER, EVALUATOR = 'train_dataloader', 'val_evaluator'
         ({EVALUATOR: dict(type='DumpResults')}, f'{EVALUATOR}.out_file_path', 'is missing'),
     ],
 )  # fmt: skip
-def test_mistakes_are_named_where_they_are(mistakes, settings, place, expected):
+def test_errors_are_named_where_they_are(mistakes, settings, place, expected):
     found = mistakes(settings)
     assert place in found
     assert expected in found[place]
@@ -132,11 +131,27 @@ def test_pipelines(mistakes):
         (dict(type='ImageFolderDataset', data_root='x', image_size=(64, 48)), (3, 64, 48)),
         (dict(type='ImageFolderDataset', data_root='x'), None),
         (dict(type='StackedMNISTDataset', num_images=9), (3, 28, 28)),
+        (dict(type='KMNISTDataset', data_root='x'), (1, 28, 28)),
         (dict(type='CIFAR10Dataset', data_root='x'), (3, 32, 32)),
     ],
 )
 def test_shapes_that_are_known_without_data(cfg, shape):
-    assert image_shape_of(DATASETS.build({**cfg, 'lazy_init': True})) == shape
+    assert DATASETS.build({**cfg, 'lazy_init': True}).image_shape == shape
+
+
+def test_a_dataset_of_fixed_shape_needs_only_an_attribute(mistakes):
+    class Theirs(BaseDataset):
+        image_shape = (3, 8, 8)
+
+    class Unknown(BaseDataset):
+        @property
+        def image_shape(self): ...
+
+    text = 'got (1, 28, 28) for images of (3, 8, 8)'
+    assert text in mistakes({f'{LOADER}.dataset': dict(type=Theirs)})[f'{LOADER}.dataset']
+    assert mistakes({f'{LOADER}.dataset': dict(type=Unknown)}) == {}
+    pipeline = [dict(type='PackImage')]  # which may change the shape
+    assert mistakes({f'{LOADER}.dataset': dict(type=Theirs, pipeline=pipeline)}) == {}
 
 
 def test_functions_need_their_project(mistakes):
@@ -171,3 +186,32 @@ def test_data_of_others_are_not_built(mistakes):
             raise AssertionError
 
     assert mistakes({'train_dataloader.dataset': dict(type=Reads)}) == {}
+
+
+AVERAGE = dict(type='HalfLifeMovingAverage', half_life=1e3)
+
+
+def test_images_of_another_shape(mistakes):
+    assert mistakes({'train_dataloader.dataset.image_size': 32}) == {
+        'train_dataloader.dataset': 'image_shape of the networks must be that of the data, got '
+        '(1, 28, 28) for images of (1, 32, 32). Build the networks with image_shape=(1, 32, 32), '
+        'or resize the images in the dataset.'
+    }
+
+
+def test_classes_that_the_networks_lack(mistakes):
+    networks = ('generator', 'discriminator')
+    assert mistakes({f'model.{name}.num_classes': 5 for name in networks}) == {
+        'model': 'num_classes must be at least the number of classes in the data, got 5 for 10 '
+        'classes. Build both networks with num_classes=10.'
+    }
+    assert mistakes({f'model.{name}.num_classes': 12 for name in networks}) == {}
+
+
+def test_an_average_over_other_images_than_the_batches_have(mistakes):
+    assert mistakes({'model.ema': dict(AVERAGE, images_per_update=32)}) == {
+        'model.ema': 'images_per_update must be the real images from one step of the generator to '
+        'the next, 64 with batch_size=64, got 32. Set images_per_update=64.'
+    }
+    settings = {'model.ema.images_per_update': 256, 'model.discriminator_steps': 2}
+    assert mistakes({**settings, 'optim_wrapper.generator.accumulative_counts': 2}) == {}

@@ -1,4 +1,4 @@
-"""Lists of sums, held against those that the command sha256sum writes and checks."""
+"""Lists of checksums, compared with those that the command sha256sum writes and checks."""
 
 import hashlib
 import shutil
@@ -72,18 +72,20 @@ def test_what_sha256sum_writes(tmp_path, option):
         (f'{TWO}  ', "  '"),
         ('b.png', "'b.png'"),
         (f'SHA256 (b.png) = {TWO}', r"'SHA256 \(b.png\) = "),
-        (f'{TWO}  ./a.png', "a second sum of 'a.png'"),
+        (f'{TWO}  ./a.png', "a second checksum of 'a.png'"),
     ],
 )
 def test_malformed(listed, line, found):
-    message = rf"Line 3 of '.*SHA256SUMS' must be a sha256 of 64 hex .*, got .*{found}.*\. Make the"
+    message = (
+        rf"Line 3 of '.*SHA256SUMS' must be a sha256 of 64 hex .*, got .*{found}.*\. Write the"
+    )
     with pytest.raises(ValueError, match=message):
         listed(f'# first\n{ONE}  a.png\n{line}\n')
 
 
 @pytest.mark.parametrize('text', ['', '\n', '# nothing\n'])
 def test_empty(listed, text):
-    with pytest.raises(ValueError, match='Line 1 of .* got nothing. Make the list anew'):
+    with pytest.raises(ValueError, match='Line 1 of .* got nothing. Write the list again'):
         listed(text)
 
 

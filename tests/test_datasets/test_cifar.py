@@ -55,7 +55,7 @@ FILES = {
 
 @pytest.fixture(autouse=True)
 def sums(monkeypatch):
-    """torchvision told that the tiny files are the right ones."""
+    """torchvision expects the tiny files."""
     datasets = pytest.importorskip('torchvision.datasets')
     for ours, files in FILES.items():
         theirs = getattr(datasets, ours.torchvision_name)
@@ -134,7 +134,7 @@ def test_absent_without_download(tmp_path):
         CIFAR100Dataset(str(tmp_path), download=False)
     assert str(raised.value) == (
         f"CIFAR100 is not in '{tmp_path}/cifar-100-python', and download=False. "
-        'Put train, test and meta there, or use DigitsDataset. With download=True it is fetched.'
+        'Put train, test and meta there, or use DigitsDataset. With download=True it is downloaded.'
     )
 
 
@@ -156,7 +156,7 @@ def test_damaged_files_are_named_and_not_unpickled(split, tmp_path):
 
 @pytest.fixture
 def mirror(tmp_path, monkeypatch):
-    """A web server with the archives, and torchvision told to fetch them there."""
+    """A web server with the archives, where torchvision downloads them."""
     datasets = pytest.importorskip('torchvision.datasets')
     folder = tmp_path / 'mirror'
     folder.mkdir()

@@ -1,17 +1,33 @@
 """What is common to datasets that torchvision downloads; test_mnist and test_cifar do download."""
 
+import numpy as np
 import pytest
 
-from mmgan_lite.datasets.downloads import check_split, obtain_files
+from mmgan_lite.datasets.downloads import TorchvisionDataset, obtain_files, torchvision_class
 
 
-def test_split_is_returned():
-    assert [check_split(split, 3) for split in ('train', 'test')] == ['train', 'test']
+class TenDataset(TorchvisionDataset):
+    torchvision_name, num_train = 'Ten', 50_000
+
+    def load_images(self):
+        return np.zeros((10, 1, 2, 2), np.uint8), range(10)
+
+
+def test_subclass_reads_its_split():
+    dataset = TenDataset(split='test', indices=3)
+    assert (len(dataset), dataset.split) == (3, 'test')
+    assert dataset.metainfo == dict(dataset='Ten', split='test')
+
+
+def test_class_of_torchvision_by_its_name():
+    from torchvision.datasets import KMNIST
+
+    assert torchvision_class('KMNIST') is KMNIST
 
 
 def test_unknown_split():
     with pytest.raises(ValueError, match='split must be') as raised:
-        check_split('val', 50_000)
+        TenDataset(split='val')
     assert str(raised.value) == (
         "split must be 'train' or 'test', got 'val'. "
         "Pass split='train' for the 50,000 images to train on."
@@ -42,6 +58,6 @@ def test_all_absent_files_are_listed(tmp_path):
         obtain(tmp_path, ['a', 'b', 'c'])
     assert str(raised.value) == (
         f"NoSuchDataset is not in '{tmp_path}/set/raw', and download=False. Put a, b and c there, "
-        'or use DigitsDataset. With download=True it is fetched.'
+        'or use DigitsDataset. With download=True it is downloaded.'
     )
     assert list(tmp_path.iterdir()) == []

@@ -155,7 +155,7 @@ def test_wrong_image_size(image_size):
 
 @pytest.mark.parametrize('channels', [0, 2, 4, '3', None, True])
 def test_wrong_channels(channels):
-    with pytest.raises(ValueError, match=r'channels must be 1 \(grey\) or 3 \(RGB\), got'):
+    with pytest.raises(ValueError, match=r'channels must be 1 \(gray\) or 3 \(RGB\), got'):
         ImageFolderDataset('anywhere', channels=channels)
 
 
@@ -178,7 +178,7 @@ def test_folder_without_images(tmp_path):
 
 def test_mixed_layout(classes):
     save(classes / 'stray.png')
-    message = r'with 1 by themselves and 6 in sub-folders \(a, a-b, dog\)\. Move one or the other'
+    message = r'with 1 directly and 6 in sub-folders \(a, a-b, dog\)\. Move one or the other'
     with pytest.raises(ValueError, match=message):
         ImageFolderDataset(classes)
 
@@ -338,8 +338,8 @@ def test_an_altered_image_is_named(flat):
     with pytest.raises(ValueError, match='must have the sha256') as raised:
         dataset[2]
     assert str(raised.value) == (
-        f"'{flat}/2.png' must have the sha256 that SHA256SUMS tells, {right}, got {found}. It is "
-        'damaged or another image: replace it, or, if it is as it should be, make SHA256SUMS anew '
+        f"'{flat}/2.png' must have the sha256 in SHA256SUMS, {right}, got {found}. It is "
+        'damaged or another image: replace it, or, if it is correct, write SHA256SUMS again '
         'with sha256sum.'
     )
     assert int(dataset[3]['inputs'].max()) == 30
@@ -371,7 +371,7 @@ def test_a_listed_file_that_never_was_an_image(flat):
 def test_workers_know_the_sums(flat):
     write_sums(flat)
     alter(flat / '1.png')
-    message = r"1\.png' must have the sha256 that SHA256SUMS tells"
+    message = r"1\.png' must have the sha256 in SHA256SUMS"
     with pytest.raises(ValueError, match=message):
         list(Runner.build_dataloader(loader_config(flat, num_workers=1)))
     # A worker that is spawned gets the dataset as this.
@@ -398,8 +398,8 @@ def test_what_the_list_does_not_name_or_names_in_vain(flat):
         ImageFolderDataset(flat)
     assert str(raised.value) == (
         f"'{flat}/SHA256SUMS' must name the 4 images of its folder and no others, got 1 without a "
-        'sum (7.png) and 2 not there (1.png, 3.png). Put the images right, or make the list anew '
-        'with sha256sum; without a list images are read as they are.'
+        'checksum (7.png) and 2 not there (1.png, 3.png). Correct the images, or write the list '
+        'again with sha256sum; without a list images are not checked.'
     )
 
 
@@ -407,7 +407,7 @@ def test_new_images_are_counted_and_the_first_named(flat):
     write_sums(flat)
     for number in range(5, 9):
         save(flat / f'{number}.png')
-    message = r'got 4 without a sum \(5\.png, 6\.png, 7\.png, \.\.\.\)\. Put'
+    message = r'got 4 without a checksum \(5\.png, 6\.png, 7\.png, \.\.\.\)\. Correct'
     with pytest.raises(ValueError, match=message):
         ImageFolderDataset(flat)
     lazy = ImageFolderDataset(flat, lazy_init=True)
@@ -451,7 +451,7 @@ def test_the_command_of_the_docs(classes, repo):
 
 def test_more_than_8_bits(tmp_path):
     save(tmp_path / '0.png', 1000, mode='I;16')
-    with pytest.raises(ValueError, match=r"0\.png' must have 8 bits a channel, got .* 'I;16'"):
+    with pytest.raises(ValueError, match=r"0\.png' must have 8 bits per channel, got .* 'I;16'"):
         ImageFolderDataset(tmp_path)[0]
 
 

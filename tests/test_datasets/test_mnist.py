@@ -101,7 +101,7 @@ def test_absent_without_download(tmp_path):
     assert str(raised.value) == (
         f"MNIST is not in '{tmp_path}/MNIST/raw', and download=False. "
         'Put t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte there, or use DigitsDataset. '
-        'With download=True it is fetched.'
+        'With download=True it is downloaded.'
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -113,12 +113,12 @@ def test_absent_without_download(tmp_path):
             'train-images-idx3-ubyte',
             FILES['train-images-idx3-ubyte'][:-1],
             # 16 bytes of header and 3 * 2 * 4 pixels
-            'must have the 40 bytes that its header announces, got 39. It is damaged: delete it',
+            'must have 40 bytes, as in its header, got 39. It is damaged: delete it',
         ),
         (
             'train-labels-idx1-ubyte',
             FILES['train-labels-idx1-ubyte'] + b'x',
-            'must have the 11 bytes that its header announces, got 12.',
+            'must have 11 bytes, as in its header, got 12.',
         ),
         (
             'train-images-idx3-ubyte',
@@ -133,7 +133,7 @@ def test_absent_without_download(tmp_path):
         (
             'train-labels-idx1-ubyte',
             FILES['t10k-labels-idx1-ubyte'],
-            "must hold a label for each of the 3 images of 'train-images-idx3-ubyte', got 2.",
+            "must have a label for each of the 3 images of 'train-images-idx3-ubyte', got 2.",
         ),
     ],
 )
@@ -147,7 +147,7 @@ def test_damaged_file(file, content, message, tmp_path):
 
 @pytest.fixture
 def mirror(tmp_path, monkeypatch):
-    """A web server with the tiny files, and torchvision told that it is MNIST's only mirror."""
+    """A web server with the tiny files, as the only mirror of torchvision's MNIST."""
     datasets = pytest.importorskip('torchvision.datasets')
     folder = tmp_path / 'mirror'
     folder.mkdir()
@@ -220,24 +220,24 @@ def test_a_file_as_long_as_the_original_must_be_the_original(tmp_path):
     with pytest.raises(ValueError, match='must have the md5 sum of MNIST, ') as raised:
         MNISTDataset(str(tmp_path), split='test')
     assert 'load them with InMemoryImageDataset' in str(raised.value)
-    write_files(tmp_path, 'KMNIST', files=files)  # whose sums nobody told
+    write_files(tmp_path, 'KMNIST', files=files)  # without known checksums
     assert len(KMNISTDataset(str(tmp_path), split='test')) == 10_000
 
 
 @pytest.mark.parametrize('dataset_class', DATASETS)
-def test_files_put_there_by_hand_are_held_against_a_list(dataset_class, tmp_path):
+def test_files_added_by_the_user_are_compared_with_a_list(dataset_class, tmp_path):
     raw = write_files(tmp_path, dataset_class.torchvision_name)
     lines = [f'{hashlib.sha256(content).hexdigest()} *./{n}\n' for n, content in FILES.items()]
     (raw / 'SHA256SUMS').write_text(''.join(lines))
     assert dataset_class(str(tmp_path)).labels.tolist() == [5, 0, 9]
     changed = FILES['train-labels-idx1-ubyte'][:-1] + b'\x08'
     (raw / 'train-labels-idx1-ubyte').write_bytes(changed)
-    with pytest.raises(ValueError, match='must have the sums') as raised:
+    with pytest.raises(ValueError, match='must have the checksums') as raised:
         dataset_class(str(tmp_path))
     assert str(raised.value) == (
-        f"The files in '{raw}' must have the sums in SHA256SUMS, got others for "
-        'train-labels-idx1-ubyte. Delete these, and load with download=True; if they are as they '
-        'should be, delete SHA256SUMS or make it anew with sha256sum.'
+        f"The files in '{raw}' must have the checksums in SHA256SUMS, got others for "
+        'train-labels-idx1-ubyte. Delete these, and load with download=True; if they are '
+        'correct, delete SHA256SUMS or write it again with sha256sum.'
     )
     (raw / 'SHA256SUMS').unlink()
     assert dataset_class(str(tmp_path)).labels.tolist() == [5, 0, 8]

@@ -262,7 +262,7 @@ def fewer(path):
 @pytest.mark.parametrize('spoil', [Path.unlink, cut, lengthen, empty, text, as_floats, fewer])
 def test_spoilt_images_are_noticed_when_opened(packed, spoil):
     spoil(packed / 'images.npy')
-    message = r"'.*images\.npy' must be .*, got .* copy it anew, or pack the images again"
+    message = r"'.*images\.npy' must be .*, got .* copy it again, or pack the images again"
     with pytest.raises(ValueError, match=message):
         PackedImageDataset(packed)
 
@@ -278,7 +278,7 @@ def test_spoilt_labels_are_noticed_when_opened(packed, spoil):
 @pytest.mark.parametrize('content', ['', '{"count": 5', '[]', '{"count": 5}', 'null', '5'])
 def test_spoilt_meta_is_noticed_when_opened(packed, content):
     (packed / 'meta.json').write_text(content)
-    with pytest.raises(ValueError, match=r"meta\.json' must be what mmgan-lite pack-dataset wrote"):
+    with pytest.raises(ValueError, match=r"meta\.json' must be a file of mmgan-lite pack-dataset"):
         PackedImageDataset(packed)
 
 
@@ -289,7 +289,7 @@ def test_altered_byte_is_noticed_on_request(packed, name):
     content[-8] ^= 1  # the lowest byte of the last label, which are little-endian
     (packed / name).write_bytes(content)
     PackedImageDataset(packed)
-    with pytest.raises(ValueError, match=rf"{name}' must be of the sha256 [0-9a-f]+, as meta"):
+    with pytest.raises(ValueError, match=rf"{name}' must be of the sha256 [0-9a-f]+, as in meta"):
         PackedImageDataset(packed, verify=True)
 
 
@@ -338,7 +338,7 @@ def test_killed_run_leaves_nothing_that_opens(tmp_path):
 
 
 def test_nothing_to_pack(tmp_path):
-    with pytest.raises(ValueError, match='dataset must hold images to pack, got 0'):
+    with pytest.raises(ValueError, match='dataset must have images to pack, got 0'):
         pack_images(make_dataset(indices=0), tmp_path / 'packed')
     with pytest.raises(ValueError, match='num_workers must be an int of at least 1, got 0'):
         pack_images(make_dataset(), tmp_path / 'packed', num_workers=0)

@@ -210,7 +210,7 @@ WRAPPER = dict(optim_wrapper='mmgan_lite.engine.optimizers.multi_optim_wrapper.G
     [
         ('nothing', {}),
         ('generator', dict(generator=f'{MODELS}.networks.mlp.MLPGenerator')),
-        ('discriminator', dict(discriminator=f'{MODELS}.discriminators.mlp.MLPDiscriminator')),
+        ('discriminator', dict(discriminator=f'{MODELS}.networks.mlp.MLPDiscriminator')),
         ('loss', dict(loss=f'{MODELS}.losses.adversarial.NonSaturatingGANLoss')),
         ('digits_pseudo', DIGITS),
         ('digits_default', DIGITS),
@@ -313,4 +313,4 @@ def test_constructor_gives_each_of_their_networks_its_optimizer(result_of):
 def test_setup_check_leaves_other_models_out(folder, result_of):
     result_of('check_hook')
     log = next((folder / 'check_hook').rglob('*.log')).read_text()
-    assert log.count('SetupCheckHook does not check a AdversarialModel: it needs check_optim_') == 1
+    assert log.count('SetupCheckHook does not check AdversarialModel, which has no players.') == 1

@@ -177,7 +177,10 @@ def test_optim_wrappers():
 
 
 def test_loaders_of_checkpoints(tmp_path, monkeypatch):
-    schemes = CheckpointLoader._schemes
+    schemes = {
+        prefix: loader.loader if isinstance(loader, mmengine_compat._SafeLoader) else loader
+        for prefix, loader in CheckpointLoader._schemes.items()
+    }
     monkeypatch.setattr(CheckpointLoader, '_schemes', dict(schemes))
     torch.save(dict(history=HistoryBuffer([1.0], [1])), tmp_path / 'a.pth')
     use_safe_loader()

@@ -89,7 +89,7 @@ def test_machine_of_the_first_process_in_a_list_of_slurm(connect, tmp_path):
     command.chmod(0o755)
     environment = {**SLURM, 'SLURM_STEP_NODELIST': 'n[3-4]', 'PATH': f'{tmp_path}:/usr/bin:/bin'}
     assert connect('slurm', environment)[0]['MASTER_ADDR'] == 'n3'
-    message = r"which scontrol does not tell of the nodes 'n\[1-2\].*Set MASTER_ADDR"
+    message = r"which scontrol does not give for the nodes 'n\[1-2\].*Set MASTER_ADDR"
     for path in (f'{tmp_path}:/usr/bin:/bin', '/nowhere'):
         with pytest.raises(ValueError, match=message):
             connect('slurm', {**environment, 'SLURM_STEP_NODELIST': 'n[1-2]', 'PATH': path})

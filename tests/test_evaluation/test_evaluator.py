@@ -366,7 +366,7 @@ def test_mistakes_of_the_config(make_evaluator):
     with pytest.raises(ValueError, match='Memorization needs train_dataset, got None'):
         make_evaluator(Memorization())
     with pytest.raises(TypeError, match="no argument 'num_sampels'.* Did you mean 'num_samples'"):
-        GANEvaluator([], nn.Flatten(), num_sampels=3)
+        EVALUATOR.build(dict(type='GANEvaluator', metrics=[], num_sampels=3))
     with pytest.raises(ValueError, match='metrics must give each score once, got .*FID'):
         feed(make_evaluator(FrechetDistance(), FrechetDistance()))
 

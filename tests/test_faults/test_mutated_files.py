@@ -351,6 +351,6 @@ def test_a_changed_pixel_is_what_the_sums_find(tmp_path):
             assert equal(case.read(), case.told())
         else:
             with pytest.raises(
-                ValueError, match='must have the (sums in SHA256SUMS|md5 sum of MNIST)'
+                ValueError, match='must have the (checksums in SHA256SUMS|md5 sum of MNIST)'
             ):
                 case.read()

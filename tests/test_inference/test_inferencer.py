@@ -1,4 +1,4 @@
-"""Drawing from a checkpoint alone, and ways between images."""
+"""Drawing from a checkpoint, and interpolation between images."""
 
 import subprocess
 import sys
@@ -39,13 +39,13 @@ def write(path, num_classes=3, **meta):
     gan = GAN(**{key: value for key, value in cfg.model.items() if key != 'type'})
     gan.generator.layers[-2].bias.data += 0.3
     gan.generator.label_embedding and gan.generator_ema.module.label_embedding.weight.data.mul_(3)
-    told = dict(
+    saved = dict(
         cfg=cfg.pretty_text,
         iter=7,
         experiment_name='tiny_20260102_030405',
         dataset_meta=dict(classes=NAMES),
     )
-    torch.save(dict(state_dict=gan.state_dict(), meta={**told, **meta}), path)
+    torch.save(dict(state_dict=gan.state_dict(), meta={**saved, **meta}), path)
     return path, gan
 
 

@@ -7,7 +7,14 @@ import pytest
 import torch
 from scipy.spatial import geometric_slerp
 
-from mmgan_lite.inference.interpolation import blended_classes, lerp, slerp
+from mmgan_lite.inference.interpolation import (
+    INTERPOLATIONS,
+    blended_classes,
+    check_points,
+    lerp,
+    path_frames,
+    slerp,
+)
 
 
 def test_lerp_by_hand():
@@ -102,3 +109,22 @@ def test_generator_without_embeddings(make_gan):
     with pytest.raises(ValueError, match=r'MLPGenerator has none of num_classes=3'):  # noqa: SIM117
         with blended_classes(gan, torch.tensor([1]), torch.tensor([0.5])):
             pass
+
+
+def test_points_of_a_path():
+    assert check_points('points', (3, 1), loop=False) == [3, 1]
+    assert check_points('points', (3, 1), loop=True) == [3, 1, 3]
+    for values in ((1,), ('a', 'b'), None):
+        with pytest.raises(ValueError, match=r'classes must be at least two ints'):
+            check_points('classes', values, loop=False)
+
+
+def test_frames_of_a_path():
+    starts, ends, fractions = path_frames([4, 6, 5], steps=2)
+    assert starts.tolist() == [4, 4, 6, 6, 6]
+    assert ends.tolist() == [6, 6, 5, 5, 5]
+    assert fractions.tolist() == [0.0, 0.5, 0.0, 0.5, 1.0]
+
+
+def test_methods_by_name():
+    assert dict(slerp=slerp, lerp=lerp) == INTERPOLATIONS

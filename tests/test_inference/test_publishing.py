@@ -125,7 +125,7 @@ def test_missing_file(tmp_path):
 @pytest.mark.parametrize('damage', [lambda b: b[:-7], lambda b: b[:-1] + b'?', lambda b: b[:5]])
 def test_file_whose_hash_is_not_that_of_its_name(published, damage):
     published.write_bytes(damage(published.read_bytes()))
-    with pytest.raises(ValueError, match=r'must have the hash that its name tells, [0-9a-f]{8}, '):
+    with pytest.raises(ValueError, match=r'must have the hash in its name, [0-9a-f]{8}, '):
         read_published(published)
 
 
@@ -143,7 +143,7 @@ def test_renamed_file_that_is_cut_off(published, content):
     renamed = published.with_name('renamed.safetensors')
     for bad in (content, published.read_bytes()[:-1]):
         renamed.write_bytes(bad)
-        with pytest.raises(ValueError, match=r'is no whole safetensors file'):
+        with pytest.raises(ValueError, match=r'is not a complete safetensors file'):
             read_published(renamed)
 
 
@@ -159,7 +159,7 @@ def test_renamed_file_that_is_altered(published):
         info['classes'] = ['c', 'b', 'a']
 
     for change in (other_weight, other_classes, lambda info, _: info.pop('digest')):
-        with pytest.raises(ValueError, match=r'was altered: its hash inside'):
+        with pytest.raises(ValueError, match=r'was altered: the hash in it'):
             read_published(rewrite(published, change))
 
 
@@ -195,7 +195,7 @@ def test_weights_of_another_generator(published):
 def test_newer_format_and_other_content(published):
     with pytest.raises(ValueError, match=r'must be of format 1, got 2. A newer mmgan_lite'):
         read_published(resealed(published, lambda info, _: info.update(format=2)))
-    with pytest.raises(ValueError, match=r'tells nothing of its generator'):
+    with pytest.raises(ValueError, match=r'has no generator in its header'):
         read_published(resealed(published, lambda info, _: info.pop('model')))
     other = published.with_name('other.safetensors')
     save_file(dict(x=torch.ones(2)), other)
@@ -216,7 +216,7 @@ def test_model_that_draws_otherwise_is_not_published(gan, tmp_path):
             return -super().sample(*args, **kwargs)
 
     gan.__class__ = Inverting
-    with pytest.raises(ValueError, match=r'the same images by itself as in its Inverting'):
+    with pytest.raises(ValueError, match=r'the same images alone as in its Inverting'):
         publish_generator(gan, config(), tmp_path)
     assert list(tmp_path.iterdir()) == []
 

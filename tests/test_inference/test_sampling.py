@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmgan_lite.inference import draw_images
-from mmgan_lite.inference.sampling import draw_inputs, render
+from mmgan_lite.inference.sampling import draw_inputs, label_indices, render
 
 
 def test_image_depends_on_seed_and_index_alone(make_gan):
@@ -97,3 +97,16 @@ def test_images_that_overflow_are_not_drawn_white(make_gan):
     gan.generator.layers[-2].weight.data.fill_(3e38)
     with pytest.raises(ValueError, match=r'got NaN or infinity \(all weights are finite\)'):
         draw_images(gan, 2)
+
+
+def test_labels_by_name_and_number():
+    names = ('zero', 'one')
+    assert label_indices(None, names) is None
+    assert label_indices('one', names) == [1]
+    assert label_indices(1, None) == [1]
+    assert label_indices(['one', 0], names) == [1, 0]
+    assert label_indices(torch.tensor([[1], [0]]), names) == [1, 0]
+    with pytest.raises(ValueError, match=r"got 'two'. The names are: zero, one\."):
+        label_indices('two', names)
+    with pytest.raises(ValueError, match=r'The names are: none; pass numbers\.'):
+        label_indices(['two'], None)

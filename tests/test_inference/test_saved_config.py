@@ -54,7 +54,9 @@ def test_config_in_pure_python_comes_back(tmp_path):
 )
 def test_what_would_run_is_refused(value, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match=r"inside 'x.pth' cannot be read: line 1 says .* be run"):
+    with pytest.raises(
+        ValueError, match=r"inside 'x.pth' cannot be read: line 1 has .* have to run"
+    ):
         parse_config(f'model = {value}', 'x.pth')
     assert list(tmp_path.iterdir()) == []
 
@@ -119,3 +121,8 @@ def test_initialisation_is_left_out_and_scope_refused():
     assert check_parts(model, 'x') == dict(type='mmgan_lite.GAN', generator=GENERATOR)
     with pytest.raises(ValueError, match=r"must not hold '_scope_'"):
         check_parts(dict(type='GAN', _scope_='antigravity'), 'x')
+
+
+def test_class_by_the_path_it_had_before_it_moved():
+    generator = dict(type='mmgan_lite.models.generators.mlp.MLPGenerator', latent_dim=3)
+    assert check_parts(generator, 'x.pth')['type'] == 'mmgan_lite.MLPGenerator'

@@ -522,12 +522,6 @@ class TestErrors:
         ):
             gan.train_step(make_batch(), single)
 
-    def test_misspelled_argument(self, make_gan):
-        with pytest.raises(
-            TypeError, match=r"GAN has no argument 'discriminator_step'.*'discriminator_steps'"
-        ):
-            make_gan(discriminator_step=2)
-
 
 def test_state_survives_save_and_load(make_gan, make_batch, make_optim_wrapper, tmp_path):
     parts = dict(num_classes=3, ema=dict(type='ExponentialMovingAverage'))

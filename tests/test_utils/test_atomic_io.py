@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Atomic writes."""
 
 import os
 
@@ -43,3 +43,9 @@ def test_what_was_there_stays_if_writing_fails(tmp_path, monkeypatch, step):
         temporary.write_text('new')
     assert path.read_text() == 'old'
     assert [file.name for file in tmp_path.iterdir()] == ['a.txt']
+
+
+def test_its_folder_is_made(tmp_path):
+    with atomic_write(tmp_path / 'new' / 'a.txt') as temporary:
+        temporary.write_text('new')
+    assert (tmp_path / 'new' / 'a.txt').read_text() == 'new'

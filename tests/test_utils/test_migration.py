@@ -1,4 +1,8 @@
-"""Configs that come from MMGeneration or MMagic are told our names."""
+"""Old names of parts are answered with the new ones, and old import paths keep working."""
+
+import importlib
+import subprocess
+import sys
 
 import pytest
 from mmengine.registry import HOOKS, MODELS, OPTIM_WRAPPER_CONSTRUCTORS, DefaultScope
@@ -60,6 +64,70 @@ def test_a_user_may_register_an_old_name():
 
 def test_other_unknown_names_are_left_to_mmengine():
     assert registry.MODELS.get('NoSuchModel') is None
+
+
+# What could be imported before the modules moved, by the old path.
+MOVED = {
+    'apis': 'GANInferencer connect_processes draw_images enlarge get_model lerp make_picture '
+    'publish_generator read_published save_gif save_png slerp check_config',
+    'apis.benchmarking': 'benchmark_training',
+    'apis.config_check': 'check_config require_valid',
+    'apis.inferencer': 'GANInferencer',
+    'apis.interpolation': 'lerp slerp',
+    'apis.model': 'get_model',
+    'apis.pictures': 'enlarge make_picture save_gif save_png',
+    'apis.processes': 'connect_processes',
+    'apis.publishing': 'PublishedGenerator publish_generator read_published',
+    'apis.sampling': 'draw_images',
+    'arguments': 'check_positive check_weight check_image_shape check_num_classes '
+    'check_hidden_dims',
+    'environment': 'versions machine git_state',
+    'models.augmentations': 'AdaptiveAugment DiffAugment',
+    'models.augmentations.adaptive': 'AdaptiveAugment',
+    'models.augmentations.diff_augment': 'DiffAugment',
+    'models.averaged_model': 'ExponentialMovingAverage HalfLifeMovingAverage',
+    'models.discriminators': 'DCGANDiscriminator MLPDiscriminator R3GANDiscriminator '
+    'ResNetDiscriminator ResizeConvDiscriminator',
+    'models.discriminators.resnet': 'ResNetDiscriminator',
+    'models.generators': 'DCGANGenerator MLPGenerator R3GANGenerator ResNetGenerator '
+    'ResizeConvGenerator',
+    'models.generators.mlp': 'MLPGenerator',
+    'old_names': 'OLD_NAMES check_name',
+    'watching': 'Curve RunLog plot_runs render_page write_page',
+    'watching.run_log': 'RunLog',
+    'whole_files': '',
+}
+
+
+@pytest.mark.parametrize('old', MOVED)
+def test_old_import_path_gives_the_same_objects_and_names_the_new_path(old, monkeypatch):
+    monkeypatch.delitem(sys.modules, f'mmgan_lite.{old}', raising=False)
+    with pytest.warns(
+        DeprecationWarning, match=rf'mmgan_lite\.{old} has moved: import from'
+    ) as log:
+        module = importlib.import_module(f'mmgan_lite.{old}')
+    message = [str(w.message) for w in log if f'mmgan_lite.{old} has' in str(w.message)][0]
+    new = message.rstrip('.').partition('import from ')[2].split(' or ')
+    for name in MOVED[old].split():
+        owners = [m for m in map(importlib.import_module, new) if name in vars(m)]
+        assert owners, f'{name} is in none of {new}'
+        assert vars(module)[name] is vars(owners[0])[name]
+
+
+def test_warning_points_to_the_importing_line(tmp_path):
+    script = tmp_path / 'old_script.py'
+    script.write_text('import mmgan_lite\nfrom mmgan_lite.watching import RunLog\n')
+    done = subprocess.run(
+        [sys.executable, '-W', 'always::DeprecationWarning:__main__', script],
+        capture_output=True,
+        text=True,
+    )
+    assert f'{script}:2: DeprecationWarning: mmgan_lite.watching has moved' in done.stderr
+
+
+def test_unknown_module_is_still_not_found():
+    with pytest.raises(ModuleNotFoundError, match="'mmgan_lite.no_such_module'"):
+        importlib.import_module('mmgan_lite.no_such_module')
 
 
 def test_former_default_hooks_get_their_type(repo):

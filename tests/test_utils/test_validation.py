@@ -3,8 +3,10 @@
 import pytest
 
 from mmgan_lite.utils.validation import (
+    check_class_count,
     check_hidden_dims,
     check_image_shape,
+    check_image_size,
     check_num_classes,
     check_positive,
     check_weight,
@@ -52,6 +54,21 @@ def test_hidden_dims(value):
     assert check_hidden_dims([8, 4]) == (8, 4)
 
 
+def test_class_count():
+    with pytest.raises(ValueError, match=r'num_classes must be at least .* got 2 for 3 classes'):
+        check_class_count(2, 3)
+    for num_classes, count in ((None, 3), (3, 3), (4, 3)):
+        check_class_count(num_classes, count)
+
+
 def test_did_you_mean_names_the_closest_or_the_other_remedy():
     assert did_you_mean('sampel', ['train', 'sample']) == "Did you mean 'sample'?"
     assert did_you_mean('xyz', ['train', 'sample'], 'Remove it.') == 'Remove it.'
+
+
+@pytest.mark.parametrize('value', [7, (8, 7), (8,), (8, 8, 8), 8.0, True, None])
+def test_image_size(value):
+    with pytest.raises(ValueError, match=r'image_size must be an int >= 8 or a pair .* of them'):
+        check_image_size(value, minimum=8)
+    assert check_image_size(8, minimum=8) == (8, 8)
+    assert check_image_size([8, 12], minimum=8) == (8, 12)

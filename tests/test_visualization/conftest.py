@@ -74,7 +74,7 @@ class WorkDir:
             loop='test' if iteration is None else 'val',
             iteration=iteration,
             checkpoint=checkpoint,
-            scores={'FID[pixels]': dict(value=value, floor=0.25, settings=dict(k=3))},
+            scores={'FID[pixels]': dict(value=value, real_score=0.25, settings=dict(k=3))},
             protocol={**PROTOCOL, **protocol},
         )
         with (self.path / start / 'evaluations.jsonl').open('a') as file:

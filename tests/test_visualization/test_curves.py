@@ -48,14 +48,14 @@ def test_brackets_are_no_pattern():
 def test_thinning_keeps_ends_spikes_and_gaps():
     values = [0.0] * 10_000
     values[5_000], values[7_001], values[3_333] = 50.0, -50.0, math.nan
-    thinned = thin(Curve(range(10_000), values, is_metric=True, floor=0.5), most=100)
+    thinned = thin(Curve(range(10_000), values, is_metric=True, real_score=0.5), most=100)
     assert len(thinned.steps) <= 200
     points = dict(zip(thinned.steps, thinned.values, strict=True))
     assert points[5_000] == 50
     assert points[7_001] == -50
     assert math.isnan(points[3_333])
     assert (thinned.steps[0], thinned.steps[-1]) == (0, 9_999)
-    assert (thinned.is_metric, thinned.floor) == (True, 0.5)
+    assert (thinned.is_metric, thinned.real_score) == (True, 0.5)
     short = Curve([1], [math.nan])
     assert thin(short) is short
     assert short.num_gaps == 1
@@ -86,8 +86,8 @@ def test_a_step_is_a_repeat_if_nothing_in_it_differs():
 
 def test_counts_are_whole_and_not_negative():
     assert Curve([1, 2], [0.0, 0.0]).is_count
-    assert Curve([1, 2, 3], [3.0, math.nan, 7.0], floor=10.0).is_count
-    assert not Curve([1], [3.0], floor=9.5).is_count
+    assert Curve([1, 2, 3], [3.0, math.nan, 7.0], real_score=10.0).is_count
+    assert not Curve([1], [3.0], real_score=9.5).is_count
     assert not Curve([1, 2], [0.0, -1.0]).is_count
     assert not Curve([1, 2], [1.0, 0.5]).is_count
     assert not Curve([1], [math.nan]).is_count

@@ -1,4 +1,4 @@
-"""Pictures and animations."""
+"""Grids of images, PNG and GIF files."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,9 @@ import torch
 from PIL import Image
 
 from mmgan_lite.visualization.image_grid import (
-    atomic_path,
     enlarge,
     make_picture,
+    pick_evenly,
     save_gif,
     save_png,
 )
@@ -29,7 +29,7 @@ def test_square_by_default_and_one_image_as_it_is():
 
 
 def test_bad_images():
-    with pytest.raises(ValueError, match=r'C = 1 or 3 to be shown, got \(2, 2, 4, 4\)'):
+    with pytest.raises(ValueError, match=r'C = 1 or 3 to be drawn, got \(2, 2, 4, 4\)'):
         make_picture(torch.zeros(2, 2, 4, 4, dtype=torch.uint8))
     with pytest.raises(ValueError, match=r'columns must be an int of at least 1, got 0'):
         make_picture(torch.zeros(2, 1, 4, 4, dtype=torch.uint8), columns=0)
@@ -43,16 +43,16 @@ def test_enlarge():
 
 
 def test_png_comes_back(tmp_path):
-    grey = torch.arange(12, dtype=torch.uint8).reshape(1, 3, 4)
-    save_png(grey, tmp_path / 'new' / 'grey.png')
-    assert np.array_equal(np.asarray(Image.open(tmp_path / 'new' / 'grey.png')), grey[0])
-    colour = np.arange(36, dtype=np.uint8).reshape(3, 4, 3)
-    save_png(colour, tmp_path / 'colour.png')
-    assert np.array_equal(np.asarray(Image.open(tmp_path / 'colour.png')), colour)
-    assert sorted(p.name for p in tmp_path.rglob('*')) == ['colour.png', 'grey.png', 'new']
+    gray = torch.arange(12, dtype=torch.uint8).reshape(1, 3, 4)
+    save_png(gray, tmp_path / 'new' / 'gray.png')
+    assert np.array_equal(np.asarray(Image.open(tmp_path / 'new' / 'gray.png')), gray[0])
+    color = np.arange(36, dtype=np.uint8).reshape(3, 4, 3)
+    save_png(color, tmp_path / 'color.png')
+    assert np.array_equal(np.asarray(Image.open(tmp_path / 'color.png')), color)
+    assert sorted(p.name for p in tmp_path.rglob('*')) == ['color.png', 'gray.png', 'new']
 
 
-def test_gif_keeps_greys_order_and_time(tmp_path):
+def test_gif_keeps_grays_order_and_time(tmp_path):
     frames = [np.full((4, 4, 3), value, np.uint8) for value in (0, 17, 255)]
     frames[1][0, 0] = 18
     save_gif(frames, tmp_path / 'x.gif', frame_ms=50)
@@ -72,11 +72,18 @@ def test_bad_gif(tmp_path):
         save_gif([np.zeros((2, 2, 3), np.uint8)], tmp_path / 'x.gif', frame_ms=5)
 
 
-def test_failed_write_leaves_what_was_there(tmp_path):
-    path = tmp_path / 'x.txt'
-    path.write_text('old')
-    with pytest.raises(OSError, match='full'), atomic_path(path) as temporary:  # noqa: PT012
-        temporary.write_text('half')
-        raise OSError('full')
-    assert [p.name for p in tmp_path.iterdir()] == ['x.txt']
-    assert path.read_text() == 'old'
+def test_picked_evenly_with_both_ends():
+    picked = pick_evenly(list(range(1000)), 60)
+    assert (len(picked), picked[0], picked[-1]) == (60, 0, 999)
+    assert {b - a for a, b in zip(picked, picked[1:], strict=False)} <= {16, 17}
+    assert pick_evenly([1, 2, 3], 5) == [1, 2, 3]
+    assert pick_evenly([1, 2, 3], 1) == [3]
+
+
+def test_gif_with_a_longer_last_frame(tmp_path):
+    frames = [np.full((4, 4, 3), (value, 0, 9), np.uint8) for value in (0, 255)]
+    save_gif(frames, tmp_path / 'x.gif', frame_ms=100, last_frame_ms=2000)
+    with Image.open(tmp_path / 'x.gif') as gif:
+        durations = [gif.info['duration']]
+        gif.seek(1)
+        assert [*durations, gif.info['duration']] == [100, 2000]

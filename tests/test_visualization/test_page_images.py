@@ -15,14 +15,6 @@ def pixels(png):
         return image.mode, np.array(image)
 
 
-def test_picked_evenly_with_both_ends():
-    picked = page_images.pick_evenly(list(range(1000)), 60)
-    assert (len(picked), picked[0], picked[-1]) == (60, 0, 999)
-    assert {b - a for a, b in zip(picked, picked[1:], strict=False)} <= {16, 17}
-    assert page_images.pick_evenly([1, 2, 3], 5) == [1, 2, 3]
-    assert page_images.pick_evenly([1, 2, 3], 1) == [3]
-
-
 def test_pixels_stay_and_grey_is_grey(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (6, 5, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / 'colour.png')
@@ -55,13 +47,13 @@ def test_data_uri_is_the_bytes():
     assert base64.b64decode(body) == b'\x00\xff'
 
 
-def test_broken_grids_are_told(work_dir):
+def test_broken_grids_are_in_the_notes(work_dir):
     work_dir.grids(0, 100, 200)
     paths = {i: work_dir.path / 'samples' / f'samples_iter-{i:08d}.png' for i in (0, 100, 200)}
     paths[100].write_bytes(paths[100].read_bytes()[:40])
     pngs, notes = page_images.read_grids(paths)
     assert list(pngs) == [0, 200]
-    assert notes == ['samples_iter-00000100.png is no whole picture and was left out.']
+    assert notes == ['samples_iter-00000100.png is not a complete image and was left out.']
 
 
 def test_a_page_has_a_limit(work_dir, monkeypatch):
@@ -70,9 +62,9 @@ def test_a_page_has_a_limit(work_dir, monkeypatch):
     paths = {i: work_dir.path / 'samples' / f'samples_iter-{i:08d}.png' for i in iterations}
     pngs, notes = page_images.read_grids(paths)
     assert (len(pngs), min(pngs), max(pngs)) == (60, 0, 6900)
-    assert notes == ['60 of 70 grids of samples are shown, evenly picked.']
+    assert notes == ['Grids of samples shown, evenly picked: 60 of 70.']
     monkeypatch.setattr(page_images, 'MAX_BYTES', sum(map(len, pngs.values())) // 10)
     fewer, notes = page_images.read_grids(paths)
     assert (len(fewer), min(fewer), max(fewer)) == (5, 0, 6900) or len(fewer) == 6
     assert sum(map(len, fewer.values())) <= page_images.MAX_BYTES * 1.05
-    assert notes == [f'{len(fewer)} of 70 grids of samples are shown, evenly picked.']
+    assert notes == [f'Grids of samples shown, evenly picked: {len(fewer)} of 70.']

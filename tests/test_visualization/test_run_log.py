@@ -24,7 +24,7 @@ def test_everything_is_found(work_dir):
     assert log.name == 'some_run'
     assert points(log, 'loss_gen') == {20: 0.5, 40: 0.5}
     assert points(log, 'FID[pixels]') == {40: 2.5}
-    assert log.curves['FID[pixels]'].floor == 0.25
+    assert log.curves['FID[pixels]'].real_score == 0.25
     assert log.curves['FID[pixels]'].is_metric
     assert not log.curves['loss_gen'].is_metric
     assert log.last_step == 40
@@ -67,8 +67,7 @@ def test_training_anew_in_the_same_folder(work_dir):
     assert points(log, 'loss_gen') == {20: 2.0}
     assert list(log.grids) == [0, 20]
     assert log.notes == [
-        '1 grid of samples after iteration 20 is of an earlier training in this folder and was '
-        'left out.'
+        '1 grid of samples after iteration 20 left out: of an earlier training in this folder.'
     ]
 
 
@@ -96,9 +95,9 @@ def test_half_written_and_broken_lines(work_dir):
     assert list(log.curves) == ['loss_gen']
     file = f'{A}/vis_data/scalars.json'
     assert log.notes == [
-        f'Some lines of {file} have no step and were left out.',
-        f'The last line of {file} is half written.',
-        f'2 lines of {file} are no JSON and were left out.',
+        f'Some lines of {file} left out: without a step.',
+        f'The last line of {file} is incomplete.',
+        f'2 lines of {file} left out: not JSON.',
     ]
 
 
@@ -113,8 +112,7 @@ def test_values_that_are_not_finite_are_told(work_dir):
     log = RunLog(work_dir.path)
     assert points(log, 'loss_gen')[1080] == math.inf
     assert log.notes == [
-        '3 of 4 values of loss_gen are not finite, the first at iteration 1,040; '
-        'they are gaps in its curve.'
+        '3 of 4 values of loss_gen not finite, the first at iteration 1,040: left out of the curve.'
     ]
 
 
@@ -128,9 +126,9 @@ def test_metrics_counted_in_epochs_are_put_beside_their_training_line(work_dir):
     assert points(log, 'FID') == {20: 20.0, 40: 40.0}
     assert points(log, 'time') == {20: 0.1, 40: 0.1}  # not the validation's
     assert log.notes == [
-        'At which iteration FID was validated is not in the log, which counts epochs there: each '
-        'value stands at the last training line before it, which may be too early. '
-        'EvaluationLogHook, or LoggerHook with log_metric_by_epoch=False, tells it.'
+        'The log counts the validations of FID in epochs: each value is drawn at the last training '
+        'line before it, which may be too early. EvaluationLogHook, or LoggerHook with '
+        'log_metric_by_epoch=False, logs the iteration.'
     ]
     # Where evaluations.jsonl is, it knows better.
     work_dir.scalars(
@@ -154,7 +152,7 @@ def test_of_two_metrics_beside_one_training_line_the_first_is_told_as_left_out(w
     log = RunLog(work_dir.scalars(A, train, {**validation, 'FID': 3.0}, {**validation, 'FID': 2.0},
                                   {**validation, 'FID': 1.0}).path)  # fmt: skip
     assert points(log, 'FID') == {20: 1.0}
-    assert '2 values that would stand where a later one does were left out.' in log.notes[0]
+    assert '2 values left out: a later one is drawn there.' in log.notes[0]
 
 
 def test_metrics_counted_in_epochs_in_a_resumed_start(work_dir):
@@ -209,8 +207,8 @@ def test_evaluations_without_scores_are_told(work_dir):
     assert log.evaluations == []
     assert points(log, 'FID') == {20: 1.0}
     assert log.notes == [
-        f'1 evaluation in {A}/vis_data/scalars.json has no scores and was left out.',
-        f'2 evaluations in {A}/evaluations.jsonl have no scores and were left out.',
+        f'1 evaluation of {A}/vis_data/scalars.json left out: without scores.',
+        f'2 evaluations of {A}/evaluations.jsonl left out: without scores.',
     ]
 
 
@@ -219,8 +217,8 @@ def test_one_is_singular_in_notes(work_dir):
         A, 'nonsense', dict(lr=math.nan, iter=20, step=20), dict(lr=1.0, iter=40, step=40)
     )
     assert RunLog(work_dir.path).notes == [
-        f'1 line of {A}/vis_data/scalars.json is no JSON and was left out.',
-        '1 of 2 values of lr is not finite, the first at iteration 20; it is a gap in its curve.',
+        f'1 line of {A}/vis_data/scalars.json left out: not JSON.',
+        '1 of 2 values of lr not finite, the first at iteration 20: left out of the curve.',
     ]
 
 
@@ -242,13 +240,13 @@ def test_strange_files_are_no_crash(work_dir):
     log = RunLog(work_dir.path)
     assert len(log.evaluations) == 2
     assert log.notes == [
-        f'1 evaluation in {A}/evaluations.jsonl has no scores and was left out.',
-        'provenance.json is no JSON and was left out.',
+        f'1 evaluation of {A}/evaluations.jsonl left out: without scores.',
+        'provenance.json left out: not JSON.',
     ]
 
 
 def test_no_work_dir(work_dir, tmp_path):
-    with pytest.raises(ValueError, match="got '.*gone', which is not there"):
+    with pytest.raises(ValueError, match="got '.*gone', which does not exist"):
         RunLog(tmp_path / 'gone')
     with pytest.raises(ValueError, match='has neither <timestamp>/vis_data, nor'):
         RunLog(work_dir.path)
@@ -265,10 +263,10 @@ def test_a_stray_log_makes_no_start(work_dir, tmp_path, monkeypatch):
         (folder / name).write_text('2026/11/25 04:39:09 - mmengine - INFO - hello')
     (folder / 'notes').mkdir()
     (folder / 'notes' / 'stray.log').write_text('hello')
-    with pytest.raises(ValueError, match='nor samples. Pass what the config calls work_dir.$'):
+    with pytest.raises(ValueError, match='nor samples. Pass work_dir of the config.$'):
         RunLog(folder)
     monkeypatch.chdir(folder)
-    with pytest.raises(ValueError, match='nor samples. Pass what the config calls work_dir.$'):
+    with pytest.raises(ValueError, match='nor samples. Pass work_dir of the config.$'):
         RunLog('.')
     # Beside a work dir the hint is that one.
     work_dir.path = folder / 'inner'
@@ -299,9 +297,16 @@ def test_real_log_of_mmengine(work_dir):
     assert json.dumps(found)
 
 
-def test_a_test_has_a_floor_of_its_own(work_dir):
+def test_real_score_is_that_of_validations(work_dir):
     work_dir.train(A, [20, 40], loss_gen=1.0).evaluate(A, 20, 3.0).evaluate(A, None, 2.0)
     path = work_dir.path / A / 'evaluations.jsonl'
     validation, test = path.read_text().splitlines()
     path.write_text(f'{validation}\n{test.replace("0.25", "22.0")}\n')
-    assert RunLog(work_dir.path).curves['FID[pixels]'].floor == 0.25
+    assert RunLog(work_dir.path).curves['FID[pixels]'].real_score == 0.25
+
+
+def test_older_name_of_the_real_score(work_dir):
+    work_dir.train(A, [20], loss_gen=1.0).evaluate(A, 20, 3.0)
+    path = work_dir.path / A / 'evaluations.jsonl'
+    path.write_text(path.read_text().replace('real_score', 'floor'))
+    assert RunLog(work_dir.path).curves['FID[pixels]'].real_score == 0.25

@@ -1,4 +1,4 @@
-"""The page of a training: whole in one file, honest about what is missing, and nobody's script."""
+"""The page of a training: one file, a reason for what is missing, no script from files."""
 
 import importlib.util
 import os
@@ -64,7 +64,7 @@ def test_one_file_without_network(whole):
     assert 'url(' not in page
 
 
-def test_what_is_missing_is_told(work_dir):
+def test_missing_data_is_named(work_dir):
     page = page_of(work_dir.train(A, [20], loss_gen=1.0))
     for text in ('no grids of samples', 'No metric was computed', 'There is no log', 'no config'):
         assert text in page, text
@@ -75,17 +75,17 @@ def test_why_health_and_provenance_are_missing(work_dir):
     work_dir.train(A, [20], loss_gen=1.0)
     unknown = page_of(work_dir)
     assert 'no figures of health: GANHealthHook writes them, and without a config it' in unknown
-    assert 'provenance.json: ProvenanceHook writes them, and without a config it' in unknown
+    assert 'provenance.json: GANCheckpointHook writes them, and without a config it' in unknown
     without = page_of(work_dir.config(A, 'model = dict(type="GAN")'))
     assert 'GANHealthHook, which writes them, is not in the config.' in without
-    assert 'ProvenanceHook, which writes them, is not in the config.' in without
+    assert 'GANCheckpointHook, which writes them, is not in the config.' in without
     hooks = 'hooks = [dict(type="GANHealthHook"), dict(type="ProvenanceHook")]'
     page = page_of(work_dir.config(A, hooks))
     assert 'GANHealthHook is in the config, but has not measured any before the last line' in page
     assert 'ProvenanceHook is in the config, but no training began with it' in page
     assert 'samples: SampleVisualizationHook, which writes them, is not in the config.' in page
     (work_dir.path / 'provenance.json').write_text('{"runs": [')
-    assert 'It is not known: provenance.json cannot be read.' in page_of(work_dir)
+    assert 'provenance.json cannot be read.' in page_of(work_dir)
 
 
 def test_no_start_but_samples(work_dir):
@@ -99,12 +99,12 @@ def test_one_is_singular(work_dir):
     assert '1 iteration in the log, 1 grid of samples, 1 start<' in page
 
 
-def test_what_was_left_out_is_told(work_dir):
+def test_notes_name_what_was_left_out(work_dir):
     work_dir.train(A, [20], loss_gen=1.0)
     (work_dir.path / A / 'evaluations.jsonl').write_text('{"iteration": 20}\n')
     page = page_of(work_dir)
     notes = page[page.index('<aside class="notes">') : page.index('</aside>')]
-    assert f'1 evaluation in {A}/evaluations.jsonl has no scores and was left out.' in notes
+    assert f'1 evaluation of {A}/evaluations.jsonl left out: without scores.' in notes
 
 
 def test_text_of_files_is_no_script(whole):
@@ -119,7 +119,7 @@ def test_text_of_files_is_no_script(whole):
     assert '<img src=x' not in page
 
 
-def test_written_whole_or_not_at_all(whole, tmp_path, monkeypatch):
+def test_atomic_write(whole, tmp_path, monkeypatch):
     out = write_page(RunLog(whole.path), tmp_path / 'new' / 'page.html')
     before = out.read_bytes()
     log = RunLog(whole.path)
@@ -197,16 +197,14 @@ def test_charts_in_a_browser(work_dir, browser, tmp_path):
         'c.querySelector("ul").textContent, [...c.querySelectorAll("text[text-anchor=end]")]'
         '.map(t => t.textContent), c.querySelectorAll(".dot").length])'
     )
-    told = {title: (legend, ticks, dots) for title, legend, ticks, dots in charts}
-    # Of real images this may be a floor, or a ceiling: the page does not know.
-    assert told['FID[pixels]'][0] == '1.5 (real images score 0.25)'
+    drawn = {title: (legend, ticks, dots) for title, legend, ticks, dots in charts}
+    assert drawn['FID[pixels]'][0] == '1.5 (real images score 0.25)'
     # The last of these is of the other axis.
-    assert told['alarms'][1][:-1] == ['0', '1']
-    assert told['nonfinite'][1][:-1] == ['0', '1', '2', '3']
+    assert drawn['alarms'][1][:-1] == ['0', '1']
+    assert drawn['nonfinite'][1][:-1] == ['0', '1', '2', '3']
     # Two probes; the line between them repeats the first.
-    assert [told[name][2] for name in ('separation', 'alarms', 'nonfinite')] == [2, 2, 2]
-    assert told['Losses'][2] == 0
-    assert 'floor' not in browser.run('document.querySelector("main").innerText')
+    assert [drawn[name][2] for name in ('separation', 'alarms', 'nonfinite')] == [2, 2, 2]
+    assert drawn['Losses'][2] == 0
 
 
 def test_slider_by_keyboard(whole, browser, tmp_path):

@@ -1,7 +1,7 @@
-"""How fast a config trains: through the Runner, in its parts, and beside a loop written by hand.
+"""Speed of training: by the Runner, of its parts, and of a reference loop without MMEngine.
 
-Everything runs in one process in turn, a block of iterations each, so that a machine that slows
-down slows all of them down, and what is compared was measured within seconds.
+All run alternately in one process, a block of iterations each, so that a change of the machine's
+speed affects all of them.
 """
 
 import copy
@@ -29,53 +29,53 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from mmgan_lite.engine.benchmark.reference_loop import (
-    HandLoop,
+    ReferenceLoop,
+    autocast_dtype,
     batches_of_tensor,
-    unknown_to_hand_loop,
+    unsupported_part,
 )
 from mmgan_lite.engine.mmengine_compat import use_safe_loader
 from mmgan_lite.utils.validation import check_positive
 
-# What runs in turn with the Runner: an iteration of each, by name; and what is to be said about it.
-Rivals = tuple[dict[str, Callable[[], Any]], list[str]]
+# What runs alternately with the Runner: a function for one iteration, by name; and notes about it.
+Alternatives = tuple[dict[str, Callable[[], Any]], list[str]]
 
-# Batches that lie ready for the hand-written loop where the dataset holds no tensor of images.
-_READY_BATCHES = 8
+# Batches that are prepared for the reference loop if the dataset has no tensor of images.
+_PREPARED_BATCHES = 8
 _PROFILED_ITERATIONS = 10
 
 
 def benchmark_training(
     cfg: Config, iters: int = 50, blocks: int = 7, runner_only: bool = False
 ) -> dict[str, Any]:
-    """Measure training through the Runner, and in turn with it the parts and a hand-written loop.
+    """Measure training by the Runner, alternately with its parts and a reference loop.
 
-    The config trains as it is, with its hooks, log and checkpoints, but without validation, from
-    its first weights, and in a folder that is removed afterwards. The parts are the data loader
-    alone and ``model.train_step`` alone on one batch; what they leave of the Runner's time is the
-    overhead. The hand-written loop trains the same networks, see
-    :class:`~mmgan_lite.engine.benchmark.reference_loop.HandLoop`. A block of all of them is thrown
-    away first, and before each block a few iterations more.
+    The config trains with its hooks, log and checkpoints, but without validation, from its initial
+    weights, and in a folder that is removed afterwards. The parts are the data loader alone and
+    ``model.train_step`` alone on one batch; the rest of the Runner's time is the overhead. The
+    reference loop trains the same networks, see
+    :class:`~mmgan_lite.engine.benchmark.reference_loop.ReferenceLoop`. A first block of each, and
+    some iterations before each block, do not count.
 
     Args:
-        cfg: A whole config; it stays as it is.
+        cfg: A complete config; it is not changed.
         iters: Iterations of a block, at least 1.
         blocks: Blocks of each, at least 1.
-        runner_only: Whether to measure the Runner alone; must be so under several processes.
+        runner_only: Whether to measure the Runner alone; required with several processes.
 
     Returns:
-        ``batch_size`` (of all processes), ``processes``, ``figures`` (of 'runner', and unless
-        ``runner_only`` of 'data', 'step', 'overhead' and 'hand_loop', as :func:`figure` gives them,
-        without those that ``notes`` tell to be left out; under mixed precision also of
-        'step_float32'), ``hand_to_runner`` (median, minimum and maximum over the blocks of the time
-        by hand divided by that through the Runner), ``float32_to_step`` (the same of the step
-        without mixed precision, divided by that with it),
-        ``memory`` and ``notes``.
+        ``batch_size`` (of all processes); ``processes``; ``figures``, as :func:`figure` gives them,
+        of 'runner', and unless ``runner_only`` of 'data', 'step', 'overhead', 'reference_loop' and
+        with mixed precision 'step_float32', without those that ``notes`` names as left out;
+        ``reference_to_runner`` (median, minimum and maximum over the blocks of the time of the
+        reference loop divided by that of the Runner); ``float32_to_step`` (the same for the step
+        without and with mixed precision); ``memory`` and ``notes``.
 
     Raises:
         ValueError: If a number is out of its range, or the config cannot train.
 
     Example:
-        As ``mmgan-lite benchmark`` does it::
+        As in ``mmgan-lite benchmark``::
 
             result = benchmark_training(mmgan_lite.get_config('gan_mlp_digits-28x28'))
             result['figures']['runner']['images_per_second']
@@ -85,13 +85,13 @@ def benchmark_training(
     if get_world_size() > 1 and not runner_only:
         raise ValueError(
             f'runner_only must be True under several processes, got {runner_only!r} for '
-            f'{get_world_size()}. The parts and the hand-written loop know one process.'
+            f'{get_world_size()}. The parts and the reference loop run in one process.'
         )
     _require(cfg, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
     lead_in = _lead_in(cfg.train_dataloader)
     with _runner(cfg, (1 + blocks) * (lead_in + iters)) as runner:
-        rivals = _no_rivals if runner_only else functools.partial(_rivals, cfg, runner)
-        hook = TurnsHook(rivals, iters, blocks, lead_in)
+        find = functools.partial(_alternatives, cfg, runner, runner_only)
+        hook = _TurnsHook(find, iters, blocks, lead_in)
         runner.register_hook(hook)
         _train(runner)
         batch_size = _batch_size(runner.train_dataloader) * get_world_size()
@@ -110,7 +110,7 @@ def benchmark_data(cfg: Config, iters: int = 50, blocks: int = 7) -> dict[str, A
     Args:
         cfg: A config with ``train_dataloader``, of any dataset.
         iters: Batches of a block, at least 1.
-        blocks: Blocks, at least 1; one more goes before them and is thrown away.
+        blocks: Blocks, at least 1; one more before them does not count.
 
     Returns:
         ``batch_size``, ``processes``, ``figures`` (of 'data', as :func:`figure` gives them),
@@ -142,12 +142,12 @@ def benchmark_data(cfg: Config, iters: int = 50, blocks: int = 7) -> dict[str, A
 
 
 def profile_training(cfg: Config, path: str | Path, warm_up: int = 50) -> None:
-    """Write a trace of some iterations through the Runner, for chrome://tracing or Perfetto.
+    """Write a trace of some iterations of the Runner, for chrome://tracing or Perfetto.
 
     Args:
-        cfg: A whole config; it stays as it is.
-        path: The JSON file; its folder must exist. One that ends in '.gz' is packed.
-        warm_up: Iterations before those that are recorded, at least 1.
+        cfg: A complete config; it is not changed.
+        path: The JSON file; its folder must exist. One that ends in '.gz' is compressed.
+        warm_up: Iterations before the recorded ones, at least 1.
 
     Raises:
         ValueError: If ``warm_up`` is out of its range, or the config cannot train.
@@ -160,52 +160,56 @@ def profile_training(cfg: Config, path: str | Path, warm_up: int = 50) -> None:
 
 
 def figure(seconds: Sequence[float], images: int | None = None) -> dict[str, Any]:
-    """What blocks tell together.
+    """Summarize blocks.
 
     Args:
-        seconds: Time of an iteration in each block, at least one block.
-        images: Images that an iteration takes; None where that says nothing.
+        seconds: Seconds per iteration of each block, at least one block.
+        images: Images per iteration; None if they do not apply.
 
     Returns:
-        ``seconds`` (median), ``min_seconds``, ``max_seconds``, ``blocks`` (as they came), and with
-        ``images`` also ``images_per_second``, by the median.
+        ``seconds`` (median), ``min_seconds``, ``max_seconds``, ``blocks`` (in their order), and
+        with ``images`` also ``images_per_second``, of the median.
 
     Example:
         >>> figure([0.5, 0.25, 1.0], images=64)['images_per_second']
         128.0
     """
     median = statistics.median(seconds)
-    told = {} if images is None else dict(images_per_second=images / median)
+    speed = {} if images is None else dict(images_per_second=images / median)
     return dict(
-        told, seconds=median, min_seconds=min(seconds), max_seconds=max(seconds), blocks=[*seconds]
+        speed, seconds=median, min_seconds=min(seconds), max_seconds=max(seconds), blocks=[*seconds]
     )
 
 
-class TurnsHook(Hook):
-    """Ends a block of the Runner's iterations, lets the others run a block each, and so on.
+class _TurnsHook(Hook):
+    """Runs a block of each alternative after each block of the Runner's iterations.
 
-    When the last block has ended it ends the training, by an exception of this module.
+    After the last block it ends the training, by an exception of this module.
 
     Args:
-        rivals: Called after the first block, which does not count, when the memory is read that the
-            Runner took alone; gives what runs in turn with it.
+        find_alternatives: Called after the first block, which does not count, when the peak memory
+            of the Runner alone has been read; returns what runs alternately with the Runner.
         iters: Iterations of a block.
         blocks: Blocks of each that count.
         lead_in: Iterations before each block that do not count.
+
+    Attributes:
+        seconds: Seconds per iteration of each block, by name.
+        notes: Notes about the alternatives.
     """
 
-    # After all that the config's hooks do in an iteration.
+    # After all other hooks in an iteration.
     priority = 'LOWEST'
 
     def __init__(
         self,
-        rivals: Callable[[], Rivals],
+        find_alternatives: Callable[[], Alternatives],
         iters: int,
         blocks: int,
         lead_in: int,
     ) -> None:
-        self._prepare = rivals
-        self._rivals: dict[str, Callable[[], Any]] = {}
+        self._find_alternatives = find_alternatives
+        self._alternatives: dict[str, Callable[[], Any]] = {}
         self._iters, self._blocks, self._lead_in = iters, blocks, lead_in
         self._round = self._done = 0
         self._start = 0.0
@@ -218,7 +222,7 @@ class TurnsHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        """Count; at the ends of a block, look at the clock."""
+        """Count iterations, and time each block."""
         self._done += 1
         if self._done == self._lead_in:
             _synchronize()
@@ -233,12 +237,11 @@ class TurnsHook(Hook):
     def _end_round(self, seconds: float) -> None:
         if self._round == 0:
             self._peak, self._peak_device = _process_memory()['VmHWM'], _device_peak()
-            self._rivals, self.notes = self._prepare()
-            self.seconds |= {name: [] for name in self._rivals}
+            self._alternatives, self.notes = self._find_alternatives()
+            self.seconds |= {name: [] for name in self._alternatives}
         timed = dict(runner=seconds)
-        timed |= {
-            name: _time_block(run, self._iters, self._lead_in) for name, run in self._rivals.items()
-        }
+        for name, iterate in self._alternatives.items():
+            timed[name] = _time_block(iterate, self._iters, self._lead_in)
         if self._round > 0:
             for name, value in timed.items():
                 self.seconds[name].append(value)
@@ -248,7 +251,7 @@ class TurnsHook(Hook):
             raise _FinishedError
 
     def memory(self) -> dict[str, float | None]:
-        """Peak and growth, in MiB."""
+        """Peak and growth of the memory, in MiB."""
         return _memory(self._peak, self._resident, self._peak_device)
 
 
@@ -260,10 +263,10 @@ def exclude_pause(runner: Runner, seconds: float) -> None:
 
 
 def endless(loader: DataLoader) -> Iterator[Any]:
-    """Batches of a loader, from its start again when it has ended.
+    """Endless batches of a loader, which starts again after its end.
 
     Raises:
-        ValueError: If it gives none.
+        ValueError: If it has no batch.
     """
     while True:
         empty = True
@@ -279,7 +282,7 @@ def endless(loader: DataLoader) -> Iterator[Any]:
 
 
 class _FinishedError(Exception):
-    """Ends a training: all that was to be measured is measured."""
+    """Ends a training after the last block."""
 
 
 class _ProfileHook(Hook):
@@ -311,7 +314,7 @@ class _ProfileHook(Hook):
 
 
 class _QuietRunner(Runner):
-    """Logs to its file as ever; the terminal gets warnings only."""
+    """Logs to its file as usual, and warnings only to the terminal."""
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         logger = super().build_logger(*args, **kwargs)
@@ -323,9 +326,9 @@ class _QuietRunner(Runner):
 
 @contextmanager
 def _runner(cfg: Config, iterations: int) -> Iterator[Runner]:
-    """A Runner that trains so many iterations at least, in a folder that is removed afterwards."""
+    """A Runner for at least so many iterations, in a folder that is removed afterwards."""
     cfg = copy.deepcopy(cfg)
-    # An epoch has an iteration at least; training is ended long before this many.
+    # An epoch has at least one iteration; training ends long before this many.
     for key in ('max_iters', 'max_epochs'):
         if key in cfg.train_cfg:
             cfg.train_cfg[key] = iterations + 1
@@ -339,7 +342,7 @@ def _runner(cfg: Config, iterations: int) -> Iterator[Runner]:
         try:
             yield runner
         finally:
-            # The logger stays MMEngine's current one, and its file goes with the folder.
+            # MMEngine keeps the logger, and its file is removed with the folder.
             for handler in [*runner.logger.handlers]:
                 runner.logger.removeHandler(handler)
                 handler.close()
@@ -349,59 +352,66 @@ def _train(runner: Runner) -> None:
     try:
         runner.train()
     except _FinishedError:
-        runner.call_hook('after_train')  # hooks put away what they have open, such as a bar
+        runner.call_hook('after_train')  # hooks close what they have open, such as a bar
 
 
-def _no_rivals() -> Rivals:
-    return {}, []
-
-
-def _rivals(cfg: Config, runner: Runner) -> Rivals:
-    # The same dataset, wherever a hook may have put it, but iterators and workers of its own.
+def _alternatives(cfg: Config, runner: Runner, runner_only: bool) -> Alternatives:
+    alternatives: dict[str, Callable[[], Any]] = {}
+    notes: list[str] = []
+    if runner_only:
+        return alternatives, notes
+    # The same dataset, wherever a hook may have moved it, with iterators and workers of its own.
     loader = copy.copy(runner.train_dataloader)
     loader._iterator = None
     batches = endless(loader)
-    rivals: dict[str, Callable[[], Any]] = dict(data=functools.partial(next, batches))
-    notes = []
+    alternatives['data'] = functools.partial(next, batches)
     if loader.num_workers > 0 or get_device() != 'cpu':
         notes.append(
-            'data and step overlap (workers, or a device that is not waited for), so the overhead '
-            'may be less than nothing'
+            'data and step overlap (by workers or an asynchronous device), so the overhead may be '
+            'negative'
         )
     if cfg.get('compile'):
-        notes.append('step alone and by hand: left out, they do not know compile')
-        return rivals, notes
+        notes.append('step and reference loop left out: they have no compile')
+        return alternatives, notes
     model, optim_wrapper = _build_model(cfg, runner)
     batch = next(batches)
-    rivals['step'] = functools.partial(model.train_step, batch, optim_wrapper)
-    if any(getattr(wrapper, 'dtype', None) is not None for wrapper in _wrappers(optim_wrapper)):
+    alternatives['step'] = functools.partial(model.train_step, batch, optim_wrapper)
+    if any(autocast_dtype(wrapper) is not None for wrapper in _wrappers(optim_wrapper)):
         twin, twin_wrapper = _build_model(_in_float32(cfg), runner)
-        rivals['step_float32'] = functools.partial(twin.train_step, batch, twin_wrapper)
-    gan, gan_wrapper = _build_model(cfg, runner)
-    unknown = unknown_to_hand_loop(cfg.model, gan, gan_wrapper)
-    if unknown:
-        notes.append(f'by hand: left out, the loop does not know {unknown}')
-        return rivals, notes
-    channels_last = cfg.model.get('channels_last', False)
-    hand_batches = batches_of_tensor(loader.dataset, gan, _batch_size(loader), channels_last)
-    if hand_batches is None:
-        notes.append('by hand: its batches lie ready, as the data is no tensor of images')
-        ready = [gan.prepare_batch(next(batches)) for _ in range(_READY_BATCHES)]
-        hand_batches = itertools.cycle(ready)
-    if cfg.model.get('cuda_graph'):
-        notes.append('by hand: launches each kernel, where the config has cuda_graph=True')
+        alternatives['step_float32'] = functools.partial(twin.train_step, batch, twin_wrapper)
+    loop = _reference_loop(cfg, runner, loader, batches, notes)
     # First, that is right after the Runner, which it is compared with block by block.
-    return dict(hand_loop=HandLoop(gan, gan_wrapper, hand_batches), **rivals), notes
+    return alternatives if loop is None else dict(reference_loop=loop, **alternatives), notes
+
+
+def _reference_loop(
+    cfg: Config, runner: Runner, loader: DataLoader, batches: Iterator[Any], notes: list[str]
+) -> ReferenceLoop | None:
+    """The reference loop, if it supports all parts of the training; appends to the notes."""
+    gan, optim_wrapper = _build_model(cfg, runner)
+    unsupported = unsupported_part(gan, optim_wrapper)
+    if unsupported:
+        notes.append(f'reference loop left out: it has no {unsupported}')
+        return None
+    channels_last = cfg.model.get('channels_last', False)
+    loop_batches = batches_of_tensor(loader.dataset, gan, _batch_size(loader), channels_last)
+    if loop_batches is None:
+        notes.append('reference loop: batches are prepared, as the data is no tensor of images')
+        prepared = [gan.prepare_batch(next(batches)) for _ in range(_PREPARED_BATCHES)]
+        loop_batches = itertools.cycle(prepared)
+    if gan.cuda_graph:
+        notes.append('reference loop: launches each kernel, while the config has cuda_graph=True')
+    return ReferenceLoop(gan, optim_wrapper, loop_batches)
 
 
 def _build_model(cfg: Config, runner: Runner) -> tuple[Any, Any]:
-    """Another model with its optimisers, as the Runner builds its own."""
+    """Another model with its optimizers, built as by the Runner."""
     model = runner.build_model(copy.deepcopy(cfg.model))
     model.init_weights()
     model = model.to(get_device()).train()
     optim_wrapper = build_optim_wrapper(model, copy.deepcopy(cfg.optim_wrapper))
     for wrapper in _wrappers(optim_wrapper):
-        wrapper.message_hub = MessageHub('benchmark')  # not the Runner's, which goes into its log
+        wrapper.message_hub = MessageHub('benchmark')  # not the Runner's, which is logged
     return model, optim_wrapper
 
 
@@ -432,29 +442,29 @@ def _time_block(iterate: Callable[[], Any], iters: int, lead_in: int) -> float:
 
 
 def _summary(seconds: Mapping[str, Sequence[float]], batch_size: int) -> dict[str, Any]:
-    """Figures of all that was timed, and what follows from blocks of the same round."""
+    """Figures of all alternatives, and ratios of blocks of the same round."""
     figures = {name: figure(values, batch_size) for name, values in seconds.items()}
     summary: dict[str, Any] = dict(figures=figures)
     if 'step' in seconds:
         rounds = zip(seconds['runner'], seconds['data'], seconds['step'], strict=True)
         figures['overhead'] = figure([runner - data - step for runner, data, step in rounds])
-    if 'hand_loop' in seconds:
-        summary['hand_to_runner'] = _ratios(seconds['hand_loop'], seconds['runner'])
+    if 'reference_loop' in seconds:
+        summary['reference_to_runner'] = _ratios(seconds['reference_loop'], seconds['runner'])
     if 'step_float32' in seconds:
         summary['float32_to_step'] = _ratios(seconds['step_float32'], seconds['step'])
     return summary
 
 
 def _ratios(seconds: Sequence[float], others: Sequence[float]) -> dict[str, Any]:
-    """How many times as long as the other, block by block."""
-    ratios = [ours / theirs for ours, theirs in zip(seconds, others, strict=True)]
+    """Ratios of the times of the blocks."""
+    ratios = [first / second for first, second in zip(seconds, others, strict=True)]
     return dict(median=statistics.median(ratios), min=min(ratios), max=max(ratios), blocks=ratios)
 
 
 def _lead_in(dataloader: Mapping) -> int:
-    """Iterations before a block: until the caches are its own, and what workers fetched ahead.
+    """Iterations before a block, to fill caches and to use up the batches that workers prefetched.
 
-    While another runs, the workers of a loader fill its queue; those batches would cost nothing.
+    While another alternative runs, the workers of a loader fill its queue.
     """
     workers = dataloader.get('num_workers', 0)
     return max(2, workers * (dataloader.get('prefetch_factor') or 2))
@@ -474,14 +484,12 @@ def _require(cfg: Mapping, *keys: str) -> None:
 
 
 def _synchronize() -> None:
-    """Wait until the device has done what it was given."""
-    device = get_device()
-    if device != 'cpu':
-        getattr(torch, device).synchronize()
+    """Wait for the device."""
+    torch.get_device_module(get_device()).synchronize()
 
 
 def _device_peak() -> float | None:
-    """Peak of memory allocated on the GPU, in MiB."""
+    """Peak of the memory allocated on the GPU, in MiB."""
     return torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else None
 
 

@@ -1,44 +1,44 @@
-"""The loop that one would write by hand for a GAN: what the overhead is measured against."""
+"""Reference loop: the training of a GAN in plain PyTorch, which MMEngine is compared with."""
 
 import copy
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
+from mmgan_lite.datasets import InMemoryImageDataset
 from mmgan_lite.engine.mmengine_compat import accumulative_counts
-from mmgan_lite.models import GAN, ExponentialMovingAverage, ImageBatchPreprocessor
+from mmgan_lite.engine.optimizers import GANOptimWrapper
+from mmgan_lite.models import (
+    GAN,
+    ExponentialMovingAverage,
+    ImageBatchPreprocessor,
+    NormalLatents,
+)
 
 Batch = tuple[Tensor, Tensor | None]
 
-# What the hand-written loop can do of a GAN; the rest of a config it would leave out in silence.
-_KNOWN_OF_GAN = {
-    'type',
-    'generator',
-    'discriminator',
-    'loss',
-    'ema',
-    'discriminator_steps',
-    'generator_steps',
-    'channels_last',
-    'cuda_graph',
-    'data_preprocessor',
-    'init_cfg',
-}
+# Parts of a GAN that the loop calls, and those that it has code of its own for.
+_CALLED = ('generator', 'discriminator', 'loss')
+_REPLACED: dict[str, type] = dict(
+    data_preprocessor=ImageBatchPreprocessor,
+    latents=NormalLatents,
+    generator_ema=ExponentialMovingAverage,
+)
 
 
-class HandLoop:
+class ReferenceLoop:
     """The training of a GAN in plain PyTorch, as one would write it for one experiment.
 
-    No Runner, hooks, optim wrappers or data preprocessor, and no log; the learning rate stays. It
-    is what the overhead of a framework is measured against. Each call is one iteration.
+    No Runner, hooks, optim wrappers or data preprocessor, no log, a constant learning rate: the
+    overhead of MMEngine is what training takes longer. Each call is one iteration.
 
     Args:
-        gan: A model of its own, on its device, whose networks, loss and settings are taken.
-        optim_wrapper: Its optimisers, which step here without their wrappers.
+        gan: Model whose networks, loss and settings are used; it is trained in place.
+        optim_wrapper: Its optim wrappers, of which only the optimizers are used.
         batches: Real images, float ``(N, C, H, W)`` in [-1, 1], with labels ``(N,)`` or None.
 
     Example:
@@ -47,7 +47,7 @@ class HandLoop:
         >>> gan = get_model('gan_mlp_digits-28x28').train()
         >>> adam = dict(optimizer=dict(type='Adam', lr=2e-4))
         >>> build = MultiOptimWrapperConstructor(dict(generator=adam, discriminator=adam))
-        >>> step = HandLoop(gan, build(gan), iter([(torch.zeros(4, 1, 28, 28), None)]))
+        >>> step = ReferenceLoop(gan, build(gan), iter([(torch.zeros(4, 1, 28, 28), None)]))
         >>> step()
         >>> step.iteration
         1
@@ -72,7 +72,7 @@ class HandLoop:
         self.iteration = 0
 
     def __call__(self) -> None:
-        """One step of the discriminator, and the generator's when they are due."""
+        """A step of the discriminator, and the steps of the generator when they are due."""
         images, labels = next(self.batches)
         self.step_discriminator(images, labels)
         self.iteration += 1
@@ -81,7 +81,7 @@ class HandLoop:
                 self.step_generator(images, labels)
 
     def step_discriminator(self, images: Tensor, labels: Tensor | None) -> None:
-        """Real against fake, without gradient to the generator."""
+        """Real and fake images, without gradient to the generator."""
         with self.cast_d():
             with torch.no_grad():
                 fakes = self.generator(self.latents(len(images)), labels)
@@ -92,7 +92,7 @@ class HandLoop:
         self.opt_d.zero_grad()
 
     def step_generator(self, images: Tensor, labels: Tensor | None) -> None:
-        """Through the discriminator, which needs no gradients of its own, and into the average."""
+        """Step through the frozen discriminator, and update the average."""
         for parameter in self.trained_d:
             parameter.requires_grad_(False)
         with self.cast_g():
@@ -125,91 +125,90 @@ class HandLoop:
         return torch.randn(num, self.latent_dim, device=self.device)
 
 
-def unknown_to_hand_loop(
-    model_cfg: Mapping, model: nn.Module, optim_wrapper: OptimWrapper
-) -> str | None:
-    """What of a config :class:`HandLoop` does not do, in words; None if it does all.
+def unsupported_part(model: nn.Module, optim_wrapper: OptimWrapper) -> str | None:
+    """Name a part of a training that :class:`ReferenceLoop` does not have; None if there is none.
 
     Args:
-        model_cfg: The config of the model.
-        model: The model that was built from it.
-        optim_wrapper: Its optimisers.
+        model: The model.
+        optim_wrapper: Its optim wrappers.
     """
     if type(model) is not GAN:
         return f'a {type(model).__name__}'
-    extra = [key for key in model_cfg if key not in _KNOWN_OF_GAN and model_cfg[key]]
-    if extra:
-        return f'{", ".join(extra)} of the model'
-    if type(model.data_preprocessor) is not ImageBatchPreprocessor:
-        return f'a {type(model.data_preprocessor).__name__}'
-    average, settings = model.generator_ema, set(model_cfg.get('ema') or ())
-    if average is not None and type(average) is not ExponentialMovingAverage:
-        return f'a {type(average).__name__}'
-    if not settings <= {'type', 'momentum'}:
-        return f'{", ".join(sorted(settings - {"type", "momentum"}))} of ema'
+    for name, part in model.named_children():
+        expected = _REPLACED.get(name)
+        if expected is not None and type(part) is not expected:
+            return f'a {type(part).__name__}'
+        is_empty = isinstance(part, nn.ModuleList) and len(part) == 0
+        if name not in (*_CALLED, *_REPLACED) and not is_empty:
+            return f'{name} of the model'
+    average = model.generator_ema
+    if average is not None and (average.warm_up or average.start > 1):
+        return 'warm_up or start of ema'
     for name, wrapper in optim_wrapper.items():
-        if type(wrapper) is not OptimWrapper and not hasattr(wrapper, 'dtype'):
+        if type(wrapper) not in (OptimWrapper, GANOptimWrapper):
             return f'a {type(wrapper).__name__}'
-        for argument, used in (
-            ('accumulative_counts', accumulative_counts(wrapper) != 1),
-            ('clip_grad', bool(wrapper.clip_grad_kwargs)),
-            ('float16', getattr(wrapper, 'dtype', None) is torch.float16),
-        ):
-            if used:
-                return f'{argument} of the {name}'
+        if accumulative_counts(wrapper) != 1:
+            return f'accumulative_counts of the {name}'
+        if wrapper.clip_grad_kwargs:
+            return f'clip_grad of the {name}'
+        if autocast_dtype(wrapper) is torch.float16:
+            return f'float16 of the {name}'
     return None
+
+
+def autocast_dtype(wrapper: OptimWrapper) -> torch.dtype | None:
+    """The dtype of mixed precision; None for float32."""
+    return wrapper.dtype if isinstance(wrapper, GANOptimWrapper) else None
 
 
 def batches_of_tensor(
     dataset: Any, gan: GAN, batch_size: int, channels_last: bool
 ) -> Iterator[Batch] | None:
-    """Batches of the tensor that a dataset holds its images in.
+    """Batches of a dataset that has all images in one tensor.
 
     Args:
-        dataset: One with ``images``, uint8 ``(M, C, H, W)``, and ``labels`` where it has some.
+        dataset: Any dataset.
         gan: The model that they are for.
         batch_size: Images of a batch.
-        channels_last: Whether images lie in memory pixel by pixel.
+        channels_last: Whether the channels of an image come last in memory.
 
     Returns:
-        What :func:`shuffled_batches` gives, on the device of ``gan``; None if the dataset has no
-        such tensor, has a pipeline that changes the images, or is smaller than a batch.
+        :func:`shuffled_batches` on the device of ``gan``; None if the dataset is no
+        :class:`~mmgan_lite.datasets.InMemoryImageDataset` with a tensor of images, has a pipeline,
+        or is smaller than a batch.
     """
-    images = getattr(dataset, 'images', None)
-    if (
-        not isinstance(images, Tensor)
-        or (images.dtype, images.ndim) != (torch.uint8, 4)
-        or len(images) < batch_size
-        or getattr(getattr(dataset, 'pipeline', None), 'transforms', None)
-    ):
+    if not isinstance(dataset, InMemoryImageDataset) or dataset.pipeline.transforms:
         return None
-    labels = None if gan.num_classes is None else dataset.labels.to(gan.device)
+    images, labels = dataset.images, dataset.labels if gan.num_classes else None
+    if not isinstance(images, Tensor) or len(images) < batch_size:
+        return None
     memory_format = torch.channels_last if channels_last else torch.contiguous_format
+    labels = None if labels is None else labels.to(gan.device)
     return shuffled_batches(images.to(gan.device), labels, batch_size, memory_format)
 
 
 def shuffled_batches(
     images: Tensor, labels: Tensor | None, batch_size: int, memory_format: torch.memory_format
 ) -> Iterator[Batch]:
-    """Shuffled batches of images in one tensor, without end; the rest of a pass is dropped.
+    """Endless shuffled batches of images in one tensor; the last partial batch is dropped.
 
     Args:
-        images: uint8 ``(M, C, H, W)``, where they will be needed; M >= ``batch_size``.
-        labels: int64 ``(M,)``, in the same place, or None.
+        images: uint8 ``(M, C, H, W)``, on the device of the model; M >= ``batch_size``.
+        labels: int64 ``(M,)``, on the same device, or None.
         batch_size: Images of a batch.
-        memory_format: How a batch lies in memory.
+        memory_format: Memory format of a batch.
 
     Yields:
         Images, float32 ``(batch_size, C, H, W)`` in [-1, 1], and their labels or None.
     """
-    whole = len(images) - len(images) % batch_size
+    num_used = len(images) - len(images) % batch_size
     while True:
-        for index in torch.randperm(len(images), device=images.device)[:whole].split(batch_size):
+        for index in torch.randperm(len(images), device=images.device)[:num_used].split(batch_size):
             batch = images[index].float().sub_(127.5).div_(127.5)
             batch = batch.contiguous(memory_format=memory_format)
             yield batch, None if labels is None else labels[index]
 
 
 def _autocast(wrapper: OptimWrapper, device: torch.device) -> Callable[[], torch.autocast]:
-    dtype = getattr(wrapper, 'dtype', None)
+    dtype = autocast_dtype(wrapper)
     return functools.partial(torch.autocast, device.type, dtype, enabled=dtype is not None)

@@ -1,4 +1,4 @@
-"""Hooks: what happens beside the training step."""
+"""Hooks of training, validation and test."""
 
 from mmgan_lite.engine.hooks.anneal_hook import AnnealHook
 from mmgan_lite.engine.hooks.corrupt_image_hook import CorruptImageHook
@@ -21,9 +21,9 @@ __all__ = [
     'DeferredHistory',
     'DeferredLogHook',
     'EvaluationLogHook',
-    'NonFiniteGuardHook',
-    'GANHealthHook',
     'GANCheckpointHook',
+    'GANHealthHook',
+    'NonFiniteGuardHook',
     'ProgressBarHook',
     'ProvenanceHook',
     'SafeCheckpointHook',

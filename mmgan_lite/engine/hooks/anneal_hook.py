@@ -1,6 +1,5 @@
-"""Settings that change over training: learning rates, betas, weights of regularisers, and more."""
+"""Settings that change over training: learning rates, betas, weights of regularizers, and more."""
 
-import difflib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -8,18 +7,20 @@ from typing import Any, TypeAlias
 
 from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
+from mmengine.optim.scheduler.momentum_scheduler import MomentumSchedulerMixin
 from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from mmgan_lite.engine.mmengine_compat import named_wrappers
 from mmgan_lite.registry import HOOKS
-from mmgan_lite.utils.validation import check_positive
+from mmgan_lite.utils.interfaces import HasPlayers, unwrap_model
+from mmgan_lite.utils.validation import check_positive, did_you_mean
 
 _EXAMPLE = "dict(target='optimizer.*.lr', start=2e-4, end=0, iterations=10_000)"
 
-# How far the value has come, from 0 to 1, when so much of the time has passed.
+# Progress of the value, from 0 to 1, as a function of the progress of the time.
 _SHAPES: dict[str, Callable[[float], float]] = {
     'cosine': lambda t: (1 - math.cos(math.pi * t)) / 2,
     'linear': lambda t: t,
@@ -28,35 +29,35 @@ _SHAPES: dict[str, Callable[[float], float]] = {
 
 @HOOKS.register_module()
 class AnnealHook(Hook):
-    """Takes settings from one value to another over the training.
+    """Changes settings from one value to another over the training.
 
-    Before each iteration every setting is set to its value at that point, which follows from the
-    number of iterations or images before it, and from nothing else: there is no state, and a
-    resumed run goes on exactly. The values are logged, and nothing waits for the device.
+    Before each iteration every setting gets its value at that point, which depends on the number
+    of iterations or images before it only: there is no state, and a resumed run goes on exactly.
+    The values are logged, and nothing waits for the device.
 
     A **target** is a name with dots, in which ``*`` stands for any one part:
 
-    - ``optimizer.<network>.<setting>`` is a number that the optimiser of a network is set to:
+    - ``optimizer.<network>.<setting>`` is a number in the parameter groups of an optimizer:
       ``optimizer.*.lr`` of all networks, ``optimizer.generator.betas.1`` the second of Adam's
       betas, ``optimizer.discriminator.weight_decay``.
     - ``model.<path>`` is a float tensor without dimensions that a part of the model registered as a
       buffer: ``model.regularizers.0.weight``, ``model.generator_ema.half_life``.
 
-    With ``cuda_graph=True`` all that an optimiser is set to but the learning rate is fixed in a
-    recording. So it can only change in a few ``steps``, after each of which the iteration is
-    recorded anew. What lies in the model may change in every iteration.
+    With ``cuda_graph=True`` all settings of an optimizer but the learning rate are fixed in a
+    recording. So they can only change in a few ``steps``, after each of which the iteration is
+    recorded anew. Buffers of the model may change in every iteration.
 
     Args:
         schedules: Dicts, each with these entries:
 
-            - ``target``: what changes.
-            - ``start``, ``end``: its value at the beginning and at the end, and ever after.
-            - ``images`` or ``iterations``: how long it takes, over 0. Images are those of all
+            - ``target``: the name of the setting.
+            - ``start``, ``end``: its value at the beginning, and from the end on.
+            - ``images`` or ``iterations``: the duration, over 0. Images are those of all
               processes: ``iterations * batch_size * processes``.
-            - ``begin``: at how many images or iterations it sets out from ``start``; 0 by default.
+            - ``begin``: images or iterations before it leaves ``start``; 0 by default.
             - ``shape``: ``'cosine'``, half a wave as in R3GAN (arXiv:2501.05441), the default:
               ``start + (end - start) * (1 - cos(pi * t)) / 2``; or ``'linear'``.
-            - ``steps``: in how many equal intervals the time is divided, with the value of its
+            - ``steps``: number of equal intervals of the duration, with the value of its
               beginning in each; by default it changes in every iteration. ``steps=1`` jumps from
               ``start`` to ``end`` after ``images``.
 
@@ -88,14 +89,16 @@ class AnnealHook(Hook):
         self._settings: list[_Setting] = []
 
     def before_train(self, runner: Runner) -> None:
-        """Look up what the schedules name.
+        """Find the targets of the schedules.
 
         Raises:
             ValueError: If a name is not there, or is driven twice, or cannot change as it should.
         """
-        model = _bare(runner.model)
-        if hasattr(model, 'check_optim_wrapper'):
+        model = unwrap_model(runner.model)
+        recorded = False
+        if isinstance(model, HasPlayers):
             model.check_optim_wrapper(runner.optim_wrapper)
+            recorded = model.cuda_graph
         found = {
             **dict(_optimizer_settings(runner.optim_wrapper)),
             **dict(_model_settings(model, 'model')),
@@ -114,11 +117,11 @@ class AnnealHook(Hook):
                         f'target={schedule.target!r}. Remove one of them.'
                     )
                 driven[name] = f'target={schedule.target!r}'
-                _check_change(schedule, name, found[name], getattr(model, 'cuda_graph', False))
+                _check_change(schedule, name, found[name], recorded)
                 self._settings.append(_Setting(name, schedule, scale, found[name]))
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Set all to the values of this iteration."""
+        """Write the values of this iteration."""
         for setting in self._settings:
             setting.update(runner.iter)
 
@@ -158,28 +161,29 @@ class _Schedule:
             raise ValueError(
                 f"target must be a name, got {self.target!r}. Pass target='optimizer.*.lr'."
             )
-        for key in ('start', 'end'):
-            if not _is_number(getattr(self, key)):
-                raise self._error(key, 'must be a finite number', 'Pass a number.')
+        for key, value in (('start', self.start), ('end', self.end)):
+            if not _is_number(value):
+                raise self._error(key, 'must be a finite number', value, 'Pass a number.')
         if not _is_number(self.begin) or self.begin < 0:
-            raise self._error('begin', 'must be a finite number of at least 0', 'Leave it out.')
+            rule = 'must be a finite number of at least 0'
+            raise self._error('begin', rule, self.begin, 'Leave it out.')
         if (self.images is None) == (self.iterations is None):
             raise ValueError(
                 f'The schedule of {self.target!r} must have either images or iterations, got '
-                f'images={self.images!r} and iterations={self.iterations!r}. Pass one of them: how '
-                'long it takes from start to end.'
+                f'images={self.images!r} and iterations={self.iterations!r}. Pass one of them, '
+                'the duration from start to end.'
             )
         if not _is_number(self.duration) or self.duration <= 0:
             key = 'iterations' if self.images is None else 'images'
-            raise self._error(key, 'must be a finite number over 0', f'Pass {key}=10_000.')
+            rule = 'must be a finite number over 0'
+            raise self._error(key, rule, self.duration, f'Pass {key}=10_000.')
         if self.shape not in list(_SHAPES):
-            names = ' or '.join(map(repr, _SHAPES))
-            raise self._error('shape', f'must be {names}', "Pass shape='cosine'.")
+            rule = f'must be {" or ".join(map(repr, _SHAPES))}'
+            raise self._error('shape', rule, self.shape, "Pass shape='cosine'.")
         if self.steps is not None:
             check_positive('steps', self.steps)
 
-    def _error(self, key: str, rule: str, remedy: str) -> ValueError:
-        value = getattr(self, key)
+    def _error(self, key: str, rule: str, value: object, remedy: str) -> ValueError:
         return ValueError(
             f'In the schedule of {self.target!r} {key} {rule}, got {value!r}. {remedy}'
         )
@@ -201,7 +205,7 @@ class _Schedule:
 
 
 class _GroupSetting:
-    """A number in all parameter groups of an optimiser, by itself or in a tuple."""
+    """A number in all parameter groups of an optimizer, by itself or in a tuple."""
 
     def __init__(self, groups: Sequence[dict], key: str, position: int | None = None) -> None:
         self.groups, self.key, self.position = groups, key, position
@@ -224,7 +228,7 @@ _Write: TypeAlias = Callable[[float], Any]
 
 
 class _Setting:
-    """One thing that changes, and its schedule."""
+    """A target and its schedule."""
 
     def __init__(self, name: str, schedule: _Schedule, scale: int, write: _Write) -> None:
         self.name, self.value = name, math.nan
@@ -243,9 +247,10 @@ def _parse(entry: Any) -> _Schedule:
     known = [field.name for field in fields(_Schedule)]
     for key in entry:
         if key not in known:
+            remedy = did_you_mean(key, known, 'Remove it.')
             raise ValueError(
-                f'A schedule has no entry {key!r} (got {key}={entry[key]!r}). '
-                f'{_nearest(key, known)}Its entries are: {", ".join(known)}.'
+                f'A schedule has no entry {key!r} (got {key}={entry[key]!r}). {remedy} '
+                f'Its entries are: {", ".join(known)}.'
             )
     for key in ('target', 'start', 'end'):
         if key not in entry:
@@ -254,15 +259,14 @@ def _parse(entry: Any) -> _Schedule:
 
 
 def _optimizer_settings(optim_wrapper: Any) -> Iterator[tuple[str, _Write]]:
-    """Names and setters of all numbers that the optimisers are set to."""
+    """Names and setters of all numbers in the parameter groups of the optimizers."""
     several = isinstance(optim_wrapper, OptimWrapperDict)
-    wrappers = dict(optim_wrapper.items()) if several else {None: optim_wrapper}
-    for network, wrapper in wrappers.items():
-        prefix = 'optimizer' if network is None else f'optimizer.{network}'
+    for network, wrapper in named_wrappers(optim_wrapper).items():
+        prefix = f'optimizer.{network}' if several else 'optimizer'
         groups = wrapper.optimizer.param_groups
         for key, value in groups[0].items():
             if key.startswith('initial_') or not all(key in group for group in groups):
-                continue  # the former are notes of MMEngine's schedulers
+                continue  # the former are of MMEngine's schedulers
             if _is_number(value):
                 yield f'{prefix}.{key}', _GroupSetting(groups, key)
             elif isinstance(value, (tuple, list)):
@@ -272,8 +276,8 @@ def _optimizer_settings(optim_wrapper: Any) -> Iterator[tuple[str, _Write]]:
 
 
 def _model_settings(module: nn.Module, name: str) -> Iterator[tuple[str, _Write]]:
-    """Names and setters of all buffers that hold one float, as without wrappers."""
-    bare = _bare(module)
+    """Names and setters of all buffers that hold one float, without names of wrappers."""
+    bare = unwrap_model(module)
     for key, buffer in bare.named_buffers(recurse=False):
         if buffer.ndim == 0 and buffer.is_floating_point():
             yield f'{name}.{key}', buffer.fill_
@@ -282,7 +286,7 @@ def _model_settings(module: nn.Module, name: str) -> Iterator[tuple[str, _Write]
 
 
 def _driven_by_schedulers(runner: Runner) -> Iterator[str]:
-    """What ``param_scheduler`` changes already."""
+    """Names of the settings that ``param_scheduler`` changes."""
     schedulers = runner.param_schedulers or {}
     if not isinstance(schedulers, Mapping):
         schedulers = {None: schedulers}
@@ -290,7 +294,9 @@ def _driven_by_schedulers(runner: Runner) -> Iterator[str]:
         prefix = 'optimizer' if network is None else f'optimizer.{network}'
         for driver in drivers:
             yield f'{prefix}.{driver.param_name}'
-            if getattr(driver, 'use_betas', False):  # the momentum of Adam is its first beta
+            if (
+                isinstance(driver, MomentumSchedulerMixin) and driver.use_betas
+            ):  # the momentum of Adam is its first beta
                 yield f'{prefix}.betas.0'
 
 
@@ -304,15 +310,16 @@ def _matching(target: str, names: Iterable[str]) -> list[str]:
         ):
             found.append(name)
     if not found:
+        remedy = did_you_mean(target, names, 'Check the name.')
         raise ValueError(
             'target must name a number of an optimizer, or a buffer of the model with one float, '
-            f'got {target!r}. {_nearest(target, names)}There are: {", ".join(names)}.'
+            f'got {target!r}. {remedy} There are: {", ".join(names)}.'
         )
     return found
 
 
 def _check_change(schedule: _Schedule, name: str, write: _Write, recorded: bool) -> None:
-    """Raise if a setting of an optimiser cannot change like that."""
+    """Raise if a setting of an optimizer cannot change by that schedule."""
     if not isinstance(write, _GroupSetting):
         return
     values = write.read()
@@ -326,7 +333,7 @@ def _check_change(schedule: _Schedule, name: str, write: _Write, recorded: bool)
         if not 0 <= value < limit:
             raise ValueError(
                 f'{name} must lie in [0, {limit}), got start={schedule.start}, '
-                f'end={schedule.end}. Mend the schedule of {schedule.target!r}.'
+                f'end={schedule.end}. Correct the schedule of {schedule.target!r}.'
             )
     if recorded and write.key != 'lr' and schedule.steps is None:
         raise ValueError(
@@ -345,14 +352,5 @@ def _images_per_iteration(loader: DataLoader) -> int:
     return loader.batch_size * get_world_size()
 
 
-def _nearest(name: Any, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(str(name), list(known), n=1)
-    return f'Did you mean {near[0]!r}? ' if near else ''
-
-
 def _is_number(value: Any) -> bool:
     return type(value) in (int, float) and math.isfinite(value)
-
-
-def _bare(module: Any) -> Any:
-    return module.module if is_model_wrapper(module) else module

@@ -12,7 +12,10 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from mmgan_lite.engine.hooks.evaluation_log_hook import EvaluationLogHook
+from mmgan_lite.engine.hooks.gan_checkpoint_hook import GANCheckpointHook
 from mmgan_lite.engine.hooks.parts import active_parts
+from mmgan_lite.engine.hooks.provenance_hook import ProvenanceHook
+from mmgan_lite.engine.hooks.safe_checkpoint_hook import SafeCheckpointHook
 from mmgan_lite.engine.mmengine_compat import LazyHistoryBuffer
 from mmgan_lite.registry import HOOKS
 
@@ -30,6 +33,8 @@ class DeferredLogHook(mmengine.hooks.RuntimeInfoHook):
     iterations, or for a checkpoint.
 
     It includes :class:`EvaluationLogHook`, which writes the scores of each evaluation to a file.
+    Where there is no :class:`GANCheckpointHook`, it adds :class:`ProvenanceHook` and
+    :class:`SafeCheckpointHook`: without the latter ``torch.load`` refuses its histories.
 
     Example:
         >>> default_hooks = dict(runtime_info=dict(type='DeferredLogHook'))
@@ -42,6 +47,13 @@ class DeferredLogHook(mmengine.hooks.RuntimeInfoHook):
         """Store the config, the version and the experiment's name."""
         super().before_run(runner)
         self._parts = active_parts(self, self._parts, runner)
+        kinds = {type(hook) for hook in runner.hooks}
+        if GANCheckpointHook in kinds:
+            return
+        # Another checkpoint hook lacks these. At the end of the hooks, which are being called.
+        for part in (ProvenanceHook, SafeCheckpointHook):
+            if part not in kinds:
+                runner.register_hook(part(), priority='VERY_LOW')
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Store the scores, and write them with their protocol."""
@@ -169,7 +181,7 @@ class DeferredHistory(LazyHistoryBuffer):
 
 def _history(hub: MessageHub, key: str) -> DeferredHistory:
     if key not in hub.log_scalars:
-        hub.update_scalar(key, 0.0)  # the hub takes note of the key; its buffer is replaced
+        hub.update_scalar(key, 0.0)  # the hub registers the key; its buffer is replaced
         hub.log_scalars[key] = DeferredHistory()
     history = hub.log_scalars[key]
     if not isinstance(history, DeferredHistory):  # read from a checkpoint

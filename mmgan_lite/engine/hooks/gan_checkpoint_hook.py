@@ -1,7 +1,5 @@
 """Checkpoints from which a training is resumed exactly."""
 
-import hashlib
-import logging
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,9 +14,7 @@ from mmengine.runner import IterBasedTrainLoop, Runner
 from mmgan_lite.checkpoints import (
     newest_checkpoint,
     not_written,
-    read_checkpoint,
     require_undamaged,
-    write_checkpoint,
     write_sealed,
 )
 from mmgan_lite.engine.hooks.parts import active_parts
@@ -46,6 +42,7 @@ from mmgan_lite.engine.resume.training_state import (
 from mmgan_lite.registry import HOOKS
 from mmgan_lite.utils.atomic_io import TEMPORARY_FILES, atomic_write
 from mmgan_lite.utils.log_filters import UntrueWarnings
+from mmgan_lite.utils.signatures import unknown_argument
 
 _BACKEND = 'mmgan_lite_sealed'
 _KEY = 'training_state'
@@ -92,6 +89,7 @@ class GANCheckpointHook(OrderedCheckpointHook):
     :class:`SafeCheckpointHook`, which makes the files readable by plain ``torch.load``.
 
     Args:
+        args, kwargs: Those of MMEngine's hook, which follow.
         interval: Iterations, or epochs with ``by_epoch``, from one checkpoint to the next; -1 for
             none.
         by_epoch: Whether ``interval`` counts epochs.
@@ -126,41 +124,16 @@ class GANCheckpointHook(OrderedCheckpointHook):
 
     def __init__(
         self,
-        interval: int = -1,
-        by_epoch: bool = True,
-        save_optimizer: bool = True,
-        save_param_scheduler: bool = True,
-        out_dir: str | Path | None = None,
-        max_keep_ckpts: int = -1,
-        save_last: bool = True,
-        save_best: str | list[str] | None = None,
-        rule: str | list[str] | None = None,
-        greater_keys: Sequence[str] | None = None,
-        less_keys: Sequence[str] | None = None,
-        filename_tmpl: str | None = None,
-        backend_args: dict | None = None,
-        published_keys: str | list[str] | None = None,
-        save_begin: int = 0,
+        *args: Any,
         history_length: int = 1000,
         allow_mmengine_types: bool = False,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(
-            interval=interval,
-            by_epoch=by_epoch,
-            save_optimizer=save_optimizer,
-            save_param_scheduler=save_param_scheduler,
-            out_dir=out_dir,
-            max_keep_ckpts=max_keep_ckpts,
-            save_last=save_last,
-            save_best=save_best,
-            rule=rule,
-            greater_keys=greater_keys,
-            less_keys=less_keys,
-            filename_tmpl=filename_tmpl,
-            backend_args=backend_args,
-            published_keys=published_keys,
-            save_begin=save_begin,
-        )
+        super().__init__(*args, **kwargs)
+        if self.args:  # MMEngine keeps what it does not know
+            raise TypeError(unknown_argument(GANCheckpointHook, next(iter(self.args))))
+        if self.file_client_args is not None:
+            raise TypeError('file_client_args is not supported. Pass backend_args.')
         safe = SafeCheckpointHook(history_length, allow_mmengine_types)
         self._parts: list[Hook] = [ProvenanceHook(), safe]
         self._signals = StopSignals()
@@ -421,29 +394,6 @@ class GANCheckpointHook(OrderedCheckpointHook):
             if caught.__cause__ is not None or not is_main_process():
                 raise  # it is of the checkpoint that follows the best one, and says all
             raise not_written(caught, f'{self.out_dir}/best_*.pth', runner.work_dir) from caught
-
-    def publish(self, runner: Runner, path: str) -> None:
-        """Write ``published_keys`` of a checkpoint anew, under a name with its checksum."""
-        if not is_main_process():
-            return
-        checkpoint = read_checkpoint(path)
-        kept = {key: value for key, value in checkpoint.items() if key in self.published_keys}
-        digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()[:8]
-        published = Path(path).with_name(f'{Path(path).stem}-{digest}.pth')
-        write_checkpoint(kept, published)
-        left_out = ', '.join(map(repr, checkpoint.keys() - kept.keys())) or 'nothing'
-        runner.logger.info(f'{path} is published as {published}, without {left_out}.')
-
-    def remove(self, path: str) -> None:
-        """Delete a checkpoint; warns if it cannot be deleted, which is no reason to stop."""
-        if not is_main_process():
-            return
-        try:
-            if self.file_backend.isfile(path):
-                self.file_backend.remove(path)
-        except OSError as error:
-            text = f'{path} is no longer needed, but could not be removed: {error}.'
-            print_log(text, logger='current', level=logging.WARNING)
 
 
 def _raise_in_all_processes(error: OSError | None) -> None:

@@ -170,9 +170,9 @@ class Change:
 class HealthWatch:
     """Follows the figures of one training, probe after probe.
 
-    A state begins when one of its rules has held for as many probes in a row as it asks, and ends
-    after two in a row in which none held. A training that has diverged is in no other state: its
-    figures mean nothing more.
+    A state begins when one of its rules has held in as many probes in a row as its patience, and
+    ends after two in a row in which none held. A training that has diverged is in no other state:
+    its figures mean nothing more.
 
     Args:
         discriminator_steps: Of the GAN, to each turn of the generator.

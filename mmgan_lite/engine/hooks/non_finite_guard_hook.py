@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from mmgan_lite.checkpoints import newest_checkpoint, read_checkpoint
 from mmgan_lite.engine.mmengine_compat import named_wrappers
+from mmgan_lite.engine.optimizers.multi_optim_wrapper import trained_networks
 from mmgan_lite.registry import HOOKS
 from mmgan_lite.utils.interfaces import HasPlayers, unwrap_model
 from mmgan_lite.utils.validation import check_positive
@@ -191,7 +192,7 @@ class NonFiniteGuardHook(Hook):
     def _set_up(self, runner: Runner) -> None:
         """Set up the optim wrappers by the counts."""
         model = unwrap_model(runner.model)
-        networks = dict(model.named_children())
+        networks = trained_networks(model)
         wrappers: dict[str, Any] = dict(named_wrappers(runner.optim_wrapper))
         # Gradients of a scaled loss overflow now and then, which their scaler handles.
         self._scaled = [
@@ -240,14 +241,12 @@ class NonFiniteGuardHook(Hook):
 
     def _saves(self, runner: Runner, batch_idx: int) -> bool:
         """Whether a checkpoint may be written after this iteration."""
-        if self.is_last_train_iter(runner):
-            return True
-        for hook in self._savers:
-            if hook.by_epoch and self.end_of_epoch(runner.train_dataloader, batch_idx):
-                return True
-            if not hook.by_epoch and self.every_n_train_iters(runner, hook.interval):
-                return True
-        return False
+        return self.is_last_train_iter(runner) or any(
+            self.end_of_epoch(runner.train_dataloader, batch_idx)
+            if hook.by_epoch
+            else self.every_n_train_iters(runner, hook.interval)
+            for hook in self._savers
+        )
 
     def _read_pending(self, runner: Runner, at_weights: bool) -> _Failure | None:
         """Read the pending terms; the first failure of any process is that of all."""
@@ -258,10 +257,8 @@ class NonFiniteGuardHook(Hook):
             for name in self._scaled:
                 bad.pop(name, None)
             if bad:
-                at_once = iteration == runner.iter + 1
-                failure = _Failure(
-                    iteration, *_blame(bad, terms, unwrap_model(runner.model), at_once)
-                )
+                blame = _blame(bad, terms, runner.model, at_once=iteration == runner.iter + 1)
+                failure = _Failure(iteration, *blame)
                 break
         if failure is None and at_weights:
             failure = _check_weights(runner)
@@ -376,10 +373,8 @@ def _spoiled(model: Any) -> str:
 
 def _check_weights(runner: Runner) -> _Failure | None:
     states = {'': unwrap_model(runner.model).state_dict()}
-    states |= {
-        f'optimizer.{name}': wrapper.state_dict()
-        for name, wrapper in named_wrappers(runner.optim_wrapper).items()
-    }
+    for name, wrapper in named_wrappers(runner.optim_wrapper).items():
+        states[f'optimizer.{name}'] = wrapper.state_dict()
     bad = _non_finite(states)
     if not bad:
         return None

@@ -6,14 +6,14 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 
-def active_parts(whole: Hook, parts: Sequence[Hook], runner: Runner) -> list[Hook]:
+def active_parts(owner: Hook, parts: Sequence[Hook], runner: Runner) -> list[Hook]:
     """The parts of a hook whose work no other hook of the Runner does.
 
     Configs from before the parts were merged have hooks for them. Those work with the arguments
     and the priority that they have there, and the part stays out.
 
     Args:
-        whole: The hook that has the parts.
+        owner: The hook that has the parts.
         parts: What it delegates to.
         runner: With all hooks of the config.
     """
@@ -21,7 +21,7 @@ def active_parts(whole: Hook, parts: Sequence[Hook], runner: Runner) -> list[Hoo
     named = [type(part).__name__ for part in parts if type(part) in alone]
     if named:
         runner.logger.info(
-            f'{" and ".join(named)}: part of {type(whole).__name__} now. The hook of the config '
+            f'{" and ".join(named)}: part of {type(owner).__name__} now. The hook of the config '
             'is used in its place.'
         )
     return [part for part in parts if type(part) not in alone]

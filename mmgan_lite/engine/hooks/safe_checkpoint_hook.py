@@ -125,7 +125,7 @@ def _plain_entries(runner: Runner, section: str, entries: Mapping) -> dict:
         try:
             plain[key] = _to_plain(value)
         except TypeError as error:
-            # One such object would make the whole file unreadable, hours after it was written.
+            # One such object would make the file unreadable, hours after it was written.
             runner.logger.warning(
                 f'{section}[{key!r}] is left out of the checkpoint: {error}. A resumed run starts '
                 'without it. Store numbers, strings, tensors, numpy arrays, lists or dicts of them.'

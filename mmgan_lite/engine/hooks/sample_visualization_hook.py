@@ -14,7 +14,7 @@ from mmgan_lite.engine.resume.rng_state import isolated_random_state
 from mmgan_lite.registry import HOOKS
 from mmgan_lite.utils.interfaces import unwrap_model
 from mmgan_lite.utils.validation import check_positive
-from mmgan_lite.visualization.image_grid import make_picture, save_gif, save_png
+from mmgan_lite.visualization.image_grid import make_picture, pick_evenly, save_gif, save_png
 
 _GIF_MAX_FRAMES = 100
 _GIF_FRAME_MS = 100
@@ -180,7 +180,8 @@ class SampleVisualizationHook(Hook):
         # Samples of a diverged generator are black (NaN) or clipped (inf), and no error.
         images = torch.nan_to_num(images.float(), nan=-1.0).clamp(-1, 1)
         images = ((images + 1) * 127.5).round().to(torch.uint8).cpu()
-        grid = _make_grid(images, self._columns, source=f'{type(self._model).__name__}.sample')
+        source = f'images of {type(self._model).__name__}.sample'
+        grid = make_picture(images, self._columns, source)
         save_png(grid, self._path(iteration))
         runner.visualizer.add_image('samples', grid, step=iteration)
         self._iterations.append(iteration)
@@ -196,7 +197,7 @@ class SampleVisualizationHook(Hook):
             else:
                 rows = len(self._latents) // self._columns
                 images = _images_by_class(dataset, order, rows, self._columns)
-        grid = _make_grid(images, self._columns, source='The training dataset')
+        grid = make_picture(images, self._columns, 'images of the training dataset')
         save_png(grid, self._folder / 'real.png')
         runner.visualizer.add_image('real', grid, step=runner.iter)
 
@@ -210,11 +211,9 @@ class SampleVisualizationHook(Hook):
     def _write_gif(self) -> None:
         from PIL import Image
 
-        num_frames = min(len(self._iterations), _GIF_MAX_FRAMES)
-        picked = np.linspace(0, len(self._iterations) - 1, num_frames).round().astype(int)
         frames = []
-        for index in picked:
-            with Image.open(self._path(self._iterations[index])) as image:
+        for iteration in pick_evenly(self._iterations, _GIF_MAX_FRAMES):
+            with Image.open(self._path(iteration)) as image:
                 frames.append(np.asarray(image))
         # A resumed run may have been given another num_samples; an animation has one size.
         frames = [frame for frame in frames if frame.shape == frames[-1].shape]
@@ -255,13 +254,3 @@ def _images_by_class(dataset: Any, order: list[int], rows: int, columns: int) ->
     black = torch.zeros_like(_image(item))
     cells = [row + [black] * (columns - len(row)) for row in found]
     return torch.stack([image for row in cells for image in row])
-
-
-def _make_grid(images: Tensor, columns: int, source: str) -> np.ndarray:
-    """``(N, 1 or 3, H, W)`` uint8 to one RGB picture ``(H', W', 3)`` uint8, row by row."""
-    if images.ndim != 4 or images.shape[1] not in (1, 3):
-        raise ValueError(
-            f'{source} must give images (N, C, H, W) with C = 1 or 3 to be drawn, got '
-            f'{tuple(images.shape)}. Remove SampleVisualizationHook from the config.'
-        )
-    return make_picture(images, columns)

@@ -11,30 +11,13 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from mmgan_lite.config_validation.config_keys import unknown_keys
 from mmgan_lite.engine.hooks.corrupt_image_hook import CorruptImageHook
 from mmgan_lite.engine.hooks.data_placement_hook import DataPlacementHook
 from mmgan_lite.engine.hooks.parts import active_parts
 from mmgan_lite.registry import HOOKS
-from mmgan_lite.utils.interfaces import unwrap_model
-
-
-@runtime_checkable
-class _ChecksTraining(Protocol):
-    """A model with checks of its own: :class:`~mmgan_lite.models.AdversarialModel`."""
-
-    def check_optim_wrapper(self, optim_wrapper: Any) -> None: ...
-
-    def check_average(self, optim_wrapper: Any, batch_size: int) -> None: ...
-
-    def prepare_batch(self, data: Any) -> Any: ...
-
-
-@runtime_checkable
-class _HasClasses(Protocol):
-    """A model that may be conditional."""
-
-    num_classes: int | None
+from mmgan_lite.utils.config_keys import unknown_keys
+from mmgan_lite.utils.interfaces import HasPlayers, SamplesImages, unwrap_model
+from mmgan_lite.utils.validation import check_class_count
 
 
 @runtime_checkable
@@ -76,7 +59,7 @@ class SetupCheckHook(Hook):
     :class:`CorruptImageHook`, which reports images that cannot be read. Before an evaluation it
     gives the model to an evaluator that has ``bind_model``.
 
-    A model without ``check_optim_wrapper``, ``check_average`` and ``prepare_batch`` is not checked.
+    A model that is no :class:`~mmgan_lite.models.AdversarialModel` is not checked.
 
     Example:
         >>> default_hooks = dict(setup_check=dict(type='SetupCheckHook'))
@@ -104,10 +87,9 @@ class SetupCheckHook(Hook):
         for key, text in unknown_keys(runner.cfg.to_dict()).items():
             raise ValueError(f'The top-level key {key!r} of the config {text}')
         model = unwrap_model(runner.model)
-        if not isinstance(model, _ChecksTraining):
+        if not isinstance(model, HasPlayers):
             runner.logger.info(
-                f'SetupCheckHook does not check a {type(model).__name__}: it needs '
-                'check_optim_wrapper, check_average and prepare_batch.'
+                f'SetupCheckHook does not check {type(model).__name__}, which has no players.'
             )
             return
         with _raised_in_all_processes():
@@ -148,14 +130,13 @@ def _check(runner: Runner, model: Any) -> None:
     if loader.batch_size is not None:
         model.check_average(runner.optim_wrapper, loader.batch_size)
     batch = model.prepare_batch(loader.collate_fn([loader.dataset[0]]))
-    if isinstance(model, _HasClasses) and model.num_classes is not None:
-        _, labels = batch
-        _check_classes(loader.dataset, labels, model.num_classes)
+    if isinstance(model, SamplesImages) and model.num_classes is not None:
+        _check_classes(loader.dataset, batch.labels, model.num_classes)
     if runner.val_loop is not None:
         _check_validation(loader.dataset, runner.val_dataloader, model)
 
 
-def _check_validation(trained_on: Any, loader: DataLoader, model: _ChecksTraining) -> None:
+def _check_validation(trained_on: Any, loader: DataLoader, model: Any) -> None:
     remedy = (
         'Give val_dataloader the same kind of data, or train without validation: '
         'val_cfg=None, val_dataloader=None, val_evaluator=None, which mmgan-lite train does for '
@@ -188,11 +169,7 @@ def _check_classes(dataset: Any, first_labels: Tensor, num_classes: int) -> None
     found = max(int(first_labels.max()) + 1, len(_classes(dataset)))
     if isinstance(dataset, _HasLabels) and isinstance(dataset.labels, Tensor):
         found = max(found, int(dataset.labels.max()) + 1)
-    if found > num_classes:
-        raise ValueError(
-            'num_classes must be at least the number of classes in the data, got '
-            f'{num_classes} for {found} classes. Build both networks with num_classes={found}.'
-        )
+    check_class_count(num_classes, found)
 
 
 def _check_batches(loader: DataLoader, model: nn.Module) -> None:

@@ -8,6 +8,7 @@ from torch import nn
 
 from mmgan_lite.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from mmgan_lite.utils.interfaces import HasPlayers, unwrap_model
+from mmgan_lite.utils.validation import did_you_mean
 
 _EXAMPLE = "dict(optimizer=dict(type='Adam', lr=2e-4))"
 
@@ -31,7 +32,7 @@ class GANOptimWrapperDict(OptimWrapperDict):
         """
         bare = unwrap_model(model)
         has_players = isinstance(bare, HasPlayers)
-        networks = _trained_networks(bare)
+        networks = trained_networks(bare)
         for name, wrapper in self.items():
             current, final = (
                 bare.step_counts(count)[name] if has_players else count
@@ -85,7 +86,7 @@ class MultiOptimWrapperConstructor:
     def __call__(self, model: nn.Module) -> GANOptimWrapperDict:
         """Build the wrappers for the networks of ``model``, which may be wrapped for DDP."""
         model = unwrap_model(model)
-        networks = _trained_networks(model)
+        networks = trained_networks(model)
         self._check_networks(type(model).__name__, list(networks))
         wrappers = {
             name: _build_wrapper(name, networks[name], cfg)
@@ -107,7 +108,7 @@ class MultiOptimWrapperConstructor:
                 raise ValueError(
                     f'optim_wrapper has an entry for {name!r}, but the networks of '
                     f'{model_name} that train are {", ".join(map(repr, trained))}. '
-                    f'Remove or rename {name!r}.'
+                    f'{did_you_mean(name, trained, f"Remove {name!r}.")}'
                 )
             if not isinstance(cfg, Mapping) or 'optimizer' not in cfg:
                 raise ValueError(
@@ -139,12 +140,13 @@ def check_schedulers(schedulers: Any, networks: Mapping[str, OptimWrapper]) -> N
         if name not in networks:
             raise ValueError(
                 f'param_scheduler has an entry for {name!r}, but optim_wrapper trains '
-                f'{", ".join(map(repr, networks))}. Remove or rename {name!r}.'
+                f'{", ".join(map(repr, networks))}. '
+                f'{did_you_mean(name, networks, f"Remove {name!r}.")}'
             )
 
 
-def _trained_networks(model: nn.Module) -> dict[str, nn.Module]:
-    """What each optim wrapper trains, by the name of the wrapper."""
+def trained_networks(model: nn.Module) -> dict[str, nn.Module]:
+    """The network that each optim wrapper trains, by the name of the wrapper."""
     if not isinstance(model, HasPlayers):
         return {name: child for name, child in model.named_children() if _has_trained(child)}
     return {
@@ -160,7 +162,10 @@ def _networks_of(model: nn.Module, names: tuple[str, ...]) -> nn.Module:
 
 def _build_wrapper(name: str, network: nn.Module, cfg: Any) -> OptimWrapper:
     # Under the default scope, whose optimizers and wrappers its configs name without a prefix.
-    wrapper = build_optim_wrapper(network, {'type': 'mmgan_lite.GANOptimWrapper', **cfg})
+    try:
+        wrapper = build_optim_wrapper(network, {'type': 'mmgan_lite.GANOptimWrapper', **cfg})
+    except (AssertionError, TypeError, ValueError) as error:
+        raise ValueError(f'optim_wrapper[{name!r}]={cfg} is not valid: {error}') from error
     if wrapper.clip_grad_kwargs:
         # Both would log under 'grad_norm', and the second overwrite the first.
         wrapper.grad_name = f'{wrapper.grad_name}_{name}'

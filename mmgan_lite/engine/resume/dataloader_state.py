@@ -23,7 +23,7 @@ from mmgan_lite.engine.resume.preemption import end_mark, outlive_signals
 
 @runtime_checkable
 class _LoadsBatches(Protocol):
-    """A data set that PyTorch's loader asks for complete batches."""
+    """A data set that gives PyTorch's loader complete batches."""
 
     def __getitems__(self, indices: list[int]) -> Any: ...
 
@@ -115,8 +115,8 @@ class _NumberedBatches:
             _drop(self._started, count)
 
     def __iter__(self) -> Iterator:
-        # A loader with workers asks for two iterators and uses the second: what was begun goes to
-        # the one that is asked for a batch.
+        # A loader with workers makes two iterators and uses the second: what was begun goes to the
+        # first one that is read.
         batches, self._started = self._started or iter(self.batches), None
         for batch in batches:
             yield _Batch(batch, self._number) if self._are_lists else batch
@@ -149,7 +149,7 @@ def _start_worker(
     assert info is not None
     dataset: Any = info.dataset
     load = dataset.__getitems__ if isinstance(dataset, _LoadsBatches) else None
-    # PyTorch's loader asks for complete batches where there is this method.
+    # PyTorch's loader gets complete batches by this method where there is one.
     dataset.__getitems__ = functools.partial(_seeded_batch, seeds, dataset, load)
 
 

@@ -1,4 +1,4 @@
-"""Signals by which a cluster asks a training to stop, and the iteration at which it does."""
+"""Signals of a cluster to stop a training, and the iteration at which it stops."""
 
 import atexit
 import functools
@@ -116,7 +116,7 @@ def end_mark() -> Any:
     def set_mark() -> None:
         mark.value = 1
 
-    # Before what multiprocessing has registered, which asks its processes to end by SIGTERM, and
+    # Before what multiprocessing has registered, which ends its processes by SIGTERM, and
     # waits until they have.
     atexit.register(set_mark)
     return mark

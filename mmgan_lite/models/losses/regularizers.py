@@ -50,6 +50,8 @@ class Regularizer(nn.Module, ABC):
     Attributes:
         name: It is logged as ``loss_<name>``.
         player: Whose objective it is added to, 'discriminator' or 'generator'.
+        takes_rounded_logits: Whether logits that were computed under autocast are accurate enough;
+            otherwise they are computed again.
         weight: The factor as a float32 tensor without dimensions, on the model's device and not in
             checkpoints. A schedule writes to it, ``regularizer.weight.fill_(0.5)``: that neither
             waits for the device nor makes a new tensor.
@@ -60,6 +62,7 @@ class Regularizer(nn.Module, ABC):
 
     name: str
     player: str = 'discriminator'
+    takes_rounded_logits: bool = True
     weight: Tensor
 
     def __init__(self, weight: float, interval: int = 1) -> None:
@@ -97,7 +100,10 @@ class Regularizer(nn.Module, ABC):
         Returns:
             Float32 scalar ``weight * penalty``. The caller multiplies it by ``interval``.
         """
-        with torch.autocast(real_images.device.type, enabled=False):
+        device = real_images.device.type
+        if torch.is_autocast_enabled(device) and not self.takes_rounded_logits:
+            real_logits = fake_logits = None
+        with torch.autocast(device, enabled=False):
             batch = PenaltyBatch(
                 real_images.detach().float(),
                 fake_images.detach().float(),
@@ -379,31 +385,15 @@ class ConsistencyRegularizer(Regularizer):
     """
 
     name = 'consistency'
+    # Logits rounded to bfloat16 lie farther from the float32 logits of the augmented images than a
+    # good discriminator's two logits do from one another.
+    takes_rounded_logits = False
 
     def __init__(
         self, augmentation: Mapping | nn.Module, weight: float = 10.0, interval: int = 1
     ) -> None:
         super().__init__(weight, interval)
         self.augmentation = build_part(MODELS, augmentation, 'augmentation')
-
-    def forward(
-        self,
-        network: Discriminator,
-        real_images: Tensor,
-        fake_images: Tensor,
-        labels: Tensor | None = None,
-        real_logits: Tensor | None = None,
-        fake_logits: Tensor | None = None,
-        latents: Tensor | None = None,
-    ) -> Tensor:
-        """As for every regularizer; logits that were computed under autocast are not used."""
-        if torch.is_autocast_enabled(real_images.device.type):
-            # Rounded to bfloat16 they lie farther from the float32 logits of the augmented images
-            # than a good discriminator's two logits do from one another.
-            real_logits = fake_logits = None
-        return super().forward(
-            network, real_images, fake_images, labels, real_logits, fake_logits, latents
-        )
 
     def penalty(self, network: Discriminator, batch: PenaltyBatch) -> Tensor:
         """Mean squared difference over the real images."""
@@ -449,17 +439,14 @@ def _logits(discriminator: Discriminator, images: Tensor, batch: PenaltyBatch) -
 
 
 def _real_logits(discriminator: Discriminator, batch: PenaltyBatch) -> Tensor:
-    """Those that the caller has, or else the discriminator's."""
-    if batch.real_logits is not None:
-        return batch.real_logits.float()
-    return _logits(discriminator, batch.real_images, batch)
+    """Those that the caller has, or else the discriminator's; the next likewise."""
+    logits = batch.real_logits
+    return _logits(discriminator, batch.real_images, batch) if logits is None else logits.float()
 
 
 def _fake_logits(discriminator: Discriminator, batch: PenaltyBatch) -> Tensor:
-    """Those that the caller has, or else the discriminator's."""
-    if batch.fake_logits is not None:
-        return batch.fake_logits.float()
-    return _logits(discriminator, batch.fake_images, batch)
+    logits = batch.fake_logits
+    return _logits(discriminator, batch.fake_images, batch) if logits is None else logits.float()
 
 
 def _gradients(discriminator: Discriminator, images: Tensor, batch: PenaltyBatch) -> Tensor:

@@ -9,9 +9,8 @@ import torch
 from mmengine.hooks import Hook, IterTimerHook
 from torch.utils.data import DataLoader
 
-from mmgan_lite.engine.benchmark import measurement as benchmarking
+from mmgan_lite.engine.benchmark import measurement
 from mmgan_lite.engine.benchmark.measurement import (
-    TurnsHook,
     benchmark_data,
     benchmark_training,
     endless,
@@ -19,7 +18,7 @@ from mmgan_lite.engine.benchmark.measurement import (
     figure,
     profile_training,
 )
-from mmgan_lite.engine.benchmark.reference_loop import HandLoop
+from mmgan_lite.engine.benchmark.reference_loop import ReferenceLoop
 from mmgan_lite.registry import HOOKS
 
 DIGITS = 'configs/gan/gan_mlp_digits-28x28_conditional.py'
@@ -35,22 +34,22 @@ def tiny(repo, shrunk_config):
 
 @pytest.fixture
 def loops(tiny, monkeypatch):
-    """Keeps the hand-written loops that a benchmark makes."""
+    """Keeps the reference loops that a benchmark makes."""
     made = []
 
-    class Kept(HandLoop):
+    class Kept(ReferenceLoop):
         def __init__(self, *args):
             super().__init__(*args)
             made.append(self)
             self.before = [p.detach().clone() for p in self.generator.parameters()]
 
-    monkeypatch.setattr(benchmarking, 'HandLoop', Kept)
+    monkeypatch.setattr(measurement, 'ReferenceLoop', Kept)
     return made
 
 
 def test_figure_is_arithmetic():
-    told = figure([0.5, 0.25, 1.0], images=64)
-    assert told == dict(
+    found = figure([0.5, 0.25, 1.0], images=64)
+    assert found == dict(
         images_per_second=128.0,  # 64 / 0.5
         seconds=0.5,
         min_seconds=0.25,
@@ -66,7 +65,7 @@ def test_training_is_measured_in_all_its_parts(tiny, loops):
     assert tiny.to_dict() == before
     assert (result['batch_size'], result['processes'], result['notes']) == (8, 1, [])
     figures = result['figures']
-    assert set(figures) == {'runner', 'hand_loop', 'data', 'step', 'overhead'}
+    assert set(figures) == {'runner', 'reference_loop', 'data', 'step', 'overhead'}
     for name, row in figures.items():
         assert len(row['blocks']) == 2
         assert row['seconds'] == pytest.approx(sum(row['blocks']) / 2), name
@@ -76,11 +75,11 @@ def test_training_is_measured_in_all_its_parts(tiny, loops):
     rows = [figures[name]['blocks'] for name in ('overhead', 'runner', 'data', 'step')]
     for overhead, runner, data, step in zip(*rows, strict=True):
         assert overhead == pytest.approx(runner - data - step)
-    ratio = result['hand_to_runner']
+    ratio = result['reference_to_runner']
     assert ratio['blocks'] == [
-        pytest.approx(hand / runner)
-        for hand, runner in zip(
-            figures['hand_loop']['blocks'], figures['runner']['blocks'], strict=True
+        pytest.approx(reference / runner)
+        for reference, runner in zip(
+            figures['reference_loop']['blocks'], figures['runner']['blocks'], strict=True
         )
     ]
     assert 0 < ratio['min'] <= ratio['median'] <= ratio['max']
@@ -89,18 +88,18 @@ def test_training_is_measured_in_all_its_parts(tiny, loops):
         assert result['memory']['growth_mib'] is not None
 
 
-def test_mixed_precision_is_held_against_float32(tiny, loops):
+def test_mixed_precision_is_compared_with_float32(tiny, loops):
     for network in ('generator', 'discriminator'):
         tiny.optim_wrapper[network]['dtype'] = 'bfloat16'
     result = benchmark_training(tiny, iters=2, blocks=2)
     figures = result['figures']
-    assert set(figures) == {'runner', 'hand_loop', 'data', 'step', 'step_float32', 'overhead'}
+    assert set(figures) == {'runner', 'reference_loop', 'data', 'step', 'step_float32', 'overhead'}
     pairs = zip(figures['step_float32']['blocks'], figures['step']['blocks'], strict=True)
     assert result['float32_to_step']['blocks'] == [pytest.approx(f32 / own) for f32, own in pairs]
     assert tiny.optim_wrapper.generator.dtype == 'bfloat16'
 
 
-def test_hand_loop_trains_as_often_as_the_runner(tiny, loops):
+def test_reference_loop_trains_as_often_as_the_runner(tiny, loops):
     tiny.model.discriminator_steps, tiny.model.generator_steps = 2, 3
     benchmark_training(tiny, iters=4, blocks=1)
     (loop,) = loops
@@ -116,21 +115,21 @@ def test_hand_loop_trains_as_often_as_the_runner(tiny, loops):
         assert not torch.equal(after, average)
 
 
-def test_what_is_left_out_is_told(tiny):
+def test_notes_name_what_is_left_out(tiny):
     tiny.optim_wrapper.generator.clip_grad = dict(max_norm=1.0)
     result = benchmark_training(tiny, iters=1, blocks=1)
     assert set(result['figures']) == {'runner', 'data', 'step', 'overhead'}
-    assert 'hand_to_runner' not in result
-    assert result['notes'] == [
-        'by hand: left out, the loop does not know clip_grad of the generator'
-    ]
+    assert 'reference_to_runner' not in result
+    assert result['notes'] == ['reference loop left out: it has no clip_grad of the generator']
 
 
 def test_data_without_a_tensor_of_images(tiny, loops):
     pytest.importorskip('mmcv')
     tiny.train_dataloader.dataset.pipeline = [dict(type='PackImage')]
     result = benchmark_training(tiny, iters=1, blocks=1)
-    assert result['notes'] == ['by hand: its batches lie ready, as the data is no tensor of images']
+    assert result['notes'] == [
+        'reference loop: batches are prepared, as the data is no tensor of images'
+    ]
     assert loops[0].iteration == 6
 
 
@@ -185,14 +184,17 @@ def test_runner_alone(tiny):
 def test_turns():
     """Each in its turn, the first round uncounted, and no call between the ends of a block."""
     calls = []
-    rivals = dict(first=lambda: calls.append('first'), second=lambda: calls.append('second'))
+    alternatives = dict(first=lambda: calls.append('first'), second=lambda: calls.append('second'))
 
     def prepare():
         calls.append('prepare')
-        return rivals, ['a note']
+        return alternatives, ['a note']
 
-    hook, runner = TurnsHook(prepare, iters=2, blocks=2, lead_in=1), SimpleNamespace(hooks=[])
-    with pytest.raises(benchmarking._FinishedError):  # noqa: PT012
+    hook, runner = (
+        measurement._TurnsHook(prepare, iters=2, blocks=2, lead_in=1),
+        SimpleNamespace(hooks=[]),
+    )
+    with pytest.raises(measurement._FinishedError):  # noqa: PT012
         for index in range(100):
             calls.append('runner')
             hook.after_train_iter(runner, index)
@@ -214,8 +216,8 @@ def test_pause_is_no_time_of_an_iteration():
 
 
 def test_turns_go_last_in_an_iteration():
-    assert TurnsHook.priority == 'LOWEST'
-    assert HOOKS.get('TurnsHook') is None
+    assert measurement._TurnsHook.priority == 'LOWEST'
+    assert HOOKS.get('_TurnsHook') is None
 
 
 def test_endless_starts_anew():
@@ -239,9 +241,9 @@ def test_data_alone_needs_no_model(tiny):
 
 
 def test_batches_fetched_ahead_do_not_count():
-    assert benchmarking._lead_in(dict(num_workers=0)) == 2
-    assert benchmarking._lead_in(dict(num_workers=3)) == 6  # PyTorch's prefetch_factor is 2
-    assert benchmarking._lead_in(dict(num_workers=3, prefetch_factor=4)) == 12
+    assert measurement._lead_in(dict(num_workers=0)) == 2
+    assert measurement._lead_in(dict(num_workers=3)) == 6  # PyTorch's prefetch_factor is 2
+    assert measurement._lead_in(dict(num_workers=3, prefetch_factor=4)) == 12
 
 
 @pytest.mark.parametrize('argument', ['iters', 'blocks'])

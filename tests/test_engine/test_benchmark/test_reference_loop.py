@@ -1,27 +1,28 @@
-"""The hand-written loop trains as the GAN does, and says what it cannot do."""
+"""The reference loop trains as the GAN does, and names what it does not support."""
 
 import pytest
 import torch
-from mmengine.optim import AmpOptimWrapper, OptimWrapper, OptimWrapperDict
+from mmengine.optim import AmpOptimWrapper, OptimWrapperDict
 
 from mmgan_lite.datasets import InMemoryImageDataset
 from mmgan_lite.engine.benchmark.reference_loop import (
-    HandLoop,
+    ReferenceLoop,
     batches_of_tensor,
     shuffled_batches,
-    unknown_to_hand_loop,
+    unsupported_part,
 )
+from mmgan_lite.models import GAN
 
 
 @pytest.mark.parametrize('num_classes', [None, 3])
-def test_hand_loop_is_the_same_training(make_gan, make_batch, make_optim_wrapper, num_classes):
+def test_reference_loop_is_the_same_training(make_gan, make_batch, make_optim_wrapper, num_classes):
     """From the same weights and random numbers, to the weights of ``GAN.train_step``."""
     steps = dict(num_classes=num_classes, discriminator_steps=2, generator_steps=2)
     gan, other = make_gan(**steps), make_gan(**steps)
     other.load_state_dict(gan.state_dict())
     labels = None if num_classes is None else [0, 1, 2, 1]
     batches = [make_batch(labels=labels) for _ in range(4)]
-    loop = HandLoop(
+    loop = ReferenceLoop(
         other, make_optim_wrapper(other), iter([other.prepare_batch(batch) for batch in batches])
     )
     torch.manual_seed(3)
@@ -35,7 +36,7 @@ def test_hand_loop_is_the_same_training(make_gan, make_batch, make_optim_wrapper
         torch.testing.assert_close(found, expected)
 
 
-def test_hand_loop_gives_the_generator_real_logits_where_the_loss_wants_them(
+def test_reference_loop_gives_the_generator_real_logits_where_the_loss_wants_them(
     make_gan, make_batch, make_optim_wrapper
 ):
     class Relativistic(torch.nn.Module):
@@ -49,12 +50,12 @@ def test_hand_loop_gives_the_generator_real_logits_where_the_loss_wants_them(
             return (real_logits - fake_logits).mean()
 
     gan = make_gan(loss=Relativistic())
-    loop = HandLoop(gan, make_optim_wrapper(gan), iter([gan.prepare_batch(make_batch())]))
+    loop = ReferenceLoop(gan, make_optim_wrapper(gan), iter([gan.prepare_batch(make_batch())]))
     loop()
     assert loop.iteration == 1
 
 
-def test_hand_loop_computes_in_the_precision_of_the_config(
+def test_reference_loop_computes_in_the_precision_of_the_config(
     make_gan, make_batch, make_optim_wrapper
 ):
     gan = make_gan()
@@ -63,46 +64,57 @@ def test_hand_loop_computes_in_the_precision_of_the_config(
     optim_wrapper['discriminator'].dtype = None
     seen = []
     gan.generator.register_forward_hook(lambda *call: seen.append(torch.is_autocast_enabled('cpu')))
-    HandLoop(gan, optim_wrapper, iter([gan.prepare_batch(make_batch())]))()
+    ReferenceLoop(gan, optim_wrapper, iter([gan.prepare_batch(make_batch())]))()
     assert seen == [False, True]  # in the step of the discriminator, in that of the generator
 
 
 @pytest.mark.parametrize(
     ('parts', 'answer'),
     [
-        (dict(regularizers=[dict(type='R1Penalty')]), 'regularizers of the model'),
+        (dict(regularizers=[dict(type='R1Regularizer')]), 'regularizers of the model'),
         (dict(regularizers=[]), None),
-        (dict(ema=dict(type='ExponentialMovingAverage', warm_up=True)), 'warm_up of ema'),
+        (dict(augmentation=dict(type='DiffAugment')), 'augmentation of the model'),
+        (dict(latents=dict(type='NormalLatents')), None),
+        (dict(latents=dict(type='UniformLatents')), 'a UniformLatents'),
+        (dict(ema=dict(type='ExponentialMovingAverage', momentum=0.1)), None),
+        (dict(ema=dict(type='ExponentialMovingAverage', warm_up=True)), 'warm_up or start of ema'),
+        (dict(ema=dict(type='ExponentialMovingAverage', start=9)), 'warm_up or start of ema'),
     ],
 )
-def test_parts_of_the_model_that_the_hand_loop_does_not_know(
-    make_gan, make_optim_wrapper, parts, answer
-):
+def test_unsupported_parts_of_the_model(make_gan, make_optim_wrapper, parts, answer):
+    gan = make_gan(**parts)
+    assert unsupported_part(gan, make_optim_wrapper(gan)) == answer
+
+
+def test_a_part_that_the_loop_has_never_heard_of(make_gan, make_optim_wrapper):
     gan = make_gan()
-    model_cfg = dict(type='GAN', generator={}, discriminator={}, loss={}, **parts)
-    assert unknown_to_hand_loop(model_cfg, gan, make_optim_wrapper(gan)) == answer
+    optim_wrapper = make_optim_wrapper(gan)
+    gan.style_mixing = torch.nn.Linear(2, 2)
+    assert unsupported_part(gan, optim_wrapper) == 'style_mixing of the model'
+
+    class OtherGAN(GAN):
+        pass
+
+    assert unsupported_part(OtherGAN.__new__(OtherGAN), None) == 'a OtherGAN'
 
 
-def test_optim_wrappers_that_the_hand_loop_does_not_know(make_gan, make_optim_wrapper):
+def test_unsupported_optim_wrappers(make_gan, make_optim_wrapper):
     def answer(**generator):
         gan = make_gan()
         settings = dict(optimizer=dict(type='SGD', lr=0.1), **generator)
-        return unknown_to_hand_loop({}, gan, make_optim_wrapper(gan, generator=settings))
+        return unsupported_part(gan, make_optim_wrapper(gan, generator=settings))
 
     assert answer() is None
     assert answer(type='OptimWrapper') is None
     assert answer(accumulative_counts=2) == 'accumulative_counts of the generator'
     assert answer(clip_grad=dict(max_norm=1)) == 'clip_grad of the generator'
     assert answer(type='OptimWrapper', clip_grad=dict(max_norm=1)) == 'clip_grad of the generator'
-    gan = make_gan()
+    assert answer(dtype='bfloat16') is None
+    assert answer(dtype='float16') == 'float16 of the generator'
     amp = AmpOptimWrapper.__new__(AmpOptimWrapper)  # to build one takes a GPU
     wrappers = OptimWrapperDict.__new__(OptimWrapperDict)
     wrappers.optim_wrappers = dict(generator=amp)
-    assert unknown_to_hand_loop({}, gan, wrappers) == 'a AmpOptimWrapper'
-    half = OptimWrapper(torch.optim.SGD(gan.parameters(), lr=0.1))
-    half.dtype = torch.float16
-    wrappers.optim_wrappers = dict(generator=half)
-    assert unknown_to_hand_loop({}, gan, wrappers) == 'float16 of the generator'
+    assert unsupported_part(make_gan(), wrappers) == 'a AmpOptimWrapper'
 
 
 def test_shuffled_batches_see_each_image_once_a_pass():

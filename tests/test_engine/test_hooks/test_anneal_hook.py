@@ -322,7 +322,7 @@ def test_no_list_of_schedules(schedules):
     ],
 )
 def test_unknown_target(make_setting, target, near):
-    question = '' if near is None else f'Did you mean {near!r}? '
+    question = 'Check the name. ' if near is None else f'Did you mean {near!r}? '
     message = re.escape(f'got {target!r}. {question}There are: ')
     with pytest.raises(ValueError, match=message) as error:
         AnnealHook([{**LR, 'target': target}]).before_train(make_setting())
@@ -380,7 +380,7 @@ def test_groups_that_differ(make_setting):
     ('target', 'end', 'message'),
     [
         ('optimizer.*.betas.1', 99, r'betas.1 must lie in \[0, 1\), got start=0.001, end=99'),
-        ('optimizer.*.lr', -1e-3, r'generator.lr must lie in \[0, inf\), .* end=-0.001. Mend'),
+        ('optimizer.*.lr', -1e-3, r'generator.lr must lie in \[0, inf\), .* end=-0.001. Correct'),
     ],
 )
 def test_value_that_no_optimizer_takes(make_setting, target, end, message):

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -16,6 +17,7 @@ from mmengine.runner import Runner
 
 from mmgan_lite import checkpoints
 from mmgan_lite.checkpoints import find_damage, read_checkpoint
+from mmgan_lite.engine.hooks import GANCheckpointHook
 from mmgan_lite.registry import METRICS
 
 
@@ -352,3 +354,19 @@ def test_published_keys(config):
     (published,) = [name for name in files(cfg) if '-' in name]
     checkpoint = torch.load(Path(cfg.work_dir) / published, weights_only=True)
     assert set(checkpoint) == {'meta', 'state_dict'}
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (dict(intervall=3), "no argument 'intervall'. Did you mean 'interval'?"),
+        (
+            dict(file_client_args=dict(backend='disk')),
+            'file_client_args is not supported. Pass backend_args.',
+        ),
+        (dict(history_length=0), 'history_length must be an int of at least 1'),
+    ],
+)
+def test_wrong_arguments(arguments, message):
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+        GANCheckpointHook(**arguments)

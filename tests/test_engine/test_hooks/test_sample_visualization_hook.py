@@ -266,7 +266,7 @@ def test_epochs_in_iteration_based_training_are_refused(make_runner, fake_gan):
 
 def test_images_of_two_channels_are_refused(make_runner, fake_gan, fake_dataset):
     model, dataset = fake_gan(channels=2), fake_dataset(channels=1)
-    message = r'FakeGAN.sample must give images \(N, C, H, W\) with C = 1 or 3 to be drawn, got '
+    message = r'images of FakeGAN.sample must be of shape \(N, C, H, W\) with C = 1 or 3'
     with pytest.raises(ValueError, match=message):
         make_runner(model, [_hook()], dataset=dataset).train()
 

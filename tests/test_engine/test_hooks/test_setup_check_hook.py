@@ -51,7 +51,7 @@ def check(
 
 def test_a_key_that_nobody_reads(make_gan):
     check(make_gan(), num=8, cfg=dict(model={}, _mine=3))
-    with pytest.raises(ValueError, match=r"key 'modl' of the config is read by nobody. Did you"):
+    with pytest.raises(ValueError, match=r"key 'modl' of the config is read by nothing. Did you"):
         check(make_gan(), num=8, cfg=dict(modl={}))
 
 

@@ -1,8 +1,59 @@
-"""Optimisers of the networks, and the schedules of their rates."""
+"""The model, its optimizers, and the schedules of their rates."""
 
 import pytest
 import torch
 from torch import nn
+
+
+@pytest.mark.parametrize(
+    ('settings', 'place', 'expected'),
+    [
+        ({'model': None}, 'model', 'is missing, and Runner needs it.'),
+        ({'model': 'GAN'}, 'model', "must be Union[Module, Dict], got 'GAN'."),
+        ({'model.loss': ...}, 'model.loss', 'is missing, and GAN needs it.'),
+        ({'model.generator.latent_dim': 0}, 'model.generator', 'latent_dim must be an int of'),
+        ({'model.generator.image_shape': (28, 28)}, 'model.generator', 'got (28, 28)'),
+        ({'model.regularizers': [dict(type='R1Regularizer', weight=-1)]},
+         'model.regularizers[0]', 'weight must be a finite number'),
+        ({'model.discriminator.image_shape': (3, 28, 28)}, 'model', 'image_shape of generator and'),
+        ({'model.generator.num_classes': 10}, 'model', 'num_classes of generator and'),
+        ({'model.auxiliary_loss': dict(type='AuxiliaryClassifierLoss')},
+         'model', 'auxiliary_loss needs a discriminator that classifies'),
+        ({'model.data_preprocessor': dict(type='BaseDataPreprocessor')}, 'model', 'to_uint8'),
+        ({'data_preprocessor': dict(type='BaseDataPreprocessor')}, 'model', 'to_uint8'),
+        ({'model.ema.momentum': 1.5}, 'model', 'momentum must lie in (0, 1), got 1.5.'),
+    ],
+)  # fmt: skip
+def test_errors_of_the_model(mistakes, settings, place, expected):
+    found = mistakes(settings)
+    assert list(found) == [place]
+    assert expected in found[place]
+
+
+def test_each_part_has_its_own_error(mistakes):
+    found = mistakes({'model.generator.latent_dim': 0, 'model.discriminator.hidden_dims': ()})
+    assert list(found) == ['model.generator', 'model.discriminator']
+
+
+def test_large_networks_take_no_memory(mistakes):
+    """8 GB in float32, and seconds to fill with numbers."""
+    assert mistakes({'model.generator.hidden_dims': (2**15, 2**16)}) == {}
+
+
+def test_a_part_may_look_at_values(mistakes):
+    """On the meta device there are none, and that is no mistake of the part."""
+
+    class LooksAtValues(nn.Flatten):
+        def __init__(self, rate=0.1):
+            super().__init__()
+            if rate < 0:
+                raise ValueError('rate must be at least 0.')
+            self.rates = [value.item() for value in torch.linspace(0, rate, 3)]
+
+    assert mistakes({'model.augmentation': dict(type=LooksAtValues)}) == {}
+    found = mistakes({'model.augmentation': dict(type=LooksAtValues, rate=-1)})
+    assert 'rate must be at least 0.' in found['model.augmentation']
+
 
 GENERATOR = 'optim_wrapper.generator'
 ADAM = dict(type='Adam', lr=1e-3)
@@ -13,27 +64,32 @@ ADAM = dict(type='Adam', lr=1e-3)
     [
         ({'optim_wrapper': {}}, 'optim_wrapper.constructor', 'MultiOptimWrapperConstructor'),
         ({'optim_wrapper': dict(type='OptimWrapper', optimizer=ADAM)},
-         'optim_wrapper.constructor', "must be 'MultiOptimWrapperConstructor' for a GAN"),
+         'optim_wrapper.constructor', "must hold one wrapper each for discriminator and generator"),
         ({'optim_wrapper.constructor': 'MultiOptimConstructor'},
          'optim_wrapper.constructor', "Did you mean 'MultiOptimWrapperConstructor'?"),
-        ({'optim_wrapper.discriminator': ...}, 'optim_wrapper.discriminator', 'is missing'),
+        ({'optim_wrapper.discriminator': ...}, 'optim_wrapper', "has no entry for 'discriminator'"),
         ({'optim_wrapper.generater': dict(optimizer=ADAM)},
-         'optim_wrapper.generater', "Did you mean 'generator'?"),
-        ({GENERATOR: dict(optimiser=ADAM)}, f'{GENERATOR}.optimizer', 'is missing. Add'),
+         'optim_wrapper', "has an entry for 'generater', but"),
+        ({GENERATOR: dict(optimiser=ADAM)}, GENERATOR, 'must have optimizer=dict(type'),
         ({f'{GENERATOR}.optimizer.type': 'Adaam'},
          f'{GENERATOR}.optimizer.type', "Did you mean 'Adam'?"),
-        ({f'{GENERATOR}.optimizer.lr': -1.0}, f'{GENERATOR}.optimizer', 'learning rate: -1.0'),
+        ({f'{GENERATOR}.optimizer.lr': -1.0},
+         'optim_wrapper', "is not valid: Invalid learning rate: -1.0"),
         ({f'{GENERATOR}.optimizer.lr': '2e-4'}, f'{GENERATOR}.optimizer.lr', "got '2e-4'."),
         ({f'{GENERATOR}.optimizer.betas': (0.0, 0.9, 0.99)},
          f'{GENERATOR}.optimizer.betas', 'must be tuple[float'),
-        ({f'{GENERATOR}.optimizer.betas': (0.0, 1.5)}, f'{GENERATOR}.optimizer', 'index 1: 1.5'),
-        ({f'{GENERATOR}.dtype': 'bf16'}, GENERATOR, "dtype must be 'bfloat16', 'float16' or None"),
-        ({f'{GENERATOR}.accumulative_counts': 0}, GENERATOR, 'accumulative_counts=0'),
-        ({f'{GENERATOR}.clip_grad': 1.0}, f'{GENERATOR}.clip_grad', 'must be a dict such as'),
+        ({f'{GENERATOR}.optimizer.betas': (0.0, 1.5)},
+         'optim_wrapper', 'is not valid: Invalid beta'),
+        ({f'{GENERATOR}.dtype': 'bf16'},
+         'optim_wrapper', "dtype must be 'bfloat16', 'float16' or None"),
+        ({f'{GENERATOR}.accumulative_counts': 0},
+         'optim_wrapper', "'accumulative_counts': 0} is not valid"),
+        ({f'{GENERATOR}.clip_grad': 1.0},
+         f'{GENERATOR}.clip_grad', 'must be Mapping | None, got 1.0.'),
         ({f'{GENERATOR}.clip_grad': dict(maxnorm=1)},
          f'{GENERATOR}.clip_grad.maxnorm', "Did you mean 'max_norm'?"),
         ({f'{GENERATOR}.clip_grad': dict(type='norms', max_norm=1)},
-         f'{GENERATOR}.clip_grad.type', "must be 'norm' or 'value', got 'norms'."),
+         'optim_wrapper', 'type of clip_grad should be "norm" or "value" but got norms'),
         ({f'{GENERATOR}.paramwise_cfg': dict(lr_mul=0.1)},
          f'{GENERATOR}.paramwise_cfg.lr_mul', "Did you mean 'lr_mult'?"),
         ({f'{GENERATOR}.paramwise_cfg': dict(custom_keys={'layers': dict(lr_mul=0.1)})},
@@ -43,25 +99,27 @@ ADAM = dict(type='Adam', lr=1e-3)
         ({f'{GENERATOR}.paramwise_cfg': dict(norm_decay_mult=0.0)},
          f'{GENERATOR}.paramwise_cfg.norm_decay_mult', 'is a factor of weight_decay'),
         ({'optim_wrapper.paramwise_cfg': dict(lr_mult=1)},
-         'optim_wrapper.paramwise_cfg', 'is no network that trains'),
+         'optim_wrapper', 'paramwise_cfg must stand in the entry of a network'),
         ({'param_scheduler.0.end_facotr': 0.1},
          'param_scheduler[0].end_facotr', "Did you mean 'end_factor'?"),
-        ({'param_scheduler.0.by_epoch': ...}, 'param_scheduler[0].by_epoch', 'must be False where'),
+        ({'param_scheduler.0.by_epoch': ...},
+         'param_scheduler[0].by_epoch', 'must be False: train_cfg counts'),
         ({'param_scheduler.0.begin': 9000}, 'param_scheduler[0]', 'end should be larger than'),
         ({'param_scheduler': dict(type='LinearLR', end=5)}, 'param_scheduler.by_epoch', 'must be'),
         ({'param_scheduler': dict(type='LinearLR', end=5),
           'train_cfg': dict(type='IterBasedTrainLoop', max_iters=9)},
-         'param_scheduler.by_epoch', 'must be False where train_cfg counts iterations'),
-        ({'param_scheduler': dict(generator=[])}, 'param_scheduler.discriminator', 'is missing.'),
+         'param_scheduler.by_epoch', 'must be False: train_cfg counts iterations'),
+        ({'param_scheduler': dict(generator=[])},
+         'param_scheduler', "no entry for 'discriminator'"),
         ({'param_scheduler': dict(generator=[], discriminators=[])},
-         'param_scheduler.discriminators', "Did you mean 'discriminator'?"),
+         'param_scheduler', "no entry for 'discriminator' (found: 'generator', 'discriminators')"),
         ({'param_scheduler': [dict(type='ConstantParamScheduler', by_epoch=False)]},
          'param_scheduler[0]', "'param_name'"),
         ({'param_scheduler': [dict(type='MultiStepLR', milestone=[1], by_epoch=False)]},
          'param_scheduler[0].milestone', "Did you mean 'milestones'?"),
     ],
 )  # fmt: skip
-def test_mistakes_are_named_where_they_are(mistakes, settings, place, expected):
+def test_errors_of_optimizers(mistakes, settings, place, expected):
     found = mistakes(settings)
     assert place in found
     assert expected in found[place]
@@ -95,7 +153,7 @@ def constant(**settings):
                              dict(type='CosineAnnealingLR', T_max=9, by_epoch=False, begin=9)]},
     ],
 )  # fmt: skip
-def test_right_ones(mistakes, settings):
+def test_valid_optimizers(mistakes, settings):
     assert mistakes(settings) == {}
 
 
@@ -152,4 +210,4 @@ def test_an_optimizer_may_take_the_parameters_of_its_network_alone(mistakes):
     wrapper = {'optim_wrapper.discriminator': dict(optimizer=dict(type=OnlyMatrices))}
     assert mistakes({'model.discriminator': dict(type=WithoutBias), **wrapper}) == {}
     wrapper = {'optim_wrapper.generator': dict(optimizer=dict(type=OnlyMatrices))}
-    assert 'params must be matrices' in mistakes(wrapper)['optim_wrapper.generator.optimizer']
+    assert 'params must be matrices' in mistakes(wrapper)['optim_wrapper']

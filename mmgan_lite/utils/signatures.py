@@ -1,0 +1,182 @@
+"""The arguments of a class or function, and which of those in a config are wrong."""
+
+import collections.abc
+import functools
+import inspect
+import re
+import types
+import typing
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mmgan_lite.utils.validation import did_you_mean
+
+# Packages with correct annotations, whose **kwargs go to the base class. Of others neither is sure:
+# MMPretrain has Tuple[int] for tuples of any length, and classes that keep some of their **kwargs.
+_TRUSTED = ('mmgan_lite', 'mmengine', 'mmcv', 'torch')
+# Exceptions: **kwargs that go to another class, and annotations narrower than the documentation.
+_OPEN = ('EMAHook', 'RandomChoiceResize', 'RandomResize', 'ZeroRedundancyOptimizer')
+_TOO_NARROW = (
+    'Runner.log_level',
+    'AmpOptimWrapper.loss_scale',
+    'OneCycleParamScheduler.eta_max',
+    'ImageToTensor.keys',
+)
+
+
+class Signature(NamedTuple):
+    """The arguments that something takes by name.
+
+    Attributes:
+        parameters: By name, with annotations as types; Any where it is absent or not reliable.
+        is_open: Whether it may take other names, too.
+    """
+
+    parameters: dict[str, inspect.Parameter]
+    is_open: bool
+
+
+def signature_of(target: Callable) -> Signature:
+    """Parameters of a function or class, and of the bases that its ``**kwargs`` are passed to."""
+    owners: list[Any] = [target]
+    if inspect.isclass(target):
+        owners = [c for c in target.__mro__[:-1] if '__init__' in vars(c)] or owners
+    parameters: dict[str, inspect.Parameter] = {}
+    is_open = False
+    for owner in owners:
+        is_method = inspect.isclass(owner) and '__init__' in vars(owner)
+        function = owner.__init__ if is_method else owner
+        try:
+            found = list(inspect.signature(function).parameters.values())[is_method:]
+        except (TypeError, ValueError):  # not callable, or a function of C that has none
+            return Signature({}, is_open=True)
+        for parameter in found:
+            name = parameter.name
+            if name in parameters or parameter.kind in (
+                parameter.VAR_KEYWORD,
+                parameter.VAR_POSITIONAL,
+            ):
+                continue
+            if is_open and parameter.default is parameter.empty:
+                parameter = parameter.replace(default=None)  # the subclass may pass it
+            parameters[name] = parameter.replace(annotation=_resolve(owner, function, parameter))
+        if all(parameter.kind is not parameter.VAR_KEYWORD for parameter in found):
+            break
+        is_open |= package_of(owner) not in _TRUSTED or name_of(owner) in _OPEN
+    return Signature(parameters, is_open)
+
+
+def unknown_argument(target: Callable, name: str, provided: Collection[str] = ()) -> str | None:
+    """The error for an argument that ``target`` does not take; None if it may take it.
+
+    Args:
+        target: A class or function.
+        name: The argument.
+        provided: Names of arguments that the caller of ``target`` adds.
+    """
+    parameters, is_open = signature_of(target)
+    known = [other for other in parameters if other not in provided]
+    if name in known or is_open:
+        return None
+    return (
+        f'{name_of(target)} has no argument {name!r}. {did_you_mean(name, known, "Remove it.")} '
+        f'Its arguments are: {", ".join(known) or "none"}.'
+    )
+
+
+def check_arguments(
+    target: Callable, given: Mapping[str, Any], provided: Collection[str] = ()
+) -> dict[str, str]:
+    """Errors of arguments that are unknown, missing or of another type, by their names.
+
+    Args:
+        target: The class or function that takes them.
+        given: Arguments by name, as a config has them.
+        provided: Names of arguments that the caller of ``target`` adds.
+
+    Example:
+        >>> def scale(factor: float, offset: float = 0): ...
+        >>> check_arguments(scale, dict(factor='2', offst=1))  # doctest: +NORMALIZE_WHITESPACE
+        {'factor': "must be float, got '2'.",
+         'offst': "scale has no argument 'offst'. Did you mean 'offset'?
+                   Its arguments are: factor, offset."}
+    """
+    parameters = signature_of(target).parameters
+    problems = {}
+    for name, value in given.items():
+        if unknown := unknown_argument(target, name, provided):
+            problems[name] = unknown
+        elif name in parameters and not fits(value, hint := parameters[name].annotation):
+            problems[name] = f'must be {_in_words(hint)}, got {value!r}.'
+    for name, parameter in parameters.items():
+        if parameter.default is parameter.empty and name not in given and name not in provided:
+            problems[name] = f'is missing, and {name_of(target)} needs it.'
+    return problems
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a value of a config is of a type; True where that is not certain.
+
+    As in a config, True is no number, an int is a float, a list may be a tuple, and a dict with
+    ``type`` may become any object.
+    """
+    kind, arguments = typing.get_origin(hint) or hint, typing.get_args(hint)
+    if kind in (typing.Union, types.UnionType):
+        return any(fits(value, part) for part in arguments)
+    if kind is typing.Literal:
+        return value in arguments
+    if kind in (None, types.NoneType):
+        return value is None
+    if not inspect.isclass(kind):
+        return True
+    if kind is bool:
+        return isinstance(value, bool)
+    if kind in (int, float):
+        return isinstance(value, (int, kind)) and not isinstance(value, bool)
+    if kind in (list, tuple, collections.abc.Sequence):
+        return isinstance(value, (list, tuple)) and _items_fit(value, kind, arguments)
+    if isinstance(value, Mapping) and (kind is not str or 'type' in value):
+        return True
+    with suppress(TypeError):  # a protocol that does not support isinstance
+        return isinstance(value, (str, Path) if kind is Path else kind)
+    return True
+
+
+def _items_fit(value: Collection, kind: Any, arguments: tuple) -> bool:
+    if kind is not tuple or Ellipsis in arguments or not arguments:
+        return all(fits(item, hint) for hint in arguments[:1] for item in value)
+    return len(value) == len(arguments) and all(map(fits, value, arguments))
+
+
+def name_of(target: Callable) -> str:
+    """The name of a class or function, or of what a partial calls."""
+    if isinstance(target, functools.partial):
+        return name_of(target.func)
+    named = inspect.isclass(target) or inspect.isroutine(target)
+    return target.__name__ if named else type(target).__name__
+
+
+def package_of(target: Callable) -> str:
+    """The package that a class or function is defined in."""
+    return target.__module__.partition('.')[0]
+
+
+def _resolve(owner: Any, function: Any, parameter: inspect.Parameter) -> Any:
+    """The annotation as a type; Any where it cannot be resolved or is not reliable."""
+    name = parameter.name
+    if package_of(owner) not in _TRUSTED or f'{name_of(owner)}.{name}' in _TOO_NARROW:
+        return Any
+    # Each by itself: a name in one of them may be imported for type checkers only.
+    alone = types.SimpleNamespace(__annotations__={name: parameter.annotation})
+    with suppress(Exception):
+        hint = typing.get_type_hints(alone, inspect.unwrap(function).__globals__)[name]
+        return Any if hint is parameter.empty else hint
+    return Any
+
+
+def _in_words(hint: Any) -> str:
+    """An annotation without the modules of its names, such as ``Sequence[int] | None``."""
+    text = hint.__name__ if inspect.isclass(hint) and not typing.get_args(hint) else str(hint)
+    return re.sub(r'\b(\w+\.)+', '', text).replace('NoneType', 'None')
