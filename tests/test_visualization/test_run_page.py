@@ -58,7 +58,7 @@ def test_all_of_it_is_there(whole):
 
 def test_one_file_without_network(whole):
     page = page_of(whole)
-    assert re.search(r'default-src &#x27;none&#x27;; img-src data:;', page)
+    assert re.search(r"default-src 'none'; img-src data:;", page)
     assert not re.search(r'(?:src|href)="(?!data:|#)', page)
     assert '@import' not in page
     assert 'url(' not in page
@@ -66,7 +66,7 @@ def test_one_file_without_network(whole):
 
 def test_missing_data_is_named(work_dir):
     page = page_of(work_dir.train(A, [20], loss_gen=1.0))
-    for text in ('no grids of samples', 'No metric was computed', 'There is no log', 'no config'):
+    for text in ('No grids of samples', 'No metric was computed', 'There is no log', 'no config'):
         assert text in page, text
     assert re.findall(r'<section id="(\w+)">', page) == SECTIONS
 
@@ -74,18 +74,18 @@ def test_missing_data_is_named(work_dir):
 def test_why_health_and_provenance_are_missing(work_dir):
     work_dir.train(A, [20], loss_gen=1.0)
     unknown = page_of(work_dir)
-    assert 'no figures of health: GANHealthHook writes them, and without a config it' in unknown
-    assert 'provenance.json: GANCheckpointHook writes them, and without a config it' in unknown
+    assert 'No figures of health: GANHealthHook writes it, and without a config it' in unknown
+    assert 'No provenance.json: GANCheckpointHook writes it, and without a config it' in unknown
     without = page_of(work_dir.config(A, 'model = dict(type="GAN")'))
-    assert 'GANHealthHook, which writes them, is not in the config.' in without
-    assert 'GANCheckpointHook, which writes them, is not in the config.' in without
+    assert 'GANHealthHook, which writes it, is not in the config.' in without
+    assert 'GANCheckpointHook, which writes it, is not in the config.' in without
     hooks = 'hooks = [dict(type="GANHealthHook"), dict(type="ProvenanceHook")]'
     page = page_of(work_dir.config(A, hooks))
-    assert 'GANHealthHook is in the config, but has not measured any before the last line' in page
-    assert 'ProvenanceHook is in the config, but no training began with it' in page
-    assert 'samples: SampleVisualizationHook, which writes them, is not in the config.' in page
+    assert 'GANHealthHook is in the config, but has measured none yet: see its interval.' in page
+    assert 'ProvenanceHook is in the config, but it is damaged or missing.' in page
+    assert 'samples: SampleVisualizationHook, which writes it, is not in the config.' in page
     (work_dir.path / 'provenance.json').write_text('{"runs": [')
-    assert 'provenance.json cannot be read.' in page_of(work_dir)
+    assert 'provenance.json left out: not JSON.' in page_of(work_dir)
 
 
 def test_no_start_but_samples(work_dir):
@@ -104,7 +104,7 @@ def test_notes_name_what_was_left_out(work_dir):
     (work_dir.path / A / 'evaluations.jsonl').write_text('{"iteration": 20}\n')
     page = page_of(work_dir)
     notes = page[page.index('<aside class="notes">') : page.index('</aside>')]
-    assert f'1 evaluation of {A}/evaluations.jsonl left out: without scores.' in notes
+    assert f'1 line of {A}/evaluations.jsonl left out: incomplete or without scores.' in notes
 
 
 def test_text_of_files_is_no_script(whole):
