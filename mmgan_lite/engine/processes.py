@@ -5,7 +5,6 @@ import os
 import subprocess
 import zlib
 from datetime import timedelta
-from typing import NamedTuple
 
 import torch
 from mmengine.config import Config
@@ -39,10 +38,8 @@ def connect_processes(cfg: Config) -> None:
     if launcher == 'none' or is_distributed():
         return
     if launcher not in _LAUNCHERS:
-        raise ValueError(
-            f"launcher must be one of {', '.join(map(repr, _LAUNCHERS))} or 'none', got "
-            f"{launcher!r}. Set launcher='none' for a single process."
-        )
+        known = ', '.join(map(repr, _LAUNCHERS))
+        raise ValueError(f"launcher must be one of {known} or 'none', got {launcher!r}.")
     # Else threads of the group may outlive what they need, and abort a process that has ended well.
     atexit.register(_leave_group)
     options = dict(cfg.get('env_cfg', {}).get('dist_cfg', {}))
@@ -54,7 +51,7 @@ def connect_processes(cfg: Config) -> None:
     if backend not in (None, 'gloo'):
         raise ValueError(
             f'env_cfg.dist_cfg.backend={backend!r} needs GPUs, but torch finds none here. '
-            'Pass --cfg-options env_cfg.dist_cfg.backend=gloo to train on CPUs.'
+            "Set it to 'gloo' to train on CPUs."
         )
     if 'timeout' in options:
         options['timeout'] = timedelta(seconds=options['timeout'])
@@ -63,22 +60,12 @@ def connect_processes(cfg: Config) -> None:
         print(f'torch finds no GPU: {get_world_size()} processes on CPUs, connected through gloo.')
 
 
-class _Launcher(NamedTuple):
-    """Environment variables of a launcher, and its command."""
-
-    rank: str
-    world_size: str
-    local_rank: str
-    command: str
-
-
+# Environment variables of rank, world size and local rank, and the command.
 _LAUNCHERS = {
-    'pytorch': _Launcher('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'torchrun --nproc-per-node=2'),
-    'slurm': _Launcher('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID', 'srun --ntasks=2'),
-    'mpi': _Launcher(
-        'OMPI_COMM_WORLD_RANK',
-        'OMPI_COMM_WORLD_SIZE',
-        'OMPI_COMM_WORLD_LOCAL_RANK',
+    'pytorch': ('RANK WORLD_SIZE LOCAL_RANK', 'torchrun --nproc-per-node=2'),
+    'slurm': ('SLURM_PROCID SLURM_NTASKS SLURM_LOCALID', 'srun --ntasks=2'),
+    'mpi': (
+        'OMPI_COMM_WORLD_RANK OMPI_COMM_WORLD_SIZE OMPI_COMM_WORLD_LOCAL_RANK',
         "Open MPI's mpirun -np 2",
     ),
 }
@@ -91,25 +78,23 @@ def _leave_group() -> None:
 
 def _set_environment(launcher: str, port: int | None) -> None:
     """Set the environment variables that torch and MMEngine read, as torchrun does."""
-    variables = _LAUNCHERS[launcher]
-    for name in (variables.rank, variables.world_size, variables.local_rank):
+    names, command = _LAUNCHERS[launcher]
+    for name, target in zip(names.split(), ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'), strict=True):
         if name not in os.environ:
             raise ValueError(
                 f'launcher={launcher!r} needs the environment variable {name}, which is not set. '
-                f'Start the processes by {variables.command}, or use no launcher for a single one.'
+                f'Start the processes by {command}, or use no launcher for a single one.'
             )
+        os.environ[target] = os.environ[name]
     if launcher == 'pytorch':
         return
-    os.environ['RANK'] = os.environ[variables.rank]
-    os.environ['WORLD_SIZE'] = os.environ[variables.world_size]
-    os.environ['LOCAL_RANK'] = os.environ[variables.local_rank]
     if 'MASTER_ADDR' not in os.environ:
         os.environ['MASTER_ADDR'] = _slurm_address() if launcher == 'slurm' else _mpi_address()
     if launcher == 'slurm' and port is not None:  # before MASTER_PORT, as in MMEngine
         os.environ['MASTER_PORT'] = str(port)
     # MMEngine takes 29500 for all, where two jobs on one machine would meet.
-    names = ('SLURM_JOB_ID', 'SLURM_STEP_ID') if launcher == 'slurm' else ('PMIX_NAMESPACE',)
-    job = '.'.join(os.environ.get(name, '') for name in names)
+    keys = ('SLURM_JOB_ID', 'SLURM_STEP_ID') if launcher == 'slurm' else ('PMIX_NAMESPACE',)
+    job = '.'.join(os.environ.get(key, '') for key in keys)
     os.environ.setdefault('MASTER_PORT', str(10_000 + zlib.crc32(job.encode()) % 20_000))
 
 
@@ -119,9 +104,9 @@ def _slurm_address() -> str:
     if nodes and not set('[,') & set(nodes):
         return nodes
     try:
-        command = ['scontrol', 'show', 'hostnames', nodes]
-        listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        return listed.split()[0]
+        return subprocess.check_output(['scontrol', 'show', 'hostnames', nodes], text=True).split()[
+            0
+        ]
     except (OSError, subprocess.CalledProcessError, IndexError) as error:
         raise ValueError(
             'MASTER_ADDR must name the machine of the first process, which scontrol does not give '
@@ -131,7 +116,7 @@ def _slurm_address() -> str:
 
 def _mpi_address() -> str:
     """This machine, if all processes are on it."""
-    if os.environ.get('OMPI_COMM_WORLD_LOCAL_SIZE') != os.environ['OMPI_COMM_WORLD_SIZE']:
+    if os.environ.get('OMPI_COMM_WORLD_LOCAL_SIZE') != os.environ['WORLD_SIZE']:
         raise ValueError(
             'MASTER_ADDR must name the machine of the first process where mpi starts processes '
             'on several. Pass it by mpirun -x MASTER_ADDR=<name>.'
@@ -143,7 +128,6 @@ def _check_gpu() -> None:
     local_rank, count = int(os.environ['LOCAL_RANK']), torch.cuda.device_count()
     if get_device() == 'cuda' and local_rank >= count:
         raise ValueError(
-            'Each process needs a GPU of its own, but the one with LOCAL_RANK='
-            f'{local_rank} sees {count}. Start as many as there are GPUs, and let each see all '
-            'of them; or hide them by CUDA_VISIBLE_DEVICES= to train on CPUs.'
+            f'Each process needs a GPU of its own, but LOCAL_RANK={local_rank} sees {count}. Start '
+            'as many as there are GPUs, or set CUDA_VISIBLE_DEVICES= to train on CPUs.'
         )

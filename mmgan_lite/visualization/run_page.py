@@ -37,9 +37,13 @@ _REASONS = dict(
 # What is missing, the hooks that write it (the second in older configs), and why they may not have.
 _HOOKS = dict(
     samples=('grids of samples', 'SampleVisualizationHook', 'has written none to samples/ so far'),
-    protocol=('protocol of the scores', 'DeferredLogHook|EvaluationLogHook', 'has written none'),
-    health=('figures of health', 'GANHealthHook', 'has measured none yet: see its interval'),
-    provenance=('provenance.json', 'GANCheckpointHook|ProvenanceHook', 'it is damaged or missing'),
+    protocol=('protocols of scores', 'DeferredLogHook|EvaluationLogHook', 'has written none'),
+    health=('health figures', 'GANHealthHook', 'has measured none yet: see its interval'),
+    provenance=(
+        'provenance entries',
+        'GANCheckpointHook|ProvenanceHook',
+        'the file is damaged or missing',
+    ),
 )
 
 
@@ -177,11 +181,11 @@ def _missing(section: str, log: RunLog) -> _Html:
     what, hooks, otherwise = _HOOKS[section]
     hook = hooks.partition('|')[0]
     if log.config is None:
-        why = f'{hook} writes it, and without a config it is unknown whether it was used'
+        why = f'without a config it is unknown whether {hook}, which writes them, was used'
     elif found := re.search(hooks, log.config):
         why = f'{found[0]} is in the config, but {otherwise}'
     else:
-        why = f'{hook}, which writes it, is not in the config'
+        why = f'{hook}, which writes them, is not in the config'
     return _tag('p', f'No {what}: {why}.', class_='missing')
 
 

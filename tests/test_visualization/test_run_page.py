@@ -74,16 +74,18 @@ def test_missing_data_is_named(work_dir):
 def test_why_health_and_provenance_are_missing(work_dir):
     work_dir.train(A, [20], loss_gen=1.0)
     unknown = page_of(work_dir)
-    assert 'No figures of health: GANHealthHook writes it, and without a config it' in unknown
-    assert 'No provenance.json: GANCheckpointHook writes it, and without a config it' in unknown
+    text = 'without a config it is unknown whether GANHealthHook, which writes them, was used.'
+    assert f'No health figures: {text}' in unknown
+    text = text.replace('GANHealthHook', 'GANCheckpointHook')
+    assert f'No provenance entries: {text}' in unknown
     without = page_of(work_dir.config(A, 'model = dict(type="GAN")'))
-    assert 'GANHealthHook, which writes it, is not in the config.' in without
-    assert 'GANCheckpointHook, which writes it, is not in the config.' in without
+    assert 'GANHealthHook, which writes them, is not in the config.' in without
+    assert 'GANCheckpointHook, which writes them, is not in the config.' in without
     hooks = 'hooks = [dict(type="GANHealthHook"), dict(type="ProvenanceHook")]'
     page = page_of(work_dir.config(A, hooks))
     assert 'GANHealthHook is in the config, but has measured none yet: see its interval.' in page
-    assert 'ProvenanceHook is in the config, but it is damaged or missing.' in page
-    assert 'samples: SampleVisualizationHook, which writes it, is not in the config.' in page
+    assert 'ProvenanceHook is in the config, but the file is damaged or missing.' in page
+    assert 'samples: SampleVisualizationHook, which writes them, is not in the config.' in page
     (work_dir.path / 'provenance.json').write_text('{"runs": [')
     assert 'provenance.json left out: not JSON.' in page_of(work_dir)
 

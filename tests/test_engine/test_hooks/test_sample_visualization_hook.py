@@ -1,10 +1,10 @@
 import random
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from mmengine.model import BaseModel
+from mmengine.structures import BaseDataElement
 from PIL import Image
 
 from mmgan_lite.engine.hooks import sample_visualization_hook
@@ -105,7 +105,7 @@ def test_labels_of_data_samples_are_understood(make_runner, fake_gan, fake_datas
         def __getitem__(self, index):
             item = super().__getitem__(index)
             gt_label = torch.tensor([item.pop('labels')])
-            return {**item, 'data_samples': SimpleNamespace(gt_label=gt_label)}
+            return {**item, 'data_samples': BaseDataElement(gt_label=gt_label)}
 
     runner = make_runner(
         fake_gan(num_classes=3),
@@ -175,6 +175,27 @@ def test_long_animation_is_thinned_to_100_frames(make_runner, fake_gan, tmp_path
         assert gif.convert('RGB').getpixel((0, 0)) == (0,) * 3
         gif.seek(99)  # level -1 + 120 / 64 = 0.875 -> 239.06
         assert gif.convert('RGB').getpixel((0, 0)) == (239,) * 3
+
+
+def test_grids_of_growing_images_are_animated_in_the_last_size(make_runner, fake_gan, tmp_path):
+    class GrowingGAN(fake_gan):
+        def sample(self, *args, **kwargs):
+            scale = 1 if self.level < -0.6 else 2  # -1, -0.75 | -0.5, -0.25, 0
+            return (
+                super()
+                .sample(*args, **kwargs)
+                .repeat_interleave(scale, 2)
+                .repeat_interleave(scale, 3)
+            )
+
+    make_runner(GrowingGAN(), [_hook(interval=1, num_samples=1)]).train()
+    with Image.open(tmp_path / 'samples' / 'samples_iter-00000000.png') as first:
+        assert first.size == (6, 4)
+    with Image.open(tmp_path / 'samples' / 'training.gif') as gif:
+        assert (gif.size, gif.n_frames) == ((12, 8), 5)
+        for frame, value in enumerate((0, 32, 64, 96, 128)):
+            gif.seek(frame)
+            assert np.unique(np.asarray(gif.convert('RGB'))).tolist() == [value]
 
 
 def test_resumed_run_animates_the_grids_from_before(make_runner, fake_gan, tmp_path):
