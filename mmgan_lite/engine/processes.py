@@ -46,7 +46,12 @@ def connect_processes(cfg: Config) -> None:
     backend, port = options.pop('backend', None), options.pop('port', None)
     _set_environment(launcher, port)
     if get_device() != 'cpu':
-        _check_gpu()
+        rank, count = int(os.environ['LOCAL_RANK']), torch.cuda.device_count()
+        if get_device() == 'cuda' and rank >= count:
+            raise ValueError(
+                f'Each process needs a GPU of its own, but LOCAL_RANK={rank} sees {count}. Start '
+                'as many as there are GPUs, or set CUDA_VISIBLE_DEVICES= to train on CPUs.'
+            )
         return
     if backend not in (None, 'gloo'):
         raise ValueError(
@@ -89,7 +94,7 @@ def _set_environment(launcher: str, port: int | None) -> None:
     if launcher == 'pytorch':
         return
     if 'MASTER_ADDR' not in os.environ:
-        os.environ['MASTER_ADDR'] = _slurm_address() if launcher == 'slurm' else _mpi_address()
+        os.environ['MASTER_ADDR'] = _first_machine(launcher)
     if launcher == 'slurm' and port is not None:  # before MASTER_PORT, as in MMEngine
         os.environ['MASTER_PORT'] = str(port)
     # MMEngine takes 29500 for all, where two jobs on one machine would meet.
@@ -98,36 +103,21 @@ def _set_environment(launcher: str, port: int | None) -> None:
     os.environ.setdefault('MASTER_PORT', str(10_000 + zlib.crc32(job.encode()) % 20_000))
 
 
-def _slurm_address() -> str:
-    """The first machine of this job step; slurm writes them as ``node[01-04,07]``."""
+def _first_machine(launcher: str) -> str:
+    """The machine of the first process; slurm writes those of a step as ``node[01-04,07]``."""
     nodes = os.environ.get('SLURM_STEP_NODELIST') or os.environ.get('SLURM_NODELIST', '')
-    if nodes and not set('[,') & set(nodes):
+    if launcher == 'mpi':
+        if os.environ.get('OMPI_COMM_WORLD_LOCAL_SIZE') == os.environ['WORLD_SIZE']:
+            return '127.0.0.1'
+        why = 'where mpi starts processes on several. Pass it by mpirun -x MASTER_ADDR=<name>.'
+    elif nodes and not set('[,') & set(nodes):
         return nodes
-    try:
-        return subprocess.check_output(['scontrol', 'show', 'hostnames', nodes], text=True).split()[
-            0
-        ]
-    except (OSError, subprocess.CalledProcessError, IndexError) as error:
-        raise ValueError(
-            'MASTER_ADDR must name the machine of the first process, which scontrol does not give '
-            f'for the nodes {nodes!r} ({error}). Set MASTER_ADDR in the job script.'
-        ) from error
-
-
-def _mpi_address() -> str:
-    """This machine, if all processes are on it."""
-    if os.environ.get('OMPI_COMM_WORLD_LOCAL_SIZE') != os.environ['WORLD_SIZE']:
-        raise ValueError(
-            'MASTER_ADDR must name the machine of the first process where mpi starts processes '
-            'on several. Pass it by mpirun -x MASTER_ADDR=<name>.'
-        )
-    return '127.0.0.1'
-
-
-def _check_gpu() -> None:
-    local_rank, count = int(os.environ['LOCAL_RANK']), torch.cuda.device_count()
-    if get_device() == 'cuda' and local_rank >= count:
-        raise ValueError(
-            f'Each process needs a GPU of its own, but LOCAL_RANK={local_rank} sees {count}. Start '
-            'as many as there are GPUs, or set CUDA_VISIBLE_DEVICES= to train on CPUs.'
-        )
+    else:
+        try:
+            command = ['scontrol', 'show', 'hostnames', nodes]
+            return subprocess.check_output(command, text=True).split()[0]
+        except (OSError, subprocess.CalledProcessError, IndexError) as error:
+            why = (
+                f'which scontrol does not give for the nodes {nodes!r} ({error}). Set MASTER_ADDR.'
+            )
+    raise ValueError(f'MASTER_ADDR must name the machine of the first process, {why}')

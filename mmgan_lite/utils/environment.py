@@ -95,18 +95,15 @@ def git_state(folder: str | Path, of_file: str | None = None) -> dict[str, Any] 
 
 def _git(folder: str | Path, *arguments: str) -> str | None:
     """Output of git; None if it fails, is not installed, or times out."""
+    command = ['git', '-C', str(folder), *arguments]
+    env = {**os.environ, 'GIT_OPTIONAL_LOCKS': '0'}  # read-only
     try:
         done = subprocess.run(
-            ['git', '-C', str(folder), *arguments],
-            capture_output=True,
-            text=True,
-            errors='replace',
-            timeout=_GIT_SECONDS,
-            env={**os.environ, 'GIT_OPTIONAL_LOCKS': '0'},  # read-only
+            command, check=True, capture_output=True, timeout=_GIT_SECONDS, env=env
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return done.stdout.decode(errors='replace').strip()
 
 
 def _memory_gib() -> float:

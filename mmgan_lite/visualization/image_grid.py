@@ -28,7 +28,7 @@ def make_picture(
         uint8 ``(H', W', 3)``.
 
     Raises:
-        ValueError: If the images have another shape, or ``columns`` < 1.
+        ValueError: If the images have another shape or dtype, or ``columns`` < 1.
 
     Example:
         >>> import torch
@@ -36,11 +36,12 @@ def make_picture(
         (62, 92, 3)
     """
     # It takes half a second to load; only pictures need it.
+    import torch
     from torchvision.utils import make_grid
 
-    if images.ndim != 4 or images.shape[1] not in (1, 3):
+    if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
         raise ValueError(
-            f'{source} must be of shape (N, C, H, W) with C = 1 or 3 to be drawn, got '
+            f'{source} must be uint8 (N, C, H, W) with C = 1 or 3 to be drawn, got {images.dtype} '
             f'{tuple(images.shape)}. Remove what draws them, such as SampleVisualizationHook.'
         )
     columns = math.ceil(len(images) ** 0.5) if columns is None else columns

@@ -33,8 +33,8 @@ def plot_runs(logs: Sequence[RunLog], out: str | Path, keys: Sequence[str] | Non
     if not names:
         folders = ', '.join(f"'{log.work_dir}'" for log in logs)
         raise ValueError(
-            f'There is no curve to draw in {folders}: <timestamp>/vis_data/scalars.json is empty '
-            "or missing. It is written every LoggerHook.interval iterations by 'LocalVisBackend'."
+            f'There is no curve in {folders}: <timestamp>/vis_data/scalars.json, which '
+            'LocalVisBackend writes every LoggerHook.interval iterations, is empty or missing.'
         )
     charts = group(names, [name for name in names if curves[name].is_metric])
     if len(logs) > 1:

@@ -7,7 +7,6 @@ with an entry in ``notes``; a missing file is no error, as long as the folder is
 import json
 import math
 import re
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,6 +39,12 @@ def counted(count: int, noun: str) -> str:
         ('1 grid', '2,500 grids')
     """
     return f'{count:,} {noun}' if count == 1 else f'{count:,} {noun}s'
+
+
+def find_grids(folder: Path) -> dict[int, Path]:
+    """Grids that ``SampleVisualizationHook`` wrote to a folder, by iteration in rising order."""
+    paths = sorted(folder.glob('samples_iter-*.png'))
+    return {int(path.stem[13:]): path for path in paths if path.stem[13:].isdecimal()}
 
 
 @dataclass
@@ -139,7 +144,7 @@ class RunLog:
         for entry in evaluations:
             entry['scores'] = {name: _as_score(score) for name, score in entry['scores'].items()}
             # A test has no iteration, and may have other real images or fewer.
-            if type(entry.setdefault('iteration', None)) is int:
+            if entry.setdefault('iteration', None) is not None:
                 values = {name: score['value'] for name, score in entry['scores'].items()}
                 metrics.append(_Row(entry['iteration'], True, _numbers(values)))
                 real = {name: score['real_score'] for name, score in entry['scores'].items()}
@@ -151,8 +156,11 @@ class RunLog:
             start.first = first if start.resumed_at is None else start.resumed_at + 1
             start.last = max((row.step for row in trained), default=None)
             self._rows = [row for row in self._rows if row.step < start.first] + rows
-            undone = range(start.first, sys.maxsize)
-            self.evaluations = [e for e in self.evaluations if e['iteration'] not in undone]
+            self.evaluations = [
+                e
+                for e in self.evaluations
+                if e['iteration'] is None or e['iteration'] < start.first
+            ]
         self.evaluations += evaluations
 
     def _read_scalars(self, start: Start, with_metrics: bool) -> tuple[list[_Row], list[_Row]]:
@@ -221,8 +229,7 @@ class RunLog:
         return content or None
 
     def _find_grids(self) -> dict[int, Path]:
-        paths = sorted((self.work_dir / 'samples').glob('samples_iter-*.png'))
-        found = {int(p.stem[13:]): p for p in paths if p.stem[13:].isdecimal()}
+        found = find_grids(self.work_dir / 'samples')
         # A training that was started again in the same folder has not replaced the later grids of
         # the one before yet; they are older than its real images.
         last = self.last_step or 0
@@ -251,15 +258,13 @@ def _start_folders(work_dir: Path) -> list[Path]:
             return folders
         problem = 'has neither <timestamp>/vis_data, nor <timestamp>/<timestamp>.log, nor samples'
         inside = sorted({f"'{path.parent}'" for path in work_dir.glob('*/*') if _is_start(path)})
+        parent = work_dir.resolve().parent
         if _is_start(work_dir.resolve()):
-            parent = work_dir.resolve().parent
             remedy = f"It is one start of a training: pass its parent, '{parent}'."
         elif inside:
             remedy = f'Pass one of those in it, such as {", ".join(inside[:3])}.'
-    raise ValueError(
-        f"work_dir must be a folder that a training wrote to, got '{work_dir}', which {problem}. "
-        f'{remedy}'
-    )
+    rule = f"work_dir must be a folder that a training wrote to, got '{work_dir}'"
+    raise ValueError(f'{rule}, which {problem}. {remedy}')
 
 
 def _read(path: Path) -> str:
@@ -303,7 +308,7 @@ def _drop_repeats(rows: list[_Row]) -> Iterator[_Row]:
     before = ''
     for row in sorted(rows, key=lambda row: row.step):
         probe = {name: value for name, value in row.values.items() if name.startswith(PROBED)}
-        text = repr(probe)  # as text: NaN is not equal to itself
+        text = repr(sorted(probe.items()))  # as text: NaN is not equal to itself
         if probe and text == before:
             row = row._replace(values={n: v for n, v in row.values.items() if n not in probe})
         before = text if probe else before

@@ -39,11 +39,7 @@ _HOOKS = dict(
     samples=('grids of samples', 'SampleVisualizationHook', 'has written none to samples/ so far'),
     protocol=('protocols of scores', 'DeferredLogHook|EvaluationLogHook', 'has written none'),
     health=('health figures', 'GANHealthHook', 'has measured none yet: see its interval'),
-    provenance=(
-        'provenance entries',
-        'GANCheckpointHook|ProvenanceHook',
-        'the file is damaged or missing',
-    ),
+    provenance=('provenance', 'GANCheckpointHook|ProvenanceHook', 'the file is damaged or missing'),
 )
 
 

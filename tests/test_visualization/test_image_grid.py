@@ -29,8 +29,12 @@ def test_square_by_default_and_one_image_as_it_is():
 
 
 def test_bad_images():
-    with pytest.raises(ValueError, match=r'C = 1 or 3 to be drawn, got \(2, 2, 4, 4\)'):
+    with pytest.raises(ValueError, match=r'C = 1 or 3 to be drawn, got torch.uint8 \(2, 2, 4, 4\)'):
         make_picture(torch.zeros(2, 2, 4, 4, dtype=torch.uint8))
+    with pytest.raises(
+        ValueError, match=r'images must be uint8 .* got torch.float32 \(2, 1, 4, 4\)'
+    ):
+        make_picture(torch.zeros(2, 1, 4, 4))
     with pytest.raises(ValueError, match=r'columns must be an int of at least 1, got 0'):
         make_picture(torch.zeros(2, 1, 4, 4, dtype=torch.uint8), columns=0)
 

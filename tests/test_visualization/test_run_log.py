@@ -57,6 +57,12 @@ def test_resumed_start_overrides_later_steps(work_dir):
     assert [start.first for start in log.starts] == [20, 51, None]
 
 
+def test_a_test_is_kept_when_the_training_goes_on(work_dir):
+    work_dir.train(A, [20, 40], loss_gen=1.0).evaluate(A, 40, 2.0).evaluate(A, None, 3.0)
+    log = RunLog(work_dir.train(B, [20], loss_gen=2.0).path)
+    assert [entry['iteration'] for entry in log.evaluations] == [None]
+
+
 def test_training_anew_in_the_same_folder(work_dir):
     work_dir.train(A, [20, 40, 60], loss_gen=1.0).grids(0, 20, 60)
     work_dir.train(B, [20], loss_gen=2.0)
@@ -233,7 +239,7 @@ def test_a_test_alone_is_a_log_too(work_dir):
 def test_strange_files_are_no_crash(work_dir):
     work_dir.train(A, [20], loss_gen=1.0)
     (work_dir.path / A / 'evaluations.jsonl').write_text(
-        '{"scores": 3}\n{"scores": {"a": 1, "b": {"value": "x"}}, "iteration": "y"}\n'
+        '{"scores": 3}\n{"scores": {"a": 1, "b": {"value": "x"}}, "iteration": null}\n'
         '{"scores": {"c": {"value": null, "floor": NaN}}, "iteration": 5}\n'
     )
     (work_dir.path / A / 'x.log').write_bytes(b'\xff\xfe no header\n2026/')

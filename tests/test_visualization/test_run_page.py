@@ -77,7 +77,7 @@ def test_why_health_and_provenance_are_missing(work_dir):
     text = 'without a config it is unknown whether GANHealthHook, which writes them, was used.'
     assert f'No health figures: {text}' in unknown
     text = text.replace('GANHealthHook', 'GANCheckpointHook')
-    assert f'No provenance entries: {text}' in unknown
+    assert f'No provenance: {text}' in unknown
     without = page_of(work_dir.config(A, 'model = dict(type="GAN")'))
     assert 'GANHealthHook, which writes them, is not in the config.' in without
     assert 'GANCheckpointHook, which writes them, is not in the config.' in without

@@ -82,12 +82,11 @@ class ProgressBarHook(Hook):
             self._bar = None
 
 
-class _SpeedColumn(progress.ProgressColumn):
+class _SpeedColumn(progress.TaskProgressColumn):
     """Iterations a second over the last half minute."""
 
     def render(self, task: progress.Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text('-- it/s' if speed is None else f'{speed:.2f} it/s')
+        return self.render_speed(task.finished_speed or task.speed)
 
 
 def _interactive_console() -> Console | None:

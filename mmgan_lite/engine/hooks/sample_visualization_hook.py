@@ -9,6 +9,7 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
+from PIL import Image
 from torch import Tensor
 
 from mmgan_lite.engine.resume.rng_state import isolated_random_state
@@ -17,8 +18,7 @@ from mmgan_lite.utils.image_batch import batch_labels
 from mmgan_lite.utils.interfaces import unwrap_model
 from mmgan_lite.utils.validation import check_positive
 from mmgan_lite.visualization.image_grid import make_picture, pick_evenly, save_gif, save_png
-
-_GIF_MAX_FRAMES = 100
+from mmgan_lite.visualization.run_log import find_grids
 
 # Dataset items read for each real image that is wanted, before a class counts as too rare.
 _SEARCH_FACTOR = 20
@@ -113,11 +113,11 @@ class SampleVisualizationHook(Hook):
         self._draw_real(runner)
         # Only a resumed run goes on from grids on disk: beside a fresh one they are another run's,
         # and those of later iterations will be drawn again.
-        names = sorted(path.stem for path in self._folder.glob(f'samples_iter-{"[0-9]" * 8}.png'))
-        on_disk = [int(name.removeprefix('samples_iter-')) for name in names]
-        self._iterations = [i for i in on_disk if 0 < runner.iter >= i]
+        self._iterations = []
         if runner.iter == 0:
             self._draw_samples(runner, iteration=0)
+        else:
+            self._iterations = [i for i in find_grids(self._folder) if i <= runner.iter]
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
@@ -138,31 +138,32 @@ class SampleVisualizationHook(Hook):
             return
         if runner.iter not in self._iterations:
             self._draw_samples(runner, iteration=runner.iter)
-        self._write_gif()
+        picked = pick_evenly(self._iterations, 100)
+        frames = [np.asarray(Image.open(self._path(iteration))) for iteration in picked]
+        save_gif(frames, self._folder / 'training.gif', frame_ms=100, last_frame_ms=2000)
 
     def _set_inputs(self, model: _Samples) -> None:
         """Fix the latents ``(N, Z)`` and the labels ``(N,)`` int64 (or None) of every grid."""
         # A stream of its own: neither reads nor moves the ones that training draws from.
         generator = torch.Generator().manual_seed(self.seed)
-        if model.num_classes is None:
-            self._columns = math.ceil(math.sqrt(self.num_samples))
-            self._latents = model.sample_latents(self.num_samples, generator=generator)
-            self._labels = None
-            return
-        self._columns = max(1, self.num_samples // model.num_classes)
-        rows = min(model.num_classes, self.num_samples)
-        latents = model.sample_latents(self._columns, generator=generator)
-        self._latents = latents.repeat(rows, 1)
-        self._labels = torch.arange(rows, device=latents.device).repeat_interleave(self._columns)
+        classes = model.num_classes
+        count = self.num_samples if classes is None else max(1, self.num_samples // classes)
+        self._latents = model.sample_latents(count, generator=generator)
+        self._labels = None
+        self._columns = math.ceil(math.sqrt(count))
+        if classes is not None:
+            rows = torch.arange(min(classes, self.num_samples), device=self._latents.device)
+            self._latents = self._latents.repeat(len(rows), 1)
+            self._labels = rows.repeat_interleave(count)
+            self._columns = count
 
     @torch.no_grad()
     def _draw_samples(self, runner: Runner, iteration: int) -> None:
         if self._model is None:
             return
         with isolated_random_state(self.seed, self._latents.device):
-            images = self._model.sample(
-                len(self._latents), labels=self._labels, latents=self._latents
-            )
+            count = len(self._latents)
+            images = self._model.sample(count, labels=self._labels, latents=self._latents)
         # Samples of a diverged generator are black (NaN) or clipped (inf), and no error.
         images = torch.nan_to_num(images.float(), nan=-1.0).clamp(-1, 1)
         images = ((images + 1) * 127.5).round().to(torch.uint8).cpu()
@@ -177,33 +178,17 @@ class SampleVisualizationHook(Hook):
         with isolated_random_state(self.seed, torch.device('cpu')):
             order = torch.randperm(len(dataset)).tolist()
             if self._labels is None or _label(dataset[order[0]]) is None:
-                images = [_image(dataset[index]) for index in order[: len(self._latents)]]
+                images = [dataset[index]['inputs'] for index in order[: len(self._latents)]]
             else:
                 rows = len(self._latents) // self._columns
                 images = _images_by_class(dataset, order, rows, self._columns)
-        grid = make_picture(torch.stack(images), self._columns, 'images of the training dataset')
+        source = 'inputs of the training dataset, which the data preprocessor makes float,'
+        grid = make_picture(torch.stack(images), self._columns, source)
         save_png(grid, self._folder / 'real.png')
         runner.visualizer.add_image('real', grid, step=runner.iter)
 
     def _path(self, iteration: int) -> Path:
         return self._folder / f'samples_iter-{iteration:08d}.png'
-
-    def _write_gif(self) -> None:
-        from PIL import Image
-
-        picked = pick_evenly(self._iterations, _GIF_MAX_FRAMES)
-        frames = [np.asarray(Image.open(self._path(iteration))) for iteration in picked]
-        save_gif(frames, self._folder / 'training.gif', frame_ms=100, last_frame_ms=2000)
-
-
-def _image(item: dict) -> Tensor:
-    image = item['inputs']
-    if image.dtype != torch.uint8:
-        raise ValueError(
-            f'inputs of the training dataset must be uint8 to be drawn, got {image.dtype}. '
-            'Leave the conversion to float to the data preprocessor.'
-        )
-    return image
 
 
 def _label(item: dict) -> int | None:
@@ -219,8 +204,8 @@ def _images_by_class(dataset: Any, order: list[int], rows: int, columns: int) ->
         item = dataset[index]
         label = _label(item)
         if label is not None and 0 <= label < rows and len(found[label]) < columns:
-            found[label].append(_image(item))
+            found[label].append(item['inputs'])
         if all(len(row) == columns for row in found):
             break
-    black = torch.zeros_like(_image(item))
+    black = torch.zeros_like(item['inputs'])
     return [image for row in found for image in [*row, *[black] * (columns - len(row))]]
