@@ -1,4 +1,4 @@
-"""Work dirs as MMEngine writes them, made by hand."""
+"""Work dirs with the files that MMEngine writes."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Reading of work dirs, whole, joined and broken."""
+"""Reading of work dirs: complete, joined and broken."""
 
 import json
 import math
@@ -132,7 +132,7 @@ def test_metrics_counted_in_epochs_are_put_beside_their_training_line(work_dir):
         'line before it, which may be too early; of several there, the last. EvaluationLogHook, '
         'or LoggerHook with log_metric_by_epoch=False, logs the iteration.'
     ]
-    # Where evaluations.jsonl is, it knows better.
+    # Where evaluations.jsonl is, its iteration counts.
     work_dir.scalars(
         A, dict(loss_gen=1.0, iter=40, step=40), {'FID[pixels]': 2, 'data_time': 0, 'step': 0}
     )

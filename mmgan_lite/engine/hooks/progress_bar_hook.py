@@ -91,7 +91,7 @@ class _SpeedColumn(progress.TaskProgressColumn):
 
 def _interactive_console() -> Console | None:
     """The terminal, or None where standard output is none that can redraw a line."""
-    # Asked of the stream: rich alone would also take FORCE_COLOR in a CI job for a terminal.
+    # By the stream: rich alone would also take FORCE_COLOR in a CI job for a terminal.
     console = Console() if sys.stdout.isatty() else None
     return console if console is not None and console.is_interactive else None
 

@@ -18,7 +18,7 @@ def _hook(**arguments):
 
 
 def _cells(path, rows, columns, height=4, width=6):
-    """The cells' pixels as ``(rows, columns, height, width, 3)``, found by hand."""
+    """The cells' pixels as ``(rows, columns, height, width, 3)``."""
     picture = np.asarray(Image.open(path))
     assert picture.shape == (
         PADDING + rows * (height + PADDING),
