@@ -39,7 +39,7 @@ def connect_processes(cfg: Config) -> None:
         return
     if launcher not in _LAUNCHERS:
         known = ', '.join(map(repr, _LAUNCHERS))
-        raise ValueError(f"launcher must be one of {known} or 'none', got {launcher!r}.")
+        raise ValueError(f"launcher must be {known} or 'none' (one process), got {launcher!r}.")
     # Else threads of the group may outlive what they need, and abort a process that has ended well.
     atexit.register(_leave_group)
     options = dict(cfg.get('env_cfg', {}).get('dist_cfg', {}))
@@ -50,7 +50,8 @@ def connect_processes(cfg: Config) -> None:
         if get_device() == 'cuda' and rank >= count:
             raise ValueError(
                 f'Each process needs a GPU of its own, but LOCAL_RANK={rank} sees {count}. Start '
-                'as many as there are GPUs, or set CUDA_VISIBLE_DEVICES= to train on CPUs.'
+                'as many as there are GPUs, and let each see all of them; or set '
+                'CUDA_VISIBLE_DEVICES= to train on CPUs.'
             )
         return
     if backend not in (None, 'gloo'):

@@ -43,9 +43,10 @@ def plot_runs(logs: Sequence[RunLog], out: str | Path, keys: Sequence[str] | Non
     rows = math.ceil(len(charts) / columns)
     # No pyplot: it would open windows where there is a display, and keeps figures.
     figure = Figure(figsize=(5 * columns, 3.2 * rows), layout='constrained')
-    endings = ', '.join(f'.{ending}' for ending in figure.canvas.get_supported_filetypes())
-    if Path(out).suffix.lower() not in endings.split(', '):
-        raise ValueError(f"out must end in one of {endings}, got '{out}'.")
+    endings = sorted(f'.{ending}' for ending in figure.canvas.get_supported_filetypes())
+    if Path(out).suffix.lower() not in endings:
+        png = Path(out).with_suffix('.png')
+        raise ValueError(f"out must end in {', '.join(endings)}, got '{out}'. Name it '{png}'.")
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axis, (title, members) in zip(axes, charts.items(), strict=False):
         _draw_chart(axis, title, members, logs)

@@ -20,7 +20,6 @@ _RESUMED = re.compile(r'resumed epoch: \d+, iter: (\d+)')
 # An entry of MMEngine's block of the environment, and the lines that continue it.
 _SETTING = re.compile(r'^ {4}(\S[^:\n]*): (.*(?:\n(?! {4}\S[^:\n]*: )  .*)*)', re.MULTILINE)
 _TIMESTAMP = re.compile(r'\d{8}_\d{6}')
-_LEVELS = ('WARNING', 'ERROR', 'CRITICAL')
 
 
 class _Row(NamedTuple):
@@ -126,7 +125,7 @@ class RunLog:
         for path in sorted(start.folder.glob('*.log')):
             _, *parts = _HEADER.split(_read(path))
             for level, text in zip(parts[::2], parts[1::2], strict=True):
-                if level in _LEVELS:
+                if level in ('WARNING', 'ERROR', 'CRITICAL'):
                     self.messages[level, text.strip()] += 1
                 elif 'System environment:' in text:
                     self.environment = {

@@ -107,7 +107,7 @@ def test_mpi_over_several_machines_needs_an_address(connect):
         ('pytorch', r'variable RANK, which is not set. Start the processes by torchrun'),
         ('slurm', r'variable SLURM_PROCID, which is not set. Start the processes by srun'),
         ('mpi', r"variable OMPI_COMM_WORLD_RANK, which is not set. .* Open MPI's mpirun"),
-        ('slrum', r"must be one of 'pytorch', 'slurm', 'mpi' or 'none', got 'slrum'"),
+        ('slrum', r"must be 'pytorch', 'slurm', 'mpi' or 'none' .one process., got 'slrum'"),
     ],
 )
 def test_launcher_that_has_not_started_the_process(connect, launcher, message):

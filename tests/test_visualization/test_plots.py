@@ -76,7 +76,9 @@ def test_errors(work_dir, tmp_path):
     with pytest.raises(ValueError, match='There is no curve in .*some_run'):
         plot_runs([log], tmp_path / 'x.png')
     log = RunLog(work_dir.train(A, [20], loss_gen=1.0).path)
-    with pytest.raises(ValueError, match=r"out must end in one of .*\.png, .*got '.*x.txt'"):
+    with pytest.raises(
+        ValueError, match=r"out must end in .*\.png, .*got '.*x.txt'. Name it '.*x.png'"
+    ):
         plot_runs([log], tmp_path / 'x.txt')
     with pytest.raises(ValueError, match="got 'FID'. There are: loss_gen"):
         plot_runs([log], tmp_path / 'x.png', keys=['FID'])
