@@ -4,14 +4,13 @@ Metz et al. 2017, Unrolled Generative Adversarial Networks, arXiv:1611.02163. Ho
 classes a generator draws shows how many modes of the data it has lost.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mmgan_lite.datasets.in_memory import selector
 from mmgan_lite.datasets.mnist import _IDXDataset
 from mmgan_lite.registry import DATASETS
 from mmgan_lite.utils.validation import check_positive
@@ -118,12 +117,7 @@ class StackedMNISTDataset(_IDXDataset):
         download: Download the files if they are missing.
         num_images: How many triples to draw, at least 1.
         seed: Which triples, in [0, 2**32). Those of a longer dataset begin with those of a shorter.
-        metainfo: As for ``InMemoryImageDataset``, and so are the arguments below.
-        indices: Keep only some images.
-        pipeline: Transforms, ending in ``PackImage``.
-        test_mode: Fail on an image that the pipeline rejects.
-        lazy_init: Load when first needed.
-        max_refetch: How many other images to try when the pipeline rejects one.
+        kwargs: As for :class:`ImageDataset`.
 
     Raises:
         FileNotFoundError: If the files are missing and may not or could not be downloaded.
@@ -135,6 +129,7 @@ class StackedMNISTDataset(_IDXDataset):
         ('007', 1000)
     """
 
+    _images: StackedImages  # type: ignore[assignment]  # is indexed as a tensor is
     METAINFO = {'classes': tuple(f'{number:03}' for number in range(1000))}
     torchvision_name = 'MNIST'
     image_shape = (3, 28, 28)
@@ -146,58 +141,26 @@ class StackedMNISTDataset(_IDXDataset):
         download: bool = True,
         num_images: int = 128_000,
         seed: int = 0,
-        metainfo: Mapping | None = None,
-        indices: int | Sequence[int] | None = None,
-        pipeline: Sequence[Mapping | Callable] = (),
-        test_mode: bool = False,
-        lazy_init: bool = False,
-        max_refetch: int = 1000,
+        **kwargs: Any,
     ) -> None:
         self.num_images = check_positive('num_images', num_images)
         if type(seed) is not int or not 0 <= seed < 2**32:
             raise ValueError(f'seed must be an int in [0, 2**32), got {seed!r}. Pass seed=0.')
         self.seed = seed
-        super().__init__(
-            data_root=data_root,
-            split=split,
-            download=download,
-            metainfo=metainfo,
-            indices=indices,
-            pipeline=pipeline,
-            test_mode=test_mode,
-            lazy_init=lazy_init,
-            max_refetch=max_refetch,
-        )
+        super().__init__(data_root, split, download, **kwargs)
 
-    def full_init(self) -> None:
-        """Load the digits, draw the triples and keep what ``indices`` says, unless that is done.
-
-        Raises:
-            FileNotFoundError: If the files are missing and may not or could not be downloaded.
-            ValueError: If a file is damaged.
-        """
-        if self._fully_initialized:
-            return
+    def _load(self) -> None:
         digits, labels = self.load_images()
         # The only generator of numpy whose numbers are guaranteed to stay the same.
         stream = np.random.RandomState(self.seed)
         rows = stream.randint(len(digits), size=(self.num_images, 3), dtype=np.int64)
-        stacked = StackedImages(torch.from_numpy(digits[:, 0]), torch.from_numpy(rows))
-        self._images = stacked  # type: ignore[assignment]  # is indexed as a tensor is
+        self._images = StackedImages(torch.from_numpy(digits[:, 0]), torch.from_numpy(rows))
         self._labels = torch.from_numpy(labels[rows] @ np.array([100, 10, 1]))
-        self._fully_initialized = True
-        if self._indices is not None:
-            self.get_subset_(self._indices)
 
     def _content(self) -> Iterable[Any]:
         """Digits and positions, of which the images are stacked."""
-        images: Any = self.images
-        yield from (part.cpu().numpy() for part in images.parts)
+        yield from (part.cpu().numpy() for part in self._images.parts)
         yield from self._label_bytes()
 
-    def get_subset_(self, indices: int | Sequence[int]) -> None:
-        """Keep only some images; arguments and errors as for ``InMemoryImageDataset``."""
-        select, labels = selector(indices), self.labels
-        images: Any = self.images
-        self._images = images.select(select)
-        self._labels = None if labels is None else labels[select].clone()
+    def _select(self, index: slice | Tensor) -> None:
+        self._images = self._images.select(index)

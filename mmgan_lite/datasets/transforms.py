@@ -39,9 +39,12 @@ class PackImage:
         """
         image = results['img']
         if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim not in (2, 3):
+            found = type(image).__name__
+            if isinstance(image, np.ndarray):
+                found = f'{image.dtype} of shape {image.shape}'
             raise ValueError(
                 'img must be a uint8 array of shape (H, W) or (H, W, C) where PackImage gets it, '
-                f'got {_describe(image)}. Leave Normalize and ImageToTensor out of the pipeline: '
+                f'got {found}. Leave Normalize and ImageToTensor out of the pipeline: '
                 "the model's data preprocessor scales the images."
             )
         if image.ndim == 2:
@@ -105,9 +108,3 @@ def _import_mmcv_transforms() -> bool:
             raise
         return False
     return True
-
-
-def _describe(value: Any) -> str:
-    if isinstance(value, np.ndarray):
-        return f'{value.dtype} of shape {value.shape}'
-    return type(value).__name__

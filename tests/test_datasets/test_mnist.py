@@ -100,8 +100,8 @@ def test_absent_without_download(tmp_path):
         MNISTDataset(str(tmp_path), split='test', download=False)
     assert str(raised.value) == (
         f"MNIST is not in '{tmp_path}/MNIST/raw', and download=False. "
-        'Put t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte there, or use DigitsDataset. '
-        'With download=True it is downloaded.'
+        'Put t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte there, or use DigitsDataset, or pass '
+        'download=True.'
     )
     assert list(tmp_path.iterdir()) == []
 
