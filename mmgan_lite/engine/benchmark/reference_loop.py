@@ -54,57 +54,52 @@ class ReferenceLoop:
     """
 
     def __init__(self, gan: GAN, optim_wrapper: OptimWrapperDict, batches: Iterator[Batch]) -> None:
-        self.batches = batches
-        self.generator, self.discriminator, self.loss = gan.generator, gan.discriminator, gan.loss
-        self.latent_dim, self.device = gan.latent_dim, gan.device
-        self.discriminator_steps = gan.discriminator_steps
-        self.generator_steps = gan.generator_steps
+        self.gan, self.batches, self.iteration = gan, batches, 0
         self.opt_g = optim_wrapper['generator'].optimizer
         self.opt_d = optim_wrapper['discriminator'].optimizer
-        self.cast_g = _autocast(optim_wrapper['generator'], self.device)
-        self.cast_d = _autocast(optim_wrapper['discriminator'], self.device)
-        self.trained_d = [p for p in self.discriminator.parameters() if p.requires_grad]
+        self.cast_g = _autocast(optim_wrapper['generator'], gan.device)
+        self.cast_d = _autocast(optim_wrapper['discriminator'], gan.device)
+        self.trained_d = [p for p in gan.discriminator.parameters() if p.requires_grad]
         self.ema: nn.Module | None = None
         if gan.generator_ema is not None:
-            self.ema, self.momentum = copy.deepcopy(self.generator), gan.generator_ema.momentum
-            self.ema_pairs = [*self.ema.parameters()], [*self.generator.parameters()]
-            self.ema_buffers = [*zip(self.ema.buffers(), self.generator.buffers(), strict=True)]
-        self.iteration = 0
+            self.ema, self.momentum = copy.deepcopy(gan.generator), gan.generator_ema.momentum
+            self.ema_pairs = [*self.ema.parameters()], [*gan.generator.parameters()]
+            self.ema_buffers = [*zip(self.ema.buffers(), gan.generator.buffers(), strict=True)]
 
     def __call__(self) -> None:
         """A step of the discriminator, and the steps of the generator when they are due."""
         images, labels = next(self.batches)
         self.step_discriminator(images, labels)
         self.iteration += 1
-        if self.iteration % self.discriminator_steps == 0:
-            for _ in range(self.generator_steps):
+        if self.iteration % self.gan.discriminator_steps == 0:
+            for _ in range(self.gan.generator_steps):
                 self.step_generator(images, labels)
 
     def step_discriminator(self, images: Tensor, labels: Tensor | None) -> None:
         """Real and fake images, without gradient to the generator."""
+        discriminator = self.gan.discriminator
         with self.cast_d():
             with torch.no_grad():
-                fakes = self.generator(self.latents(len(images)), labels)
-            real_logits = self.discriminator(images, labels).float()
-            loss = self.loss.discriminator(real_logits, self.discriminator(fakes, labels).float())
+                fakes = self.gan.generator(self.latents(len(images)), labels)
+            real_logits = discriminator(images, labels).float()
+            fake_logits = discriminator(fakes, labels).float()
+            loss = self.gan.loss.discriminator(real_logits, fake_logits)
         loss.backward()
         self.opt_d.step()
         self.opt_d.zero_grad()
 
     def step_generator(self, images: Tensor, labels: Tensor | None) -> None:
         """Step through the frozen discriminator, and update the average."""
+        discriminator = self.gan.discriminator
         for parameter in self.trained_d:
             parameter.requires_grad_(False)
         with self.cast_g():
-            fake_logits = self.discriminator(
-                self.generator(self.latents(len(images)), labels), labels
-            ).float()
-            if self.loss.needs_real_logits:
+            fakes = self.gan.generator(self.latents(len(images)), labels)
+            logits = [discriminator(fakes, labels).float()]
+            if self.gan.loss.needs_real_logits:
                 with torch.no_grad():
-                    real_logits = self.discriminator(images, labels).float()
-                loss = self.loss.generator(fake_logits, real_logits)
-            else:
-                loss = self.loss.generator(fake_logits)
+                    logits.append(discriminator(images, labels).float())
+            loss = self.gan.loss.generator(*logits)
         loss.backward()
         self.opt_g.step()
         self.opt_g.zero_grad()
@@ -122,7 +117,7 @@ class ReferenceLoop:
 
     def latents(self, num: int) -> Tensor:
         """Standard normal, ``(num, latent_dim)``."""
-        return torch.randn(num, self.latent_dim, device=self.device)
+        return torch.randn(num, self.gan.latent_dim, device=self.gan.device)
 
 
 def unsupported_part(model: nn.Module, optim_wrapper: OptimWrapper) -> str | None:
