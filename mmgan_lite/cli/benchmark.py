@@ -10,7 +10,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,10 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
-from mmgan_lite.cli.options import (
-    add_config,
-    add_data_root,
-    add_launcher,
-    check_file,
-    load_config,
-    positive_int,
-    set_launcher,
-)
+from mmgan_lite.cli import options
+from mmgan_lite.cli.options import positive_int
 from mmgan_lite.engine.benchmark import benchmark_data, benchmark_training, profile_training
 from mmgan_lite.utils.atomic_io import atomic_write
 from mmgan_lite.utils.environment import available_cores, machine, versions
@@ -56,8 +49,8 @@ def parse_args() -> argparse.Namespace:
         description='Measure the speed of training a config: by the Runner, by a reference loop in '
         'plain PyTorch on the same networks, and of its parts, alternately.'
     )
-    add_config(parser)
-    add_data_root(parser)
+    options.add_config(parser)
+    options.add_data_root(parser)
     add = parser.add_argument
     add('--iters', type=positive_int, default=50, help='iterations of a block (default: 50)')
     add('--blocks', type=positive_int, default=7, help='blocks of each that count (default: 7)')
@@ -69,7 +62,7 @@ def parse_args() -> argparse.Namespace:
     add('--profile', type=Path, metavar='FILE', help=profile)
     processes = 'training by the Runner in these numbers of processes, such as 1,2,4'
     add('--processes', type=_counts, default=(), metavar='N,N', help=processes)
-    add_launcher(parser)
+    options.add_launcher(parser)
     args = parser.parse_args()
     _check(parser, args)
     return args
@@ -92,7 +85,7 @@ def _check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
         parser.error('--out cannot be combined with --profile, which gives no figures')
     for option, path in (('--out', args.out), ('--profile', args.profile)):
         if path is not None:
-            check_file(option, path)
+            options.check_file(option, path)
     gpus = torch.cuda.device_count()
     places, kind = (gpus, 'GPUs') if gpus else (available_cores(), 'CPU cores')
     if (most := max(args.processes, default=1)) > places:
@@ -102,7 +95,7 @@ def _check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
 def main() -> None:
     """Measure, print a table, and write the file."""
     args = parse_args()
-    cfg = load_config(args)
+    cfg = options.load_config(args)
     if args.profile is not None:
         args.profile.parent.mkdir(parents=True, exist_ok=True)
         profile_training(cfg, args.profile, warm_up=args.iters)
@@ -113,15 +106,12 @@ def main() -> None:
     elif args.data_only:
         result = benchmark_data(cfg, args.iters, args.blocks)
     else:
-        set_launcher(cfg, args)
+        options.set_launcher(cfg, args)
         result = benchmark_training(cfg, args.iters, args.blocks, args.runner_only)
-        is_first = is_main_process()
-        if torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
-        if not is_first:
+        if not is_main_process():
             return
     command = shlex.join(['mmgan-lite', 'benchmark', *sys.argv[1:]])
-    report = dict(config=Path(args.config).stem, command=command)
+    report: dict[str, Any] = dict(config=Path(args.config).stem, command=command)
     report |= dict(iters=args.iters, blocks=args.blocks, machine=machine(), versions=versions())
     report |= result
     (print_scaling if args.processes else print_report)(report)
@@ -143,21 +133,21 @@ def scaling(cfg: Config, counts: Sequence[int], iters: int, blocks: int) -> dict
     runs: list[dict[str, Any]] = []
     for count in counts:
         report = _run_processes(cfg, count, ['--iters', str(iters), '--blocks', str(blocks)])
-        run = dict(processes=count, threads=report['machine']['threads'])
-        speed = run['images_per_second'] = report['figures']['runner']['images_per_second']
-        first = runs[0]['images_per_second'] if runs else speed
-        runs.append(dict(run, scaling=speed / first, report=report))
+        speed = report['figures']['runner']['images_per_second']
+        run = dict(processes=count, threads=report['machine']['threads'], images_per_second=speed)
+        first = runs[0] if runs else run
+        runs.append(dict(run, scaling=speed / first['images_per_second'], report=report))
     return dict(runs=runs)
 
 
-def _run_processes(cfg: Config, count: int, options: Sequence[str]) -> dict[str, Any]:
+def _run_processes(cfg: Config, count: int, arguments: Sequence[str]) -> dict[str, Any]:
     """The report of this command in several processes; its output is shown if it fails."""
     environment = dict(os.environ)
     environment.setdefault('OMP_NUM_THREADS', str(max(1, available_cores() // count)))
     with tempfile.TemporaryDirectory(prefix='mmgan_lite_') as folder:
         config, out = f'{folder}/config.py', Path(folder, 'report.json')
         cfg.dump(config)
-        command = ['-m', 'mmgan_lite.cli.benchmark', config, '--runner-only', *options]
+        command = ['-m', 'mmgan_lite.cli.benchmark', config, '--runner-only', *arguments]
         command += ['--out', str(out)]
         if count > 1:  # one process trains without the wrapper for several
             start = ['-m', 'torch.distributed.run', '--standalone', f'--nproc_per_node={count}']
@@ -200,25 +190,21 @@ def print_report(report: Mapping[str, Any]) -> None:
 
 def print_scaling(report: Mapping[str, Any]) -> None:
     """Print a line for each number of processes."""
-    rows = []
+    heads, rows = ['processes', 'threads each', 'images a batch', 'images/s', 'scaling'], []
     for run in report['runs']:
         counts = run['processes'], run['threads'], run['report']['batch_size']
         speeds = f'{run["images_per_second"]:,.0f}', f'{run["scaling"]:.2f}'
         rows.append([*map(str, counts), *speeds])
-    heads = ['processes', 'threads each', 'images a batch', 'images/s', 'scaling']
     _print_table(report, heads, rows)
 
 
-def _print_table(
-    report: Mapping[str, Any], heads: Iterable[str], rows: Iterable[Iterable[str]]
-) -> None:
+def _print_table(report: Mapping[str, Any], heads: list[str], rows: list[list[str]]) -> None:
     computer = report['machine']
     where = computer['gpu'] or f'{computer["cpu"]}, threads: {computer["threads"]}'
     batch = f', batches of {report["batch_size"]}' if 'batch_size' in report else ''
     title = f'{report["config"]}{batch}\n{where}, torch {report["versions"]["torch"]}'
-    table = Table(title=title, title_justify='left')
-    for head in heads:
-        table.add_column(head, justify='right' if head else 'left')
+    columns = [Column(head, justify='right' if head else 'left') for head in heads]
+    table = Table(*columns, title=title, title_justify='left')
     for row in rows:
         table.add_row(*row)
     Console(highlight=False).print(table)

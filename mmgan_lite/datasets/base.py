@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 from mmengine.dataset import BaseDataset
 from torch import Tensor
 
@@ -79,7 +79,7 @@ class ImageDataset(BaseDataset):
         """Set the images, and ``_labels`` (int64, ``(N,)``) if there are any."""
         raise NotImplementedError
 
-    def _select(self, index: slice | Tensor) -> None:
+    def _select(self, index: slice | np.ndarray) -> None:
         """Keep only these images; their labels are selected after them."""
         raise NotImplementedError
 
@@ -148,8 +148,8 @@ class ImageDataset(BaseDataset):
         return subset
 
 
-def _as_index(indices: int | Sequence[int]) -> slice | Tensor:
-    """``indices`` of MMEngine as an index of a tensor."""
+def _as_index(indices: int | Sequence[int]) -> slice | np.ndarray:
+    """``indices`` of MMEngine as an index of arrays and tensors."""
     if isinstance(indices, int):
         return slice(indices) if indices >= 0 else slice(indices, None)
     if not isinstance(indices, Sequence):
@@ -157,4 +157,4 @@ def _as_index(indices: int | Sequence[int]) -> slice | Tensor:
             f'indices must be an int or a sequence of ints, got {type(indices).__name__}. '
             'Pass indices=list(indices).'
         )
-    return torch.tensor([operator.index(index) for index in indices], dtype=torch.int64)
+    return np.array([operator.index(index) for index in indices], dtype=np.int64)

@@ -132,7 +132,7 @@ class ImageFolderDataset(ImageDataset):
         self._checksums = _checksums_of(self._root, files)
         self._corrupt = torch.zeros(len(files), dtype=torch.bool).share_memory_()
 
-    def _select(self, index: slice | Tensor) -> None:
+    def _select(self, index: slice | np.ndarray) -> None:
         # A slice is a view: without the copy, all names would be pickled.
         self._files = self._files[index].copy()
         if self._checksums is not None:
@@ -295,8 +295,7 @@ def _list_images(root: Path) -> tuple[list[str], list[str]]:
 
 def _checksums_of(root: Path, files: list[str]) -> np.ndarray | None:
     """The checksums in ``SHA256SUMS`` of these files, uint8 ``(N, 32)``; None without a list."""
-    checksums = read_checksums(root)
-    if checksums is None:
+    if (checksums := read_checksums(root)) is None:
         return None
     wrong = {
         'without a checksum': [file for file in files if file not in checksums],

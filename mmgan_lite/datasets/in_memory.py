@@ -66,7 +66,7 @@ class InMemoryImageDataset(ImageDataset):
         self._labels = None if labels is None else _checked_labels(labels, len(self._images))
         self._given = (None, None)
 
-    def _select(self, index: slice | Tensor) -> None:
+    def _select(self, index: slice | np.ndarray) -> None:
         self._images = self._images[index].clone()
 
     @property
@@ -155,7 +155,7 @@ class InMemoryImageDataset(ImageDataset):
     def _gather(self, indices: Sequence[int]) -> ImageBatch:
         num_images = len(self)
         index = torch.as_tensor([i + num_images if i < 0 else i for i in indices])
-        if self.images.is_cuda:  # pinned memory, for an asynchronous copy
+        if self.images.device.type == 'cuda':  # pinned memory, for an asynchronous copy
             index = index.pin_memory().to(self.images.device, non_blocking=True)
         # Several times as fast as images[index].
         labels = None if self.labels is None else self.labels.index_select(0, index)

@@ -75,8 +75,7 @@ class _IDXDataset(TorchvisionDataset):
         if path.stat().st_size == size and (found := file_hash(path, 'md5')) != md5:
             raise ValueError(
                 f"'{path}' must have the md5 sum of {self.torchvision_name}, {md5}, got {found}. "
-                'It is damaged: delete it and load with download=True. If it has other images, '
-                'load them with InMemoryImageDataset.'
+                'Delete it and load with download=True, or pass its data to InMemoryImageDataset.'
             )
 
 

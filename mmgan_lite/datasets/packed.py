@@ -61,10 +61,9 @@ class MappedImages:
         self._stored = _map_array(self._path, np.uint8, num_dims=4)
 
     @property
-    def shape(self) -> tuple[int, int, int, int]:
+    def shape(self) -> tuple[int, ...]:
         """``(N, C, H, W)``."""
-        channels, height, width = self._stored.shape[1:]
-        return len(self), channels, height, width
+        return len(self), *self._stored.shape[1:]
 
     def __len__(self) -> int:
         return len(self._stored if self.rows is None else self.rows)
@@ -86,15 +85,14 @@ class MappedImages:
         # An array of positions gives a copy; a view of the file is copied here.
         return torch.from_numpy(np.require(images, requirements='W'))
 
-    def select(self, index: slice | Tensor) -> 'MappedImages':
+    def select(self, index: slice | np.ndarray) -> 'MappedImages':
         """Select some of these images; nothing is read.
 
         Raises:
             IndexError: If a position is out of range.
         """
-        position = index.numpy() if isinstance(index, Tensor) else index
         rows = np.arange(len(self)) if self.rows is None else self.rows
-        return MappedImages(self._path, rows[position].copy())
+        return MappedImages(self._path, rows[index].copy())
 
     def __reduce__(self) -> tuple[Any, ...]:
         return MappedImages, (self._path, self.rows)
@@ -165,7 +163,7 @@ class PackedImageDataset(InMemoryImageDataset):
         if self._images.rows is not None:
             yield self._images.rows
 
-    def _select(self, index: slice | Tensor) -> None:
+    def _select(self, index: slice | np.ndarray) -> None:
         self._images = self._images.select(index)
 
     def _gather(self, indices: Sequence[int]) -> ImageBatch:
@@ -230,28 +228,12 @@ def _write_files(
     dataset: BaseDataset, folder: Path, num_workers: int, on_progress: Callable[[int], Any]
 ) -> dict[str, Any]:
     """Write the three files; returns the content of ``meta.json``."""
-    first, count, labels = dataset[0], len(dataset), []
-    shape = tuple(first['inputs'].shape)
-    with (
-        atomic_write(folder / _IMAGES) as temporary,
-        temporary.open('wb') as file,
-        # Threads: Pillow decodes without the GIL, and no data is sent between processes.
-        ThreadPoolExecutor(num_workers) as pool,
-    ):
-        header = {'descr': '|u1', 'fortran_order': False, 'shape': (count, *shape)}
-        np.lib.format.write_array_header_1_0(file, header)
-        for start in range(0, count, _ITEMS_AT_ONCE):
-            positions = range(start, min(start + _ITEMS_AT_ONCE, count))
-            # With the first, so that the images of all chunks have one shape.
-            batch = image_collate([first, *pool.map(dataset.__getitem__, positions)])
-            if 'labels' in batch:
-                labels += batch['labels'][1:].tolist()
-            file.write(batch['inputs'][1:].numpy().data)
-            on_progress(len(positions))
-    classes = dataset.metainfo.get('classes')
+    first, classes = dataset[0], dataset.metainfo.get('classes')
+    with atomic_write(folder / _IMAGES) as temporary:
+        labels = _write_images(dataset, first, temporary, num_workers, on_progress)
     meta: dict[str, Any] = {
-        'count': count,
-        'shape': list(shape),
+        'count': len(dataset),
+        'shape': list(first['inputs'].shape),
         'classes': None if classes is None else list(classes),
         'images_sha256': file_hash(folder / _IMAGES),
         'labels_sha256': None,
@@ -265,6 +247,27 @@ def _write_files(
     with atomic_write(folder / _META) as temporary:
         temporary.write_text(json.dumps(meta, indent=2))
     return meta
+
+
+def _write_images(
+    dataset: BaseDataset, first: dict, path: Path, num_workers: int, on_progress: Callable
+) -> list[int]:
+    """Write the images, of the shape of the first; returns all labels."""
+    labels: list[int] = []
+    # Threads: Pillow decodes without the GIL, and no data is sent between processes.
+    with path.open('wb') as file, ThreadPoolExecutor(num_workers) as pool:
+        shape = (len(dataset), *first['inputs'].shape)
+        header = {'descr': '|u1', 'fortran_order': False, 'shape': shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for start in range(0, len(dataset), _ITEMS_AT_ONCE):
+            positions = range(start, min(start + _ITEMS_AT_ONCE, len(dataset)))
+            # With the first, so that the images of all chunks have one shape.
+            batch = image_collate([first, *pool.map(dataset.__getitem__, positions)])
+            if 'labels' in batch:
+                labels += batch['labels'][1:].tolist()
+            file.write(batch['inputs'][1:].numpy().data)
+            on_progress(len(positions))
+    return labels
 
 
 def _read_meta(root: Path) -> dict[str, Any]:

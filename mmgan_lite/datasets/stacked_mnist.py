@@ -23,6 +23,10 @@ class StackedImages:
         digits: Gray images, uint8 of shape ``(M, H, W)``.
         rows: Positions in ``digits``, int64 of shape ``(N, 3)``, on the same device.
 
+    Attributes:
+        digits: As given.
+        rows: As given.
+
     Example:
         >>> digits = torch.arange(4, dtype=torch.uint8)[:, None, None]
         >>> images = StackedImages(digits, torch.tensor([[0, 1, 2], [3, 3, 0]]))
@@ -31,37 +35,26 @@ class StackedImages:
     """
 
     def __init__(self, digits: Tensor, rows: Tensor) -> None:
-        self._digits = digits
-        self._rows = rows
+        self.digits = digits
+        self.rows = rows
 
     @property
-    def shape(self) -> tuple[int, int, int, int]:
+    def shape(self) -> tuple[int, ...]:
         """``(N, 3, H, W)``."""
-        height, width = self._digits.shape[1:]
-        return len(self), 3, height, width
-
-    @property
-    def parts(self) -> tuple[Tensor, Tensor]:
-        """The digits, uint8 of shape ``(M, H, W)``, and their positions, int64 ``(N, 3)``."""
-        return self._digits, self._rows
+        return *self.rows.shape, *self.digits.shape[1:]
 
     @property
     def nbytes(self) -> int:
         """Memory of the digits and the positions, in bytes."""
-        return self._digits.nbytes + self._rows.nbytes
+        return self.digits.nbytes + self.rows.nbytes
 
     @property
     def device(self) -> torch.device:
         """Device of the digits."""
-        return self._digits.device
-
-    @property
-    def is_cuda(self) -> bool:
-        """Whether it is a GPU."""
-        return self._digits.is_cuda
+        return self.digits.device
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
 
     def __getitem__(self, index: int | slice | Tensor) -> Tensor:
         """Stack images; indexed as a tensor of all of them.
@@ -75,27 +68,27 @@ class StackedImages:
         Raises:
             IndexError: If a position is out of range.
         """
-        return self._stack(self._rows[index])
+        return self._stack(self.rows[index])
 
     def index_select(self, dim: int, index: Tensor) -> Tensor:
         """As a tensor's, for ``dim`` 0: the images at positions ``(B,)``, ``(B, 3, H, W)``."""
-        return self._stack(self._rows.index_select(dim, index))
+        return self._stack(self.rows.index_select(dim, index))
 
-    def select(self, index: slice | Tensor) -> 'StackedImages':
+    def select(self, index: slice | np.ndarray) -> 'StackedImages':
         """Only some of these images, of the same digits.
 
         Raises:
             IndexError: If a position is out of range.
         """
-        return StackedImages(self._digits, self._rows[index].clone())
+        return StackedImages(self.digits, self.rows[index].clone())
 
     def to(self, device: torch.device | str) -> 'StackedImages':
         """Copy to a device."""
-        return StackedImages(self._digits.to(device), self._rows.to(device))
+        return StackedImages(self.digits.to(device), self.rows.to(device))
 
     def _stack(self, rows: Tensor) -> Tensor:
         # Several times as fast as digits[rows].
-        digits = self._digits.index_select(0, rows.flatten())
+        digits = self.digits.index_select(0, rows.flatten())
         return digits.view(*rows.shape, *digits.shape[1:])
 
 
@@ -159,8 +152,9 @@ class StackedMNISTDataset(_IDXDataset):
 
     def _content(self) -> Iterable[Any]:
         """Digits and positions, of which the images are stacked."""
-        yield from (part.cpu().numpy() for part in self._images.parts)
+        yield self._images.digits.cpu().numpy()
+        yield self._images.rows.cpu().numpy()
         yield from self._label_bytes()
 
-    def _select(self, index: slice | Tensor) -> None:
+    def _select(self, index: slice | np.ndarray) -> None:
         self._images = self._images.select(index)

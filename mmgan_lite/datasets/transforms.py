@@ -1,7 +1,7 @@
 """The last step of an image pipeline, and the building of pipelines.
 
-The other steps are those of ``mmcv.transforms``. mmcv is optional: it is imported when a dataset
-has a pipeline, as this import registers its transforms.
+The other steps are those of ``mmcv.transforms``. mmcv is optional: it is imported when a
+pipeline names a transform that is not known yet, as this import registers those of mmcv.
 """
 
 import importlib
@@ -70,15 +70,20 @@ def build_transforms(pipeline: Sequence[Mapping | Callable]) -> list[Callable]:
         ValueError: If a step is unknown and mmcv, which may have it, is not installed; or if it
             names no ``type``.
     """
-    mmcv_installed = bool(pipeline) and _import_mmcv_transforms()
     transforms = []
     for position, step in enumerate(pipeline):
         name = step.get('type') if isinstance(step, Mapping) else None
-        if not mmcv_installed and isinstance(name, str) and TRANSFORMS.get(name) is None:
-            raise ValueError(
-                f'pipeline[{position}] must name a known transform, got {name!r}, and mmcv, which '
-                "has most of them, is not installed. Run: pip install 'mmgan-lite[mmcv]'"
-            )
+        if isinstance(name, str) and TRANSFORMS.get(name) is None:
+            try:
+                importlib.import_module('mmcv.transforms')
+            except ModuleNotFoundError as error:
+                # An mmcv that lacks one of its own dependencies raises its own error.
+                if error.name not in ('mmcv', 'mmcv.transforms'):
+                    raise
+                raise ValueError(
+                    f'pipeline[{position}] must name a known transform, got {name!r}, and mmcv, '
+                    "which has most of them, is missing. Run: pip install 'mmgan-lite[mmcv]'"
+                ) from None
         transforms.append(build_part(TRANSFORMS, step, f'pipeline[{position}]'))
     return transforms
 
@@ -96,15 +101,3 @@ def run_pipeline(pipeline: Callable, info: dict[str, Any]) -> dict[str, Any] | N
             f"{', '.join(item)}. Append dict(type='PackImage') to it."
         )
     return item
-
-
-def _import_mmcv_transforms() -> bool:
-    """Register mmcv's transforms; False if there is no mmcv."""
-    try:
-        importlib.import_module('mmcv.transforms')
-    except ModuleNotFoundError as error:
-        # An mmcv that lacks one of its own dependencies raises its own error.
-        if error.name not in ('mmcv', 'mmcv.transforms'):
-            raise
-        return False
-    return True

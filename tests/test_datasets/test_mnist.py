@@ -219,7 +219,7 @@ def test_a_file_as_long_as_the_original_must_be_the_original(tmp_path):
     write_files(tmp_path, files=files)
     with pytest.raises(ValueError, match='must have the md5 sum of MNIST, ') as raised:
         MNISTDataset(str(tmp_path), split='test')
-    assert 'load them with InMemoryImageDataset' in str(raised.value)
+    assert 'pass its data to InMemoryImageDataset' in str(raised.value)
     write_files(tmp_path, 'KMNIST', files=files)  # without known checksums
     assert len(KMNISTDataset(str(tmp_path), split='test')) == 10_000
 

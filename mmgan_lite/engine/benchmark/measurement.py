@@ -22,18 +22,13 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
-from mmengine.logging import MessageHub, MMLogger
-from mmengine.optim import OptimWrapperDict, build_optim_wrapper
+from mmengine.logging import MMLogger
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from mmgan_lite.engine.benchmark.reference_loop import (
-    ReferenceLoop,
-    autocast_dtype,
-    batches_of_tensor,
-    unsupported_part,
-)
+from mmgan_lite.engine.benchmark.reference_loop import batch_size_of, make_reference_loop
 from mmgan_lite.engine.mmengine_compat import use_safe_loader
 from mmgan_lite.utils.validation import check_positive
 
@@ -42,8 +37,6 @@ Alternatives = dict[str, Callable[[], Any]]
 
 # What a config must have for training.
 _TRAINING = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
-# Batches that are prepared for the reference loop if the dataset has no tensor of images.
-_PREPARED_BATCHES = 8
 _PROFILED_ITERATIONS = 10
 
 
@@ -92,7 +85,7 @@ def benchmark_training(
     with _runner(cfg, (1 + blocks) * (lead_in + iters)) as runner:
         find = functools.partial(_alternatives, cfg, runner, record.notes)
         _train(runner, _turns(record, dict if runner_only else find, iters, blocks, lead_in))
-        batch_size = _batch_size(runner.train_dataloader) * get_world_size()
+        batch_size = batch_size_of(runner.train_dataloader) * get_world_size()
     return record.report(batch_size)
 
 
@@ -120,7 +113,7 @@ def benchmark_data(cfg: Config, iters: int = 50, blocks: int = 7) -> dict[str, A
     for _ in range(1 + blocks):
         record.add(dict(data=_time_block(fetch, iters, lead_in)))
     record.peak = _process_mib('VmHWM')
-    return record.report(_batch_size(loader))
+    return record.report(batch_size_of(loader))
 
 
 def profile_training(cfg: Config, path: str | Path, warm_up: int = 50) -> None:
@@ -320,39 +313,19 @@ def _alternatives(cfg: Config, runner: Runner, notes: list[str]) -> Alternatives
     if cfg.get('compile'):
         notes.append('step and reference loop left out: they have no compile')
         return alternatives
-    model, optim_wrapper = _build_model(cfg, runner)
-    batch = next(batches)
+    batch, (model, optim_wrapper) = next(batches), _build_model(cfg, runner)
     alternatives['step'] = functools.partial(model.train_step, batch, optim_wrapper)
-    if any(autocast_dtype(wrapper) is not None for wrapper in _wrappers(optim_wrapper)):
-        plain = copy.deepcopy(cfg)
-        for entry in plain.optim_wrapper.values():
-            if isinstance(entry, dict):
-                entry.pop('dtype', None)
-        twin, twin_wrapper = _build_model(plain, runner)
-        alternatives['step_float32'] = functools.partial(twin.train_step, batch, twin_wrapper)
-    loop = _reference_loop(cfg, runner, loader, batches, notes)
+    plain = copy.deepcopy(cfg)
+    networks = [entry for entry in plain.optim_wrapper.values() if isinstance(entry, dict)]
+    dtypes = [network.pop('dtype', None) for network in networks]
+    if any(dtypes):
+        model, optim_wrapper = _build_model(plain, runner)
+        alternatives['step_float32'] = functools.partial(model.train_step, batch, optim_wrapper)
+    gan, optim_wrapper = _build_model(cfg, runner)
+    channels_last = cfg.model.get('channels_last', False)
+    loop = make_reference_loop(gan, optim_wrapper, loader, batches, channels_last, notes)
     # First, that is right after the Runner, which it is compared with block by block.
     return alternatives if loop is None else dict(reference_loop=loop, **alternatives)
-
-
-def _reference_loop(
-    cfg: Config, runner: Runner, loader: DataLoader, batches: Iterator[Any], notes: list[str]
-) -> ReferenceLoop | None:
-    """The reference loop, if it supports all parts of the training; appends to the notes."""
-    gan, optim_wrapper = _build_model(cfg, runner)
-    unsupported = unsupported_part(gan, optim_wrapper)
-    if unsupported:
-        notes.append(f'reference loop left out: it has no {unsupported}')
-        return None
-    channels_last = cfg.model.get('channels_last', False)
-    loop_batches = batches_of_tensor(loader.dataset, gan, _batch_size(loader), channels_last)
-    if loop_batches is None:
-        notes.append('reference loop: batches are prepared, as the data is no tensor of images')
-        prepared = [gan.prepare_batch(next(batches)) for _ in range(_PREPARED_BATCHES)]
-        loop_batches = itertools.cycle(prepared)
-    if gan.cuda_graph:
-        notes.append('reference loop: launches each kernel, while the config has cuda_graph=True')
-    return ReferenceLoop(gan, optim_wrapper, loop_batches)
 
 
 def _build_model(cfg: Config, runner: Runner) -> tuple[Any, Any]:
@@ -360,15 +333,7 @@ def _build_model(cfg: Config, runner: Runner) -> tuple[Any, Any]:
     model = runner.build_model(copy.deepcopy(cfg.model))
     model.init_weights()
     model = model.to(get_device()).train()
-    optim_wrapper = build_optim_wrapper(model, copy.deepcopy(cfg.optim_wrapper))
-    for wrapper in _wrappers(optim_wrapper):
-        wrapper.message_hub = MessageHub('benchmark')  # not the Runner's, which is logged
-    return model, optim_wrapper
-
-
-def _wrappers(optim_wrapper: Any) -> list[Any]:
-    single = not isinstance(optim_wrapper, OptimWrapperDict)
-    return [optim_wrapper] if single else [*optim_wrapper.values()]
+    return model, build_optim_wrapper(model, copy.deepcopy(cfg.optim_wrapper))
 
 
 def endless(loader: DataLoader) -> Iterator[Any]:
@@ -403,10 +368,6 @@ def _now() -> float:
     """Seconds, when the device has finished."""
     torch.get_device_module(get_device()).synchronize()
     return time.perf_counter()
-
-
-def _batch_size(loader: DataLoader) -> int:
-    return loader.batch_size or loader.batch_sampler.batch_size  # type: ignore[union-attr]
 
 
 def _check(cfg: Config, keys: Sequence[str], **counts: int) -> int:

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from torch.utils.data import DataLoader
 
-from mmgan_lite.engine.benchmark import measurement
+from mmgan_lite.engine.benchmark import measurement, reference_loop
 from mmgan_lite.engine.benchmark.measurement import (
     benchmark_data,
     benchmark_training,
@@ -42,7 +42,7 @@ def loops(tiny, monkeypatch):
             made.append(self)
             self.before = [p.detach().clone() for p in self.gan.generator.parameters()]
 
-    monkeypatch.setattr(measurement, 'ReferenceLoop', Kept)
+    monkeypatch.setattr(reference_loop, 'ReferenceLoop', Kept)
     return made
 
 
