@@ -140,11 +140,10 @@ class ImageFolderDataset(ImageDataset):
         self._corrupt = self._corrupt[index].clone().share_memory_()
 
     def _content(self) -> Iterable[bytes]:
-        if self._checksums is not None:
-            for file, checksum in zip(self._files.tolist(), self._checksums, strict=True):
-                yield b'%s\0%s' % (file, checksum.tobytes())
-        else:
-            for file in self._files.tolist():
+        for position, file in enumerate(self._files.tolist()):
+            if self._checksums is not None:
+                yield b'%s\0%s' % (file, self._checksums[position].tobytes())
+            else:
                 size = os.stat(os.path.join(self._root, os.fsdecode(file))).st_size
                 yield b'%s\0%d\n' % (file, size)
 

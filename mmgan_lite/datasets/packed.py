@@ -132,6 +132,7 @@ class PackedImageDataset(InMemoryImageDataset):
     """
 
     _images: MappedImages  # type: ignore[assignment]  # is indexed as a tensor is
+    to = None  # type: ignore[assignment]  # the images stay in their file
 
     def __init__(self, data_root: str | Path, verify: bool = False, **kwargs: Any) -> None:
         self.verify = verify

@@ -24,6 +24,7 @@ from mmgan_lite.datasets import (
     PackedImageDataset,
     pack_images,
 )
+from mmgan_lite.engine.hooks import data_placement_hook
 from mmgan_lite.version import __version__
 
 # Image i is filled with 10 * i, so that a picture tells which one it is.
@@ -383,3 +384,17 @@ def test_fingerprint_is_of_the_sums_in_meta_and_reads_no_image(packed, monkeypat
     subsets = [PackedImageDataset(packed, indices=i).fingerprint() for i in ([0, 1], [1, 0])]
     assert [found['count'] for found in subsets] == [2, 2]
     assert len({found['sha256'] for found in (dataset.fingerprint(), *subsets)}) == 3
+
+
+def test_images_stay_in_their_file(packed):
+    """On a machine with a GPU too, where ``DataPlacementHook`` moves data in memory."""
+    loader = Runner.build_dataloader(
+        {
+            'dataset': {'type': 'mmgan_lite.PackedImageDataset', 'data_root': str(packed)},
+            'sampler': {'type': 'DefaultSampler', 'shuffle': False},
+            'batch_size': 4,
+            'collate_fn': {'type': 'mmgan_lite.image_collate'},
+        }
+    )
+    reason = data_placement_hook._why_not(loader, torch.device('cuda'))
+    assert reason == 'PackedImageDataset does not hold it as one tensor'
