@@ -1,5 +1,6 @@
 """Image datasets, in memory or in files, and their collate function."""
 
+from mmgan_lite.datasets.base import ImageDataset
 from mmgan_lite.datasets.cifar import CIFAR10Dataset, CIFAR100Dataset
 from mmgan_lite.datasets.collate import ImageBatch, image_collate
 from mmgan_lite.datasets.digits import DigitsDataset
@@ -17,6 +18,7 @@ __all__ = [
     'DigitsDataset',
     'FashionMNISTDataset',
     'ImageBatch',
+    'ImageDataset',
     'ImageFolderDataset',
     'InMemoryImageDataset',
     'KMNISTDataset',

@@ -4,10 +4,9 @@ Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images. The file
 downloaded and read by torchvision, which compares each file with its md5 before it unpickles it.
 """
 
-from pathlib import Path
 from typing import Any
 
-from mmgan_lite.datasets.downloads import TorchvisionDataset, obtain_files, torchvision_class
+from mmgan_lite.datasets.downloads import TorchvisionDataset, torchvision_class
 from mmgan_lite.registry import DATASETS
 
 
@@ -15,9 +14,7 @@ class _CIFARDataset(TorchvisionDataset):
     """Shared code of both; ``CIFAR10Dataset`` documents the arguments."""
 
     num_train = 50_000
-    # The folder under data_root, and the files in it.
-    folder: str
-    files: tuple[str, ...]
+    folder: str  # under data_root
     image_shape = (3, 32, 32)
 
     def load_images(self) -> tuple[Any, Any]:
@@ -30,36 +27,21 @@ class _CIFARDataset(TorchvisionDataset):
             FileNotFoundError: If a file is absent and may not or could not be downloaded.
             ValueError: If a file is damaged.
         """
-        folder = obtain_files(
-            self.torchvision_name,
-            self.data_root,
-            self.folder,
-            needed=self.files,  # torchvision checks those of both splits
-            provided=self.files,
-            download=self.download,
-        )
+        from torchvision.datasets.utils import check_integrity
+
         source = torchvision_class(self.torchvision_name)
+        meta = source.meta['filename'], source.meta['md5']
+        sums = dict([*source.train_list, *source.test_list, meta])
+        folder = self.obtain_files(self.folder, needed=[*sums], provided=[*sums])
         try:
             data = source(root=folder.parent, train=self.split == 'train')
         except RuntimeError as error:
-            raise _damaged(folder, source) from error
+            damaged = [name for name in sums if not check_integrity(folder / name, sums[name])]
+            raise ValueError(
+                f"The files in '{folder}' must have the md5 sums of {self.torchvision_name}, got "
+                f'others for {", ".join(damaged)}. Delete these, and load with download=True.'
+            ) from error
         return data.data.transpose(0, 3, 1, 2), data.targets
-
-
-def _damaged(folder: Path, source: Any) -> ValueError:
-    """The error that names the damaged files."""
-    from torchvision.datasets.utils import check_integrity
-
-    expected = [
-        *source.train_list,
-        *source.test_list,
-        (source.meta['filename'], source.meta['md5']),
-    ]
-    names = [name for name, md5 in expected if not check_integrity(folder / name, md5)]
-    return ValueError(
-        f"The files in '{folder}' must have the md5 sums of {source.__name__}, got others for "
-        f'{", ".join(names)}. Delete these, and load with download=True.'
-    )
 
 
 # In the order of their labels, which is alphabetical.
@@ -85,12 +67,7 @@ class CIFAR10Dataset(_CIFARDataset):
             ``<data_root>/cifar-10-batches-py``.
         split: ``'train'`` or ``'test'``.
         download: Fetch the files, 170 MB, if they are absent; by one process of a machine.
-        metainfo: As for ``InMemoryImageDataset``, and so are the arguments below.
-        indices: Keep only some images.
-        pipeline: Transforms, ending in ``PackImage``.
-        test_mode: Fail on an image that the pipeline rejects.
-        lazy_init: Load when first needed.
-        max_refetch: How many other images to try when the pipeline rejects one.
+        kwargs: As for :class:`ImageDataset`.
 
     Raises:
         FileNotFoundError: If a file is absent and may not or could not be downloaded.
@@ -105,21 +82,6 @@ class CIFAR10Dataset(_CIFARDataset):
     METAINFO = {'classes': tuple(_CIFAR10_CLASSES.split())}
     torchvision_name = 'CIFAR10'
     folder = 'cifar-10-batches-py'
-    files = (*(f'data_batch_{number}' for number in range(1, 6)), 'test_batch', 'batches.meta')
-
-
-# In the order of their labels, which is alphabetical.
-_CIFAR10_CLASSES = 'airplane automobile bird cat deer dog frog horse ship truck'
-_CIFAR100_CLASSES = (
-    'apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus '
-    'butterfly camel can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch '
-    'crab crocodile cup dinosaur dolphin elephant flatfish forest fox girl hamster house kangaroo '
-    'keyboard lamp lawn_mower leopard lion lizard lobster man maple_tree motorcycle mountain mouse '
-    'mushroom oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree plain plate poppy '
-    'porcupine possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk skyscraper '
-    'snail snake spider squirrel streetcar sunflower sweet_pepper table tank telephone television '
-    'tiger tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm'
-)
 
 
 @DATASETS.register_module()
@@ -136,4 +98,3 @@ class CIFAR100Dataset(_CIFARDataset):
     METAINFO = {'classes': tuple(_CIFAR100_CLASSES.split())}
     torchvision_name = 'CIFAR100'
     folder = 'cifar-100-python'
-    files = ('train', 'test', 'meta')

@@ -5,9 +5,9 @@ more than the rest of a small GAN's iteration. So the dataset returns an :class:
 is collated already and has the interface of a list of items.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any
 
 import torch
 from mmengine.dataset import default_collate
@@ -39,24 +39,13 @@ class ImageBatch(Sequence):
     def __len__(self) -> int:
         return len(self.inputs)
 
-    @overload
-    def __getitem__(self, index: int) -> dict[str, Any]: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> 'ImageBatch': ...
-
-    def __getitem__(self, index: int | slice) -> 'dict[str, Any] | ImageBatch':
+    def __getitem__(self, index: Any) -> Any:
+        """An item for an int, a batch for a slice."""
+        labels = None if self.labels is None else self.labels[index]
         if isinstance(index, slice):
-            return ImageBatch(
-                self.inputs[index], None if self.labels is None else self.labels[index]
-            )
+            return ImageBatch(self.inputs[index], labels)
         item: dict[str, Any] = {'inputs': self.inputs[index]}
-        if self.labels is not None:
-            item['labels'] = int(self.labels[index])
-        return item
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        return (self[index] for index in range(len(self)))
+        return item if labels is None else {**item, 'labels': int(labels)}
 
 
 @FUNCTIONS.register_module()
@@ -85,22 +74,18 @@ def image_collate(batch: Sequence) -> dict[str, Any]:
         if batch.labels is not None:
             collated['labels'] = batch.labels
         return collated
-    if not all(isinstance(item, Mapping) and 'inputs' in item for item in batch):
-        raise ValueError(
-            f"Items must be dicts that hold the image under 'inputs', got {_kind(batch[0])}. "
-            "End the dataset's pipeline with dict(type='PackImage')."
-        )
-    first_shape = tuple(batch[0]['inputs'].shape)
     for item in batch:
-        shape = tuple(item['inputs'].shape)
-        if shape != first_shape:
+        if not isinstance(item, Mapping) or 'inputs' not in item:
+            found = ', '.join(map(str, item)) if isinstance(item, Mapping) else repr(type(item))
             raise ValueError(
-                f'The images of a batch must have one shape, got {first_shape} and {shape}. '
-                "Resize them in the dataset's pipeline, e.g. with dict(type='Resize', "
-                'scale=(width, height)).'
+                f"Items must be dicts that hold the image under 'inputs', got {found}. "
+                "End the dataset's pipeline with dict(type='PackImage')."
             )
+    shapes = {tuple(item['inputs'].shape): None for item in batch}
+    if len(shapes) > 1:
+        raise ValueError(
+            f'The images of a batch must have one shape, got {" and ".join(map(str, shapes))}. '
+            'Resize them: image_size=64, --image-size 64, or in the pipeline '
+            "dict(type='Resize', scale=(width, height))."
+        )
     return default_collate(batch)
-
-
-def _kind(item: Any) -> str:
-    return f'one of {", ".join(map(str, item))}' if isinstance(item, Mapping) else repr(type(item))

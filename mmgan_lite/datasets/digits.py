@@ -9,7 +9,7 @@ with values 0..16. ``digits.npz`` was made, once, by::
                         labels=digits.target.astype('uint8'))
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,7 @@ class DigitsDataset(InMemoryImageDataset):
     Args:
         image_size: Height and width in pixels, each >= 8; an int for square images. The stored
             8x8 images are enlarged by bicubic interpolation.
-        metainfo: As for ``InMemoryImageDataset``, and so are the arguments below.
-        indices: Keep only some images.
-        pipeline: Transforms, ending in ``PackImage``.
-        test_mode: Fail on an image that the pipeline rejects.
-        lazy_init: Load when first needed.
-        max_refetch: How many other images to try when the pipeline rejects one.
+        kwargs: As for :class:`ImageDataset`.
 
     Raises:
         ValueError: If ``image_size`` is not such a size.
@@ -51,29 +46,12 @@ class DigitsDataset(InMemoryImageDataset):
         (1797, torch.Size([1, 28, 28]), 0)
     """
 
-    METAINFO = {'classes': ('0', '1', '2', '3', '4', '5', '6', '7', '8', '9')}
+    METAINFO = {'dataset': 'Digits', 'classes': tuple('0123456789')}
 
-    def __init__(
-        self,
-        image_size: int | Sequence[int] = 28,
-        metainfo: Mapping | None = None,
-        indices: int | Sequence[int] | None = None,
-        pipeline: Sequence[Mapping | Callable] = (),
-        test_mode: bool = False,
-        lazy_init: bool = False,
-        max_refetch: int = 1000,
-    ) -> None:
+    def __init__(self, image_size: int | Sequence[int] = 28, **kwargs: Any) -> None:
         self.image_size = check_image_size(image_size, minimum=_STORED_SIZE)
         self.image_shape = (1, *self.image_size)
-        super().__init__(
-            metainfo=metainfo,
-            indices=indices,
-            pipeline=pipeline,
-            test_mode=test_mode,
-            lazy_init=lazy_init,
-            max_refetch=max_refetch,
-        )
-        self._metainfo = {'dataset': 'Digits', **self.metainfo}  # for reports of an evaluation
+        super().__init__(None, None, **kwargs)
 
     def load_images(self) -> tuple[Any, Any]:
         """The embedded images, uint8 of shape ``(1797, 1, H, W)``, and their labels."""

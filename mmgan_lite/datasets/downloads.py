@@ -4,7 +4,7 @@ import os
 import pkgutil
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -23,100 +23,71 @@ class TorchvisionDataset(InMemoryImageDataset):
     num_train: int
 
     def __init__(
-        self,
-        data_root: str = 'data',
-        split: str = 'train',
-        download: bool = True,
-        metainfo: Mapping | None = None,
-        indices: int | Sequence[int] | None = None,
-        pipeline: Sequence[Mapping | Callable] = (),
-        test_mode: bool = False,
-        lazy_init: bool = False,
-        max_refetch: int = 1000,
+        self, data_root: str = 'data', split: str = 'train', download: bool = True, **kwargs: Any
     ) -> None:
         if split not in ('train', 'test'):
             raise ValueError(
                 f"split must be 'train' or 'test', got {split!r}. "
                 f"Pass split='train' for the {self.num_train:,} images to train on."
             )
-        self.split = split
-        self.download = download
-        super().__init__(
-            metainfo=metainfo,
-            data_root=data_root,
-            indices=indices,
-            pipeline=pipeline,
-            test_mode=test_mode,
-            lazy_init=lazy_init,
-            max_refetch=max_refetch,
-        )
+        self.split, self.download = split, download
+        super().__init__(None, None, data_root=data_root, **kwargs)
         # For reports of an evaluation. As metainfo, MMEngine would take the words for file names.
         name = type(self).__name__.removesuffix('Dataset')
         self._metainfo = {'dataset': name, 'split': split, **self.metainfo}
+
+    def obtain_files(
+        self, folder: str, needed: Sequence[str], provided: Sequence[str], note_sums: bool = False
+    ) -> Path:
+        """Download the files of the dataset, if they are missing and ``download`` is true.
+
+        Existing files are not changed: their folder may be read-only or shared.
+
+        Args:
+            folder: The folder below ``data_root``, where the class of torchvision writes.
+            needed: The required files.
+            provided: All files of a download that are kept.
+            note_sums: Write the sha256 of downloaded files, for ``verify_checksums``. For some
+                datasets torchvision has checksums of the archives only.
+
+        Returns:
+            The path of the folder.
+
+        Raises:
+            FileNotFoundError: If a file is missing and may not or could not be downloaded.
+        """
+        name, root = self.torchvision_name, Path(self.data_root).expanduser()
+        target = root / folder
+        if _are_there(target, needed):
+            return target
+        absent = f"{name} is not in '{target}'"
+        put_there = f'Put {", ".join(needed)} there, or use DigitsDataset'
+        if not self.download:
+            raise FileNotFoundError(
+                f'{absent}, and download=False. {put_there}, or pass download=True.'
+            )
+        source = torchvision_class(name)
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            # One process of a machine downloads; the others wait here.
+            with FileLock(root / f'.{name}.lock'):
+                # Left by a killed process; under the lock no other process writes there.
+                for leftover in root.glob(f'.download-{name}-*'):
+                    shutil.rmtree(leftover)
+                if not _are_there(target, needed):
+                    _download(source, root, folder, provided, note_sums)
+        except (HTTPException, OSError, RuntimeError) as error:
+            # torchvision joins the errors of its mirrors to a message of many lines.
+            reason = f'{type(error).__name__}: {" ".join(str(error).split())}'
+            raise FileNotFoundError(
+                f'{absent} and could not be downloaded ({reason}). {put_there}.'
+            ) from error
+        return target
 
 
 def torchvision_class(name: str) -> Any:
     """A class of ``torchvision.datasets``, which is slow to import."""
     return pkgutil.resolve_name(f'torchvision.datasets:{name}')
-
-
-def obtain_files(
-    name: str,
-    data_root: str | Path,
-    folder: str,
-    needed: Sequence[str],
-    provided: Sequence[str],
-    download: bool,
-    note_sums: bool = False,
-) -> Path:
-    """Download the files of a dataset of torchvision, if they are missing.
-
-    Existing files are not changed: their folder may be read-only or shared.
-
-    Args:
-        name: Name of the class in ``torchvision.datasets``.
-        data_root: The ``root`` of that class.
-        folder: Its folder below ``data_root``.
-        needed: The required files.
-        provided: All files of a download that are kept.
-        download: Download missing files; one process of a machine does, and the others wait.
-        note_sums: Write the sha256 of downloaded files, for ``verify_checksums``. For some datasets
-            torchvision has checksums of the archives only.
-
-    Returns:
-        The path of the folder.
-
-    Raises:
-        FileNotFoundError: If a file is missing and may not or could not be downloaded.
-    """
-    root = Path(data_root).expanduser()
-    target = root / folder
-    if _are_there(target, needed):
-        return target
-    absent = f"{name} is not in '{target}'"
-    listed = f'{", ".join(needed[:-1])} and {needed[-1]}'
-    put_there = f'Put {listed} there, or use DigitsDataset.'
-    if not download:
-        raise FileNotFoundError(
-            f'{absent}, and download=False. {put_there} With download=True it is downloaded.'
-        )
-    source = torchvision_class(name)
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        # One process of a machine downloads; the others wait here.
-        with FileLock(root / f'.{name}.lock'):
-            # Left by a killed process; under the lock no other process writes there.
-            for leftover in root.glob(f'.download-{name}-*'):
-                shutil.rmtree(leftover)
-            if not _are_there(target, needed):
-                _download(source, root, folder, provided, note_sums)
-    except (HTTPException, OSError, RuntimeError) as error:
-        # torchvision joins the errors of its mirrors to a message of many lines.
-        reason = f'{type(error).__name__}: {" ".join(str(error).split())}'
-        raise FileNotFoundError(
-            f'{absent} and could not be downloaded ({reason}). {put_there}'
-        ) from error
-    return target
 
 
 def _are_there(folder: Path, names: Sequence[str]) -> bool:

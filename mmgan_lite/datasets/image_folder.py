@@ -3,22 +3,20 @@
 For data that does not fit in memory, or before it is packed for ``PackedImageDataset``.
 """
 
-import copy
 import hashlib
 import io
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dataset import BaseDataset
 from torch import Tensor
 
+from mmgan_lite.datasets.base import ImageDataset
 from mmgan_lite.datasets.checksums import SUMS, read_checksums
-from mmgan_lite.datasets.in_memory import fingerprint_of, selector
-from mmgan_lite.datasets.transforms import PackImage, build_transforms, run_pipeline
+from mmgan_lite.datasets.transforms import PackImage, run_pipeline
 from mmgan_lite.registry import DATASETS
 from mmgan_lite.utils.validation import check_image_size
 
@@ -27,7 +25,7 @@ _MODES = {1: 'L', 3: 'RGB'}
 
 
 @DATASETS.register_module()
-class ImageFolderDataset(BaseDataset):
+class ImageFolderDataset(ImageDataset):
     """Images of a folder: flat, without labels, or one sub-folder a class.
 
     All ``.jpg``, ``.jpeg``, ``.png`` and ``.webp`` files are used, in upper case too, except names
@@ -59,15 +57,9 @@ class ImageFolderDataset(BaseDataset):
         image_size: Height and width in pixels; an int for square images; None keeps the size of
             the images, which without a pipeline must all have the same.
         channels: 1 for gray, 3 for RGB.
-        metainfo: Entries that take precedence, e.g. ``classes`` for other names than the folders'.
-        indices: Keep the first ``indices`` images, the last ones if negative, or those at these
-            positions.
-        pipeline: Transforms, built in the scope mmgan_lite, after ``image_size``. Must end in one
-            that packs ``inputs``, such as ``PackImage``, and needs none that loads the image.
-        test_mode: Fail on an image that the pipeline rejects, instead of drawing another.
-        lazy_init: List the folder when first needed instead of now.
-        max_refetch: How many other images to try when the pipeline rejects one.
         max_corrupt: How many images may be unreadable, 0 or more; counted per process.
+        pipeline: Transforms after ``image_size``, without one that loads the image.
+        kwargs: As for :class:`ImageDataset`; the names of the folders are the ``classes``.
 
     Raises:
         FileNotFoundError: If the folder is missing.
@@ -88,86 +80,72 @@ class ImageFolderDataset(BaseDataset):
         ({'classes': ('cat', 'dog')}, torch.Size([3, 32, 32]), 1)
     """
 
-    _fully_initialized: bool = False
+    # One array of bytes, which workers share; reading a list of strings would copy it.
+    _files: np.ndarray
+    # The sha256 of each, uint8 of shape (N, 32); None without a list of checksums.
+    _checksums: np.ndarray | None
+    # A flag per image, in memory that workers share with the training process.
+    _corrupt: Tensor
 
     def __init__(
         self,
         data_root: str | Path,
         image_size: int | Sequence[int] | None = None,
         channels: int = 3,
-        metainfo: Mapping | None = None,
-        indices: int | Sequence[int] | None = None,
-        pipeline: Sequence[Mapping | Callable] = (),
-        test_mode: bool = False,
-        lazy_init: bool = False,
-        max_refetch: int = 1000,
         max_corrupt: int = 0,
+        pipeline: Sequence[Mapping | Callable] = (),
+        **kwargs: Any,
     ) -> None:
         if type(max_corrupt) is not int or max_corrupt < 0:
             raise ValueError(
                 f'max_corrupt must be an int of at least 0, got {max_corrupt!r}. '
                 'Pass 0 to stop at the first image that cannot be read.'
             )
-        self.max_corrupt = max_corrupt
         if type(channels) is not int or channels not in _MODES:
             raise ValueError(
                 f'channels must be 1 (gray) or 3 (RGB), got {channels!r}. Pass channels=3.'
             )
+        self.max_corrupt = max_corrupt
         self.image_size = None if image_size is None else check_image_size(image_size, minimum=1)
         self.channels = channels
         self.image_shape = None if self.image_size is None else (channels, *self.image_size)
-        # One array of bytes, which workers share; reading a list of strings would copy it.
-        self._files: np.ndarray
-        # The sha256 of each, uint8 of shape (N, 32); None without a list of checksums.
-        self._checksums: np.ndarray | None
-        self._labels: Tensor | None
-        # A flag per image, in memory that workers share with the training process.
-        self._corrupt: Tensor
-        transforms = build_transforms(pipeline)
-        if any(type(transform).__name__ == 'LoadImageFromFile' for transform in transforms):
+        super().__init__(data_root, pipeline=pipeline or [PackImage()], **kwargs)
+        if any(type(step).__name__ == 'LoadImageFromFile' for step in self.pipeline.transforms):
             raise ValueError(
                 'pipeline must start from the decoded image, got LoadImageFromFile in it, which '
                 'would load it again, as BGR. Take that step out.'
             )
-        super().__init__(
-            metainfo=metainfo,
-            data_root=str(data_root),
-            data_prefix={},
-            indices=indices,
-            serialize_data=False,
-            pipeline=transforms,
-            test_mode=test_mode,
-            lazy_init=lazy_init,
-            max_refetch=max_refetch,
-        )
 
-    def full_init(self) -> None:
-        """List the folder and select ``indices``, unless it is done.
-
-        Raises:
-            FileNotFoundError: If the folder is missing.
-            ValueError: If its layout or ``SHA256SUMS`` is not as described in the class.
-        """
-        if self._fully_initialized:
-            return
-        root = Path(self.data_root).expanduser()
-        files, folders = _list_images(root)
-        self._labels = None
+    def _load(self) -> None:
+        self._root = Path(self.data_root).expanduser()
+        files, folders = _list_images(self._root)
         if folders:
             numbers = {folder: number for number, folder in enumerate(folders)}
             self._labels = torch.tensor([numbers[file.split(os.sep)[0]] for file in files])
             names = self._metainfo.setdefault('classes', tuple(folders))
             if len(names) != len(folders):
                 raise ValueError(
-                    f"metainfo['classes'] must name the {len(folders)} sub-folders of '{root}', "
-                    f'got {len(names)} names. Leave it out to take those of the folders.'
+                    f"metainfo['classes'] must name the {len(folders)} sub-folders of "
+                    f"'{self._root}', got {len(names)} names. Leave it out to take the folders'."
                 )
         self._files = np.array([os.fsencode(file) for file in files])
-        self._checksums = _checksums_of(root, files)
+        self._checksums = _checksums_of(self._root, files)
         self._corrupt = torch.zeros(len(files), dtype=torch.bool).share_memory_()
-        self._fully_initialized = True
-        if self._indices is not None:
-            self.get_subset_(self._indices)
+
+    def _select(self, index: slice | np.ndarray) -> None:
+        # A slice is a view: without the copy, all names would be pickled.
+        self._files = self._files[index].copy()
+        if self._checksums is not None:
+            self._checksums = self._checksums[index].copy()
+        self._corrupt = self._corrupt[index].clone().share_memory_()
+
+    def _content(self) -> Iterable[bytes]:
+        for position, file in enumerate(self._files.tolist()):
+            if self._checksums is not None:
+                yield b'%s\0%s' % (file, self._checksums[position].tobytes())
+            else:
+                size = os.stat(os.path.join(self._root, os.fsdecode(file))).st_size
+                yield b'%s\0%d\n' % (file, size)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -177,67 +155,31 @@ class ImageFolderDataset(BaseDataset):
             self._corrupt.share_memory_()
 
     @property
-    def labels(self) -> Tensor | None:
-        """All labels: int64 of shape ``(N,)``; None in a flat folder."""
-        self.full_init()
-        return self._labels
-
-    @property
     def corrupt_files(self) -> list[str]:
         """Images that could not be read so far, as paths below ``data_root``."""
         self.full_init()
-        positions = self._corrupt.nonzero().flatten().tolist()
-        return [os.fsdecode(self._files[position]) for position in positions]
-
-    def fingerprint(self) -> dict[str, Any]:
-        """Identify the images by their names and checksums, or else their sizes in bytes.
-
-        Checksums are those of ``SHA256SUMS``: no image is read. Without that list, a file that was
-        altered but has the same length is not noticed.
-
-        Returns:
-            ``dataset`` (the class), ``count`` (of images) and ``sha256`` (hex).
-        """
-        self.full_init()
-        if self._checksums is not None:
-            pairs = zip(self._files.tolist(), self._checksums, strict=True)
-            return fingerprint_of(self, (b'%s\0%s' % (name, s.tobytes()) for name, s in pairs))
-        root = Path(self.data_root).expanduser()
-        lines = (
-            b'%s\0%d\n' % (file, os.stat(os.path.join(root, os.fsdecode(file))).st_size)
-            for file in self._files.tolist()
-        )
-        return fingerprint_of(self, lines)
+        return [os.fsdecode(file) for file in self._files[self._corrupt.numpy()]]
 
     def __len__(self) -> int:
         self.full_init()
         return len(self._files)
 
     def prepare_data(self, idx: int) -> dict[str, Any] | None:
-        """The item at ``idx``, decoded and through the pipeline if there is one.
+        """The item at ``idx``, decoded and through the pipeline.
 
         Raises:
             IndexError: If ``idx`` is out of range.
             ValueError: If more than ``max_corrupt`` images cannot be read, or the pipeline does not
                 end in a transform that packs ``inputs``.
         """
-        info, image = self._read(range(len(self))[idx])
-        size = image.shape[:2]
-        info.update(img=image, img_shape=size, ori_shape=size)
-        if not self.pipeline.transforms:
-            return PackImage()(info)
-        return run_pipeline(self.pipeline, info)
-
-    def _read(self, position: int) -> tuple[dict[str, Any], np.ndarray]:
-        """The image at a position, or the next readable one."""
+        position = range(len(self))[idx]
         for offset in range(len(self)):
             other = (position + offset) % len(self)
             if self._corrupt[other]:
                 continue
             info = self.get_data_info(other)
-            checksum = None if self._checksums is None else self._checksums[other].tobytes()
             try:
-                image = _read_image(info['img_path'], self.image_size, self.channels, checksum)
+                image = self._decode(info['img_path'], other)
             except _UnreadableError as error:
                 if self.max_corrupt == 0:
                     raise
@@ -249,11 +191,46 @@ class ImageFolderDataset(BaseDataset):
                         f'{len(names)} ({_some(names)}). The last: {error}'
                     ) from error
             else:
-                return info, image
+                size = image.shape[:2]
+                info.update(img=image, img_shape=size, ori_shape=size)
+                return run_pipeline(self.pipeline, info)
         raise ValueError(
             f"data_root must hold images that can be read, got '{self.data_root}' with "
             f'{len(self)} that cannot. Replace them.'
         )
+
+    def _decode(self, path: str, position: int) -> np.ndarray:
+        """Decode an image to a uint8 array of shape ``(H, W, C)``."""
+        from PIL import Image, ImageOps  # not needed to import the class
+
+        try:
+            content = Path(path).read_bytes()
+            if self._checksums is not None:
+                expected, found = self._checksums[position].tobytes(), hashlib.sha256(content)
+                if found.digest() != expected:
+                    raise ValueError(
+                        f'it must have the sha256 in {SUMS}, {expected.hex()}, got '
+                        f'{found.hexdigest()}. If it is correct, write the list again with '
+                        'sha256sum'
+                    )
+            with Image.open(io.BytesIO(content)) as file:
+                image = ImageOps.exif_transpose(file)
+        # Damaged bytes make Pillow raise errors of many types.
+        except Exception as error:
+            raise _UnreadableError(
+                f"'{path}' must be a readable image, got {type(error).__name__}: {error}. "
+                'Replace the file, move it out of data_root, or allow for some by max_corrupt.'
+            ) from error
+        if image.mode.startswith(('I', 'F')):
+            raise ValueError(
+                f"'{path}' must have 8 bits per channel, got Pillow's mode {image.mode!r}. "
+                'Convert it to 8 bits, or move it out of data_root.'
+            )
+        image = image.convert(_MODES[self.channels])
+        if self.image_size is not None:
+            height, width = self.image_size
+            image = ImageOps.fit(image, (width, height), method=Image.Resampling.LANCZOS)
+        return np.array(image).reshape(image.height, image.width, self.channels)
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
         """Information on an image that is not decoded yet.
@@ -268,52 +245,11 @@ class ImageFolderDataset(BaseDataset):
             IndexError: If ``idx`` is out of range.
         """
         position = range(len(self))[idx]
-        root = Path(self.data_root).expanduser()
-        info: dict[str, Any] = {
-            'img_path': os.path.join(root, os.fsdecode(self._files[position])),
-            'sample_idx': position,
-        }
-        if self.labels is not None:
-            info['gt_label'] = int(self.labels[position])
+        path = os.path.join(self._root, os.fsdecode(self._files[position]))
+        info: dict[str, Any] = dict(img_path=path, sample_idx=position)
+        if self._labels is not None:
+            info['gt_label'] = int(self._labels[position])
         return info
-
-    def get_cat_ids(self, idx: int) -> list[int]:
-        """The label at ``idx`` in a list, for MMEngine's ``ClassBalancedDataset``.
-
-        Raises:
-            ValueError: If the folder is flat.
-        """
-        if self.labels is None:
-            raise ValueError(
-                f"labels must be there to balance classes, got the flat folder '{self.data_root}'. "
-                'Put the images of each class into a sub-folder.'
-            )
-        return [int(self.labels[idx])]
-
-    def get_subset_(self, indices: int | Sequence[int]) -> None:
-        """Keep only some images.
-
-        Args:
-            indices: Keep the first ``indices`` images, the last ones if negative (all of them if
-                there are fewer), or those at these positions.
-
-        Raises:
-            IndexError: If a position is out of range.
-            TypeError: If ``indices`` is neither an int nor a sequence of ints.
-        """
-        select, labels = selector(indices), self.labels
-        # A slice is a view: without the copy, all names would be pickled.
-        self._files = self._files[select].copy()
-        self._checksums = None if self._checksums is None else self._checksums[select].copy()
-        self._labels = None if labels is None else labels[select].clone()
-        self._corrupt = self._corrupt[select].clone().share_memory_()
-
-    def get_subset(self, indices: int | Sequence[int]) -> 'ImageFolderDataset':
-        """A new dataset of some of the images; arguments as in ``get_subset_``."""
-        self.full_init()
-        subset = copy.deepcopy(self)
-        subset.get_subset_(indices)
-        return subset
 
 
 class _UnreadableError(ValueError):
@@ -328,58 +264,54 @@ def _list_images(root: Path) -> tuple[list[str], list[str]]:
             'Pass data_root=... with the folder that holds them or their sub-folders.'
         )
     files: list[str] = []
-    folders: list[str] = []
     for path, subfolders, names in os.walk(root, onerror=_raise, followlinks=True):
         # os.walk visits the folders of this list, in its order.
         subfolders[:] = sorted(name for name in subfolders if name[0] != '.')
-        prefix = os.path.relpath(path, root)
-        if prefix == os.curdir:
-            prefix, folders = '', subfolders
-        files += [os.path.join(prefix, name) for name in sorted(names) if _is_image(name)]
+        below = path[len(str(root)) :].lstrip(os.sep)
+        files += [os.path.join(below, name) for name in sorted(names) if _is_image(name)]
     if not files:
         raise ValueError(
             f"data_root must hold images ({', '.join(EXTENSIONS)}), got '{root}' with 0 of them. "
             'Pass the folder that holds them or their sub-folders.'
         )
-    filled = {file.split(os.sep)[0] for file in files if os.sep in file}
+    filled = sorted({file.split(os.sep)[0] for file in files if os.sep in file})
     if not filled:
         return files, []
     if flat := [file for file in files if os.sep not in file]:
         raise ValueError(
             'data_root must hold images either directly or in one sub-folder per class, '
             f"got '{root}' with {len(flat)} directly and {len(files) - len(flat)} in "
-            f'sub-folders ({_some(sorted(filled))}). Move one or the other elsewhere.'
+            f'sub-folders ({_some(filled)}). Move one or the other elsewhere.'
         )
-    if empty := [folder for folder in folders if folder not in filled]:
+    folders = sorted(entry.name for entry in root.iterdir() if entry.is_dir())
+    if empty := [name for name in folders if name[0] != '.' and name not in filled]:
         raise ValueError(
             f"Each sub-folder of data_root must hold images of a class, got '{root}' with "
             f'{len(empty)} that hold none ({_some(empty)}). Move these elsewhere.'
         )
-    return files, folders
+    return files, filled
 
 
 def _checksums_of(root: Path, files: list[str]) -> np.ndarray | None:
     """The checksums in ``SHA256SUMS`` of these files, uint8 ``(N, 32)``; None without a list."""
-    checksums = read_checksums(root)
-    if checksums is None:
+    if (checksums := read_checksums(root)) is None:
         return None
-    images = {name for name in checksums if all(part[:1] != '.' for part in name.split(os.sep))}
     wrong = {
         'without a checksum': [file for file in files if file not in checksums],
-        'not there': sorted(name for name in images - set(files) if _is_image(name)),
+        'not there': sorted(filter(_is_image, checksums.keys() - set(files))),
     }
     if found := [f'{len(names)} {what} ({_some(names)})' for what, names in wrong.items() if names]:
         raise ValueError(
             f"'{root / SUMS}' must name the {len(files)} images of its folder and no others, got "
-            f'{" and ".join(found)}. Correct the images, or write the list again with sha256sum; '
-            'without a list images are not checked.'
+            f'{" and ".join(found)}. Write it again with sha256sum, or delete it to check none.'
         )
     digests = bytes.fromhex(''.join(checksums[file] for file in files))
     return np.frombuffer(digests, np.uint8).reshape(-1, 32)
 
 
-def _is_image(name: str) -> bool:
-    return name[0] != '.' and name.lower().endswith(EXTENSIONS)
+def _is_image(path: str) -> bool:
+    hidden = any(part.startswith('.') for part in path.split(os.sep))
+    return not hidden and path.lower().endswith(EXTENSIONS)
 
 
 def _raise(error: OSError) -> None:
@@ -388,49 +320,3 @@ def _raise(error: OSError) -> None:
 
 def _some(names: list[str]) -> str:
     return ', '.join(names[:3]) + (', ...' if len(names) > 3 else '')
-
-
-def _read_checked(path: str, checksum: bytes) -> bytes:
-    """Read a file that must have this sha256."""
-    content = Path(path).read_bytes()
-    if (found := hashlib.sha256(content)).digest() != checksum:
-        raise _UnreadableError(
-            f"'{path}' must have the sha256 in {SUMS}, {checksum.hex()}, got "
-            f'{found.hexdigest()}. It is damaged or another image: replace it, or, if it is '
-            f'correct, write {SUMS} again with sha256sum.'
-        )
-    return content
-
-
-def _read_image(
-    path: str, size: tuple[int, int] | None, channels: int, checksum: bytes | None
-) -> np.ndarray:
-    """Decode a file with this sha256 to a uint8 array of shape ``(H, W, C)``.
-
-    Raises:
-        ValueError: If the file is no image, is damaged, or has more than 8 bits per channel.
-    """
-    from PIL import Image, ImageOps  # not needed to import the class
-
-    try:
-        # Read once, so that the checked bytes are the decoded ones.
-        source = path if checksum is None else io.BytesIO(_read_checked(path, checksum))
-        with Image.open(source) as file:
-            image = ImageOps.exif_transpose(file)
-    except _UnreadableError:
-        raise
-    # Damaged bytes make Pillow raise errors of many types.
-    except Exception as error:
-        raise _UnreadableError(
-            f"'{path}' must be a readable image, got {type(error).__name__}: {error}. "
-            'Replace the file, move it out of data_root, or allow for some by max_corrupt.'
-        ) from error
-    if image.mode.startswith(('I', 'F')):
-        raise ValueError(
-            f"'{path}' must have 8 bits per channel, got Pillow's mode {image.mode!r}. "
-            'Convert it to 8 bits, or move it out of data_root.'
-        )
-    image = image.convert(_MODES[channels])
-    if size is not None:
-        image = ImageOps.fit(image, (size[1], size[0]), method=Image.Resampling.LANCZOS)
-    return np.array(image).reshape(image.height, image.width, channels)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mmgan_lite.datasets.checksums import file_hash, verify_checksums
-from mmgan_lite.datasets.downloads import TorchvisionDataset, obtain_files
+from mmgan_lite.datasets.downloads import TorchvisionDataset
 from mmgan_lite.registry import DATASETS
 
 _FILES = {
@@ -50,19 +50,16 @@ class _IDXDataset(TorchvisionDataset):
             FileNotFoundError: If the files are missing and may not or could not be downloaded.
             ValueError: If a file is damaged, or the two do not belong together.
         """
-        raw_folder = obtain_files(
-            self.torchvision_name,
-            self.data_root,
+        names = _FILES[self.split]
+        raw_folder = self.obtain_files(
             f'{self.torchvision_name}/raw',
-            needed=_FILES[self.split],
-            provided=[name for names in _FILES.values() for name in names],
-            download=self.download,
+            needed=names,
+            provided=[*_FILES['train'], *_FILES['test']],
             note_sums=True,
         )
-        checked = verify_checksums(raw_folder, _FILES[self.split])
-        for name in set(_FILES[self.split]) - checked:
+        for name in set(names) - verify_checksums(raw_folder, names):
             self._check_known(raw_folder / name)
-        image_file, label_file = (raw_folder / name for name in _FILES[self.split])
+        image_file, label_file = (raw_folder / name for name in names)
         images = _read_idx(image_file, num_dims=3)
         labels = _read_idx(label_file, num_dims=1)
         if len(images) != len(labels):
@@ -78,8 +75,7 @@ class _IDXDataset(TorchvisionDataset):
         if path.stat().st_size == size and (found := file_hash(path, 'md5')) != md5:
             raise ValueError(
                 f"'{path}' must have the md5 sum of {self.torchvision_name}, {md5}, got {found}. "
-                'It is damaged: delete it and load with download=True. If it has other images, '
-                'load them with InMemoryImageDataset.'
+                'Delete it and load with download=True, or pass its data to InMemoryImageDataset.'
             )
 
 
@@ -120,12 +116,7 @@ class MNISTDataset(_IDXDataset):
         data_root: The ``root`` of torchvision's class: files are in ``<data_root>/MNIST/raw``.
         split: ``'train'`` or ``'test'``.
         download: Download the files if they are missing; one process of a machine does it.
-        metainfo: As for ``InMemoryImageDataset``, and so are the arguments below.
-        indices: Keep only some images.
-        pipeline: Transforms, ending in ``PackImage``.
-        test_mode: Fail on an image that the pipeline rejects.
-        lazy_init: Load when first needed.
-        max_refetch: How many other images to try when the pipeline rejects one.
+        kwargs: As for :class:`ImageDataset`.
 
     Raises:
         FileNotFoundError: If the files are missing and may not or could not be downloaded.
@@ -137,7 +128,7 @@ class MNISTDataset(_IDXDataset):
         ('0', '1', '2')
     """
 
-    METAINFO = {'classes': ('0', '1', '2', '3', '4', '5', '6', '7', '8', '9')}
+    METAINFO = {'classes': tuple('0123456789')}
     torchvision_name = 'MNIST'
 
 

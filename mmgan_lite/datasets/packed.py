@@ -5,13 +5,9 @@ A packed dataset is a folder: ``images.npy``, a uint8 array of shape ``(N, C, H,
 describes them. ``pack_images`` writes one, ``PackedImageDataset`` reads it.
 """
 
-import hashlib
-import io
 import json
-import os
-import shutil
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -23,9 +19,10 @@ from torch import Tensor
 
 from mmgan_lite import __version__
 from mmgan_lite.datasets.checksums import file_hash
-from mmgan_lite.datasets.collate import ImageBatch
-from mmgan_lite.datasets.in_memory import InMemoryImageDataset, selector
+from mmgan_lite.datasets.collate import ImageBatch, image_collate
+from mmgan_lite.datasets.in_memory import InMemoryImageDataset
 from mmgan_lite.registry import DATASETS
+from mmgan_lite.utils.atomic_io import atomic_write
 from mmgan_lite.utils.validation import check_positive
 
 _IMAGES, _LABELS, _META = 'images.npy', 'labels.npy', 'meta.json'
@@ -42,6 +39,9 @@ class MappedImages:
         path: The file: a uint8 array of shape ``(N, C, H, W)``.
         rows: Positions of these images in the file, int64 of shape ``(M,)``; None for all.
 
+    Attributes:
+        rows: As given.
+
     Raises:
         ValueError: If the file is not such an array, or has not the size in its header.
 
@@ -57,22 +57,16 @@ class MappedImages:
     def __init__(self, path: Path, rows: np.ndarray | None = None) -> None:
         # The working directory may be another one after unpickling.
         self._path = path.absolute()
-        self._rows = rows
-        self._stored = _map_array(self._path)
+        self.rows = rows
+        self._stored = _map_array(self._path, np.uint8, num_dims=4)
 
     @property
-    def shape(self) -> tuple[int, int, int, int]:
+    def shape(self) -> tuple[int, ...]:
         """``(N, C, H, W)``."""
-        channels, height, width = self._stored.shape[1:]
-        return len(self), channels, height, width
-
-    @property
-    def rows(self) -> np.ndarray | None:
-        """Positions of these images in the file, int64 of shape ``(N,)``; None for all."""
-        return self._rows
+        return len(self), *self._stored.shape[1:]
 
     def __len__(self) -> int:
-        return len(self._stored if self._rows is None else self._rows)
+        return len(self._stored if self.rows is None else self.rows)
 
     def __getitem__(self, index: int | slice | Tensor) -> Tensor:
         """Read images; indexed as a tensor of all of them.
@@ -87,22 +81,21 @@ class MappedImages:
             IndexError: If a position is out of range.
         """
         position = index.numpy() if isinstance(index, Tensor) else index
-        images = self._stored[position if self._rows is None else self._rows[position]]
+        images = self._stored[position if self.rows is None else self.rows[position]]
         # An array of positions gives a copy; a view of the file is copied here.
         return torch.from_numpy(np.require(images, requirements='W'))
 
-    def select(self, index: slice | Tensor) -> 'MappedImages':
+    def select(self, index: slice | np.ndarray) -> 'MappedImages':
         """Select some of these images; nothing is read.
 
         Raises:
             IndexError: If a position is out of range.
         """
-        position = index.numpy() if isinstance(index, Tensor) else index
-        rows = np.arange(len(self)) if self._rows is None else self._rows
-        return MappedImages(self._path, rows[position].copy())
+        rows = np.arange(len(self)) if self.rows is None else self.rows
+        return MappedImages(self._path, rows[index].copy())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return MappedImages, (self._path, self._rows)
+        return MappedImages, (self._path, self.rows)
 
 
 @DATASETS.register_module()
@@ -122,13 +115,7 @@ class PackedImageDataset(InMemoryImageDataset):
     Args:
         data_root: Output folder of ``mmgan-lite pack-dataset``.
         verify: Compare the files with the hashes in ``meta.json``.
-        metainfo: Entries that take precedence over the packed ones, e.g. ``classes``.
-        indices: Keep only some images, as for ``InMemoryImageDataset``, and so are the arguments
-            below.
-        pipeline: Transforms, ending in ``PackImage``.
-        test_mode: Fail on an image that the pipeline rejects.
-        lazy_init: Open when first needed.
-        max_refetch: How many other images to try when the pipeline rejects one.
+        kwargs: As for :class:`ImageDataset`; ``metainfo`` takes precedence over packed classes.
 
     Raises:
         FileNotFoundError: If there is no packed dataset.
@@ -144,80 +131,46 @@ class PackedImageDataset(InMemoryImageDataset):
         (5, torch.Size([1, 8, 8]), 3)
     """
 
-    def __init__(
-        self,
-        data_root: str | Path,
-        verify: bool = False,
-        metainfo: Mapping | None = None,
-        indices: int | Sequence[int] | None = None,
-        pipeline: Sequence[Mapping | Callable] = (),
-        test_mode: bool = False,
-        lazy_init: bool = False,
-        max_refetch: int = 1000,
-    ) -> None:
+    _images: MappedImages  # type: ignore[assignment]  # is indexed as a tensor is
+    to = None  # type: ignore[assignment]  # the images stay in their file
+
+    def __init__(self, data_root: str | Path, verify: bool = False, **kwargs: Any) -> None:
         self.verify = verify
-        self._mapped: MappedImages
         self._hashes: list[str]
-        super().__init__(
-            metainfo=metainfo,
-            data_root=str(data_root),
-            indices=indices,
-            pipeline=pipeline,
-            test_mode=test_mode,
-            lazy_init=lazy_init,
-            max_refetch=max_refetch,
-        )
+        super().__init__(None, None, data_root=data_root, **kwargs)
 
-    def full_init(self) -> None:
-        """Open and check the files and select ``indices``, unless it is done.
-
-        Raises:
-            FileNotFoundError: If there is no packed dataset.
-            ValueError: If a file was truncated or altered.
-        """
-        if self._fully_initialized:
-            return
+    def _load(self) -> None:
         root = Path(self.data_root).expanduser()
         meta = _read_meta(root)
-        self._mapped = MappedImages(root / _IMAGES)
-        shape = [meta['count'], *meta['shape']]
-        _check_equal(root / _IMAGES, 'shape', list(self._mapped.shape), shape)
+        images, labels = root / _IMAGES, root / _LABELS
         self._hashes = [str(meta['images_sha256']), str(meta['labels_sha256'])]
-        self._labels = None
+        self._images = MappedImages(images)
+        _check_equal(images, 'shape', list(self._images.shape), [meta['count'], *meta['shape']])
         if meta['labels_sha256'] is not None:
-            self._labels = _read_labels(root / _LABELS, meta['count'])
+            found = _map_array(labels, np.int64, num_dims=1)
+            _check_equal(labels, 'shape', list(found.shape), [meta['count']])
+            if found.min() < 0:
+                raise _damaged(labels, 'of values >= 0', found.min())
+            self._labels = torch.from_numpy(found.copy())
         if self.verify:
-            for name, key in ((_IMAGES, 'images_sha256'), (_LABELS, 'labels_sha256')):
-                if meta[key] is not None:
-                    _check_equal(root / name, 'sha256', file_hash(root / name), meta[key])
+            for path, sha256 in zip((images, labels), self._hashes, strict=True):
+                if sha256 != 'None':
+                    _check_equal(path, 'sha256', file_hash(path), sha256)
         if meta['classes'] is not None:
             self._metainfo.setdefault('classes', tuple(meta['classes']))
-        self._fully_initialized = True
-        if self._indices is not None:
-            self.get_subset_(self._indices)
-
-    @property
-    def images(self) -> MappedImages:  # type: ignore[override]  # is indexed as a tensor
-        """All images, of shape ``(N, C, H, W)``, in the file."""
-        self.full_init()
-        return self._mapped
 
     def _content(self) -> Iterable[Any]:
-        """The hashes in ``meta.json``, as reading all images would take minutes."""
-        self.full_init()
         yield from (value.encode() for value in self._hashes)
-        if self.images.rows is not None:
-            yield self.images.rows
+        if self._images.rows is not None:
+            yield self._images.rows
 
-    def get_subset_(self, indices: int | Sequence[int]) -> None:
-        """Keep only some images; arguments and errors as for ``InMemoryImageDataset``."""
-        select, labels = selector(indices), self.labels
-        self._mapped = self.images.select(select)
-        self._labels = None if labels is None else labels[select].clone()
+    def _select(self, index: slice | np.ndarray) -> None:
+        self._images = self._images.select(index)
 
     def _gather(self, indices: Sequence[int]) -> ImageBatch:
         index = torch.as_tensor(indices)
-        return ImageBatch(self.images[index], None if self.labels is None else self.labels[index])
+        labels = None if self._labels is None else self._labels[index]
+        return ImageBatch(self._images[index], labels)
 
 
 def pack_images(
@@ -259,94 +212,63 @@ def pack_images(
     check_positive('num_workers', num_workers)
     if len(dataset) == 0:
         raise ValueError('dataset must have images to pack, got 0. Pass one that has some.')
-    _refuse_existing(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f'{out.name}.partial-{uuid.uuid4().hex[:8]}')
-    partial.mkdir()
-    try:
-        meta = _write_files(dataset, partial, num_workers, on_progress)
-        _refuse_existing(out)
-        partial.rename(out)
-    except BaseException:  # Ctrl-C must not leave gigabytes behind either
-        shutil.rmtree(partial)
-        raise
-    return meta
-
-
-def _refuse_existing(out: Path) -> None:
     if out.exists():
         raise FileExistsError(
             f"out must be a folder that does not exist yet, got '{out}'. "
             'Choose another name, or delete it.'
         )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f'{out.name}.partial-', dir=out.parent) as temporary:
+        folder = Path(temporary, out.name)
+        meta = _write_files(dataset, folder, num_workers, on_progress)
+        folder.rename(out)
+    return meta
 
 
 def _write_files(
     dataset: BaseDataset, folder: Path, num_workers: int, on_progress: Callable[[int], Any]
 ) -> dict[str, Any]:
     """Write the three files; returns the content of ``meta.json``."""
-    shape = tuple(dataset[0]['inputs'].shape)
-    labels: list[int] = []
-
-    def image_chunks() -> Iterator[bytes | memoryview]:
-        yield _npy_header((len(dataset), *shape))
-        for items in _read_items(dataset, num_workers):
-            for item in items:
-                if tuple(item['inputs'].shape) != shape:
-                    raise ValueError(
-                        f'The images of a packed dataset must have one shape, got {shape} and '
-                        f'{tuple(item["inputs"].shape)}. Resize them: image_size=64, or '
-                        '--image-size 64.'
-                    )
-            labels.extend(item['labels'] for item in items if 'labels' in item)
-            yield torch.stack([item['inputs'] for item in items]).numpy().data
-            on_progress(len(items))
-
-    classes = dataset.metainfo.get('classes')
+    first, classes = dataset[0], dataset.metainfo.get('classes')
+    with atomic_write(folder / _IMAGES) as temporary:
+        labels = _write_images(dataset, first, temporary, num_workers, on_progress)
     meta: dict[str, Any] = {
         'count': len(dataset),
-        'shape': list(shape),
+        'shape': list(first['inputs'].shape),
         'classes': None if classes is None else list(classes),
-        'images_sha256': _write_hashed(folder / _IMAGES, image_chunks()),
+        'images_sha256': file_hash(folder / _IMAGES),
         'labels_sha256': None,
         'source': {'type': type(dataset).__name__, 'data_root': dataset.data_root},
         'mmgan_lite': __version__,
     }
     if labels:
-        buffer = io.BytesIO()
-        np.save(buffer, np.array(labels, dtype=np.int64))
-        meta['labels_sha256'] = _write_hashed(folder / _LABELS, [buffer.getvalue()])
-    _write_hashed(folder / _META, [json.dumps(meta, indent=2).encode()])
+        with atomic_write(folder / _LABELS) as temporary, temporary.open('wb') as file:
+            np.save(file, np.array(labels, dtype=np.int64))
+        meta['labels_sha256'] = file_hash(folder / _LABELS)
+    with atomic_write(folder / _META) as temporary:
+        temporary.write_text(json.dumps(meta, indent=2))
     return meta
 
 
-def _npy_header(shape: tuple[int, ...]) -> bytes:
-    buffer = io.BytesIO()
-    header = {'descr': '|u1', 'fortran_order': False, 'shape': shape}
-    np.lib.format.write_array_header_1_0(buffer, header)
-    return buffer.getvalue()
-
-
-def _read_items(dataset: BaseDataset, num_workers: int) -> Iterator[list[dict[str, Any]]]:
-    """All items in order, in chunks, so that few are in memory."""
-    count = len(dataset)
+def _write_images(
+    dataset: BaseDataset, first: dict, path: Path, num_workers: int, on_progress: Callable
+) -> list[int]:
+    """Write the images, of the shape of the first; returns all labels."""
+    labels: list[int] = []
     # Threads: Pillow decodes without the GIL, and no data is sent between processes.
-    with ThreadPoolExecutor(num_workers) as pool:
-        for start in range(0, count, _ITEMS_AT_ONCE):
-            positions = range(start, min(start + _ITEMS_AT_ONCE, count))
-            yield list(pool.map(dataset.__getitem__, positions))
-
-
-def _write_hashed(path: Path, chunks: Iterable[bytes | memoryview]) -> str:
-    """Write a file and flush it to the disk; returns its sha256."""
-    digest = hashlib.sha256()
-    with path.open('wb') as file:
-        for chunk in chunks:
-            file.write(chunk)
-            digest.update(chunk)
-        file.flush()
-        os.fsync(file.fileno())
-    return digest.hexdigest()
+    with path.open('wb') as file, ThreadPoolExecutor(num_workers) as pool:
+        shape = (len(dataset), *first['inputs'].shape)
+        header = {'descr': '|u1', 'fortran_order': False, 'shape': shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for start in range(0, len(dataset), _ITEMS_AT_ONCE):
+            positions = range(start, min(start + _ITEMS_AT_ONCE, len(dataset)))
+            # With the first, so that the images of all chunks have one shape.
+            batch = image_collate([first, *pool.map(dataset.__getitem__, positions)])
+            if 'labels' in batch:
+                labels += batch['labels'][1:].tolist()
+            file.write(batch['inputs'][1:].numpy().data)
+            on_progress(len(positions))
+    return labels
 
 
 def _read_meta(root: Path) -> dict[str, Any]:
@@ -366,34 +288,20 @@ def _read_meta(root: Path) -> dict[str, Any]:
     return meta
 
 
-def _map_array(path: Path) -> np.ndarray:
-    """Map a ``.npy`` file of images, uint8 of shape ``(N, C, H, W)``, read-only."""
-    rule = 'a uint8 array of shape (N, C, H, W)'
+def _map_array(path: Path, dtype: type, num_dims: int) -> np.ndarray:
+    """Map a complete ``.npy`` file of such an array, read-only."""
+    rule = f'{num_dims}-dimensional, of {dtype.__name__}, contiguous and complete'
     try:
         # Not copy-on-write: Linux refuses such a mapping if it is larger than the memory.
-        images = np.lib.format.open_memmap(path, mode='r')
+        array = np.lib.format.open_memmap(path, mode='r')
     # Damaged bytes make numpy raise errors of many types.
     except Exception as error:
         raise _damaged(path, rule, error) from error
-    if images.dtype != np.uint8 or images.ndim != 4 or not images.flags.c_contiguous:
-        raise _damaged(path, rule, f'{images.dtype} of shape {images.shape}')
-    num_bytes = images.offset + images.nbytes
-    if path.stat().st_size != num_bytes:
-        raise _damaged(path, f'{num_bytes} bytes long', f'{path.stat().st_size} bytes')
-    return images.view(np.ndarray)
-
-
-def _read_labels(path: Path, count: int) -> Tensor:
-    rule = f'an int64 array of shape ({count},) with values >= 0'
-    try:
-        with path.open('rb') as file:
-            labels = np.lib.format.read_array(file, allow_pickle=False)
-    # Damaged bytes make numpy raise errors of many types.
-    except Exception as error:
-        raise _damaged(path, rule, error) from error
-    if labels.dtype != np.int64 or labels.shape != (count,) or labels.min() < 0:
-        raise _damaged(path, rule, f'{labels.dtype} of shape {labels.shape}')
-    return torch.from_numpy(labels)
+    is_complete = path.stat().st_size == array.offset + array.nbytes and array.flags.c_contiguous
+    if array.dtype != dtype or array.ndim != num_dims or not is_complete:
+        found = f'{array.dtype} of shape {array.shape} in {path.stat().st_size} bytes'
+        raise _damaged(path, rule, found)
+    return array.view(np.ndarray)
 
 
 def _check_equal(path: Path, what: str, found: Any, expected: Any) -> None:

@@ -4,14 +4,13 @@ Metz et al. 2017, Unrolled Generative Adversarial Networks, arXiv:1611.02163. Ho
 classes a generator draws shows how many modes of the data it has lost.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mmgan_lite.datasets.in_memory import selector
 from mmgan_lite.datasets.mnist import _IDXDataset
 from mmgan_lite.registry import DATASETS
 from mmgan_lite.utils.validation import check_positive
@@ -24,6 +23,10 @@ class StackedImages:
         digits: Gray images, uint8 of shape ``(M, H, W)``.
         rows: Positions in ``digits``, int64 of shape ``(N, 3)``, on the same device.
 
+    Attributes:
+        digits: As given.
+        rows: As given.
+
     Example:
         >>> digits = torch.arange(4, dtype=torch.uint8)[:, None, None]
         >>> images = StackedImages(digits, torch.tensor([[0, 1, 2], [3, 3, 0]]))
@@ -32,37 +35,26 @@ class StackedImages:
     """
 
     def __init__(self, digits: Tensor, rows: Tensor) -> None:
-        self._digits = digits
-        self._rows = rows
+        self.digits = digits
+        self.rows = rows
 
     @property
-    def shape(self) -> tuple[int, int, int, int]:
+    def shape(self) -> tuple[int, ...]:
         """``(N, 3, H, W)``."""
-        height, width = self._digits.shape[1:]
-        return len(self), 3, height, width
-
-    @property
-    def parts(self) -> tuple[Tensor, Tensor]:
-        """The digits, uint8 of shape ``(M, H, W)``, and their positions, int64 ``(N, 3)``."""
-        return self._digits, self._rows
+        return *self.rows.shape, *self.digits.shape[1:]
 
     @property
     def nbytes(self) -> int:
         """Memory of the digits and the positions, in bytes."""
-        return self._digits.nbytes + self._rows.nbytes
+        return self.digits.nbytes + self.rows.nbytes
 
     @property
     def device(self) -> torch.device:
         """Device of the digits."""
-        return self._digits.device
-
-    @property
-    def is_cuda(self) -> bool:
-        """Whether it is a GPU."""
-        return self._digits.is_cuda
+        return self.digits.device
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
 
     def __getitem__(self, index: int | slice | Tensor) -> Tensor:
         """Stack images; indexed as a tensor of all of them.
@@ -76,27 +68,27 @@ class StackedImages:
         Raises:
             IndexError: If a position is out of range.
         """
-        return self._stack(self._rows[index])
+        return self._stack(self.rows[index])
 
     def index_select(self, dim: int, index: Tensor) -> Tensor:
         """As a tensor's, for ``dim`` 0: the images at positions ``(B,)``, ``(B, 3, H, W)``."""
-        return self._stack(self._rows.index_select(dim, index))
+        return self._stack(self.rows.index_select(dim, index))
 
-    def select(self, index: slice | Tensor) -> 'StackedImages':
+    def select(self, index: slice | np.ndarray) -> 'StackedImages':
         """Only some of these images, of the same digits.
 
         Raises:
             IndexError: If a position is out of range.
         """
-        return StackedImages(self._digits, self._rows[index].clone())
+        return StackedImages(self.digits, self.rows[index].clone())
 
     def to(self, device: torch.device | str) -> 'StackedImages':
         """Copy to a device."""
-        return StackedImages(self._digits.to(device), self._rows.to(device))
+        return StackedImages(self.digits.to(device), self.rows.to(device))
 
     def _stack(self, rows: Tensor) -> Tensor:
         # Several times as fast as digits[rows].
-        digits = self._digits.index_select(0, rows.flatten())
+        digits = self.digits.index_select(0, rows.flatten())
         return digits.view(*rows.shape, *digits.shape[1:])
 
 
@@ -118,12 +110,7 @@ class StackedMNISTDataset(_IDXDataset):
         download: Download the files if they are missing.
         num_images: How many triples to draw, at least 1.
         seed: Which triples, in [0, 2**32). Those of a longer dataset begin with those of a shorter.
-        metainfo: As for ``InMemoryImageDataset``, and so are the arguments below.
-        indices: Keep only some images.
-        pipeline: Transforms, ending in ``PackImage``.
-        test_mode: Fail on an image that the pipeline rejects.
-        lazy_init: Load when first needed.
-        max_refetch: How many other images to try when the pipeline rejects one.
+        kwargs: As for :class:`ImageDataset`.
 
     Raises:
         FileNotFoundError: If the files are missing and may not or could not be downloaded.
@@ -135,6 +122,7 @@ class StackedMNISTDataset(_IDXDataset):
         ('007', 1000)
     """
 
+    _images: StackedImages  # type: ignore[assignment]  # is indexed as a tensor is
     METAINFO = {'classes': tuple(f'{number:03}' for number in range(1000))}
     torchvision_name = 'MNIST'
     image_shape = (3, 28, 28)
@@ -146,58 +134,27 @@ class StackedMNISTDataset(_IDXDataset):
         download: bool = True,
         num_images: int = 128_000,
         seed: int = 0,
-        metainfo: Mapping | None = None,
-        indices: int | Sequence[int] | None = None,
-        pipeline: Sequence[Mapping | Callable] = (),
-        test_mode: bool = False,
-        lazy_init: bool = False,
-        max_refetch: int = 1000,
+        **kwargs: Any,
     ) -> None:
         self.num_images = check_positive('num_images', num_images)
         if type(seed) is not int or not 0 <= seed < 2**32:
             raise ValueError(f'seed must be an int in [0, 2**32), got {seed!r}. Pass seed=0.')
         self.seed = seed
-        super().__init__(
-            data_root=data_root,
-            split=split,
-            download=download,
-            metainfo=metainfo,
-            indices=indices,
-            pipeline=pipeline,
-            test_mode=test_mode,
-            lazy_init=lazy_init,
-            max_refetch=max_refetch,
-        )
+        super().__init__(data_root, split, download, **kwargs)
 
-    def full_init(self) -> None:
-        """Load the digits, draw the triples and keep what ``indices`` says, unless that is done.
-
-        Raises:
-            FileNotFoundError: If the files are missing and may not or could not be downloaded.
-            ValueError: If a file is damaged.
-        """
-        if self._fully_initialized:
-            return
+    def _load(self) -> None:
         digits, labels = self.load_images()
         # The only generator of numpy whose numbers are guaranteed to stay the same.
         stream = np.random.RandomState(self.seed)
         rows = stream.randint(len(digits), size=(self.num_images, 3), dtype=np.int64)
-        stacked = StackedImages(torch.from_numpy(digits[:, 0]), torch.from_numpy(rows))
-        self._images = stacked  # type: ignore[assignment]  # is indexed as a tensor is
+        self._images = StackedImages(torch.from_numpy(digits[:, 0]), torch.from_numpy(rows))
         self._labels = torch.from_numpy(labels[rows] @ np.array([100, 10, 1]))
-        self._fully_initialized = True
-        if self._indices is not None:
-            self.get_subset_(self._indices)
 
     def _content(self) -> Iterable[Any]:
         """Digits and positions, of which the images are stacked."""
-        images: Any = self.images
-        yield from (part.cpu().numpy() for part in images.parts)
+        yield self._images.digits.cpu().numpy()
+        yield self._images.rows.cpu().numpy()
         yield from self._label_bytes()
 
-    def get_subset_(self, indices: int | Sequence[int]) -> None:
-        """Keep only some images; arguments and errors as for ``InMemoryImageDataset``."""
-        select, labels = selector(indices), self.labels
-        images: Any = self.images
-        self._images = images.select(select)
-        self._labels = None if labels is None else labels[select].clone()
+    def _select(self, index: slice | np.ndarray) -> None:
+        self._images = self._images.select(index)

@@ -1,7 +1,7 @@
 """The last step of an image pipeline, and the building of pipelines.
 
-The other steps are those of ``mmcv.transforms``. mmcv is optional: it is imported when a dataset
-has a pipeline, as this import registers its transforms.
+The other steps are those of ``mmcv.transforms``. mmcv is optional: it is imported when a
+pipeline names a transform that is not known yet, as this import registers those of mmcv.
 """
 
 import importlib
@@ -39,9 +39,12 @@ class PackImage:
         """
         image = results['img']
         if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim not in (2, 3):
+            found = type(image).__name__
+            if isinstance(image, np.ndarray):
+                found = f'{image.dtype} of shape {image.shape}'
             raise ValueError(
                 'img must be a uint8 array of shape (H, W) or (H, W, C) where PackImage gets it, '
-                f'got {_describe(image)}. Leave Normalize and ImageToTensor out of the pipeline: '
+                f'got {found}. Leave Normalize and ImageToTensor out of the pipeline: '
                 "the model's data preprocessor scales the images."
             )
         if image.ndim == 2:
@@ -67,15 +70,20 @@ def build_transforms(pipeline: Sequence[Mapping | Callable]) -> list[Callable]:
         ValueError: If a step is unknown and mmcv, which may have it, is not installed; or if it
             names no ``type``.
     """
-    mmcv_installed = bool(pipeline) and _import_mmcv_transforms()
     transforms = []
     for position, step in enumerate(pipeline):
         name = step.get('type') if isinstance(step, Mapping) else None
-        if not mmcv_installed and isinstance(name, str) and TRANSFORMS.get(name) is None:
-            raise ValueError(
-                f'pipeline[{position}] must name a known transform, got {name!r}, and mmcv, which '
-                "has most of them, is not installed. Run: pip install 'mmgan-lite[mmcv]'"
-            )
+        if isinstance(name, str) and TRANSFORMS.get(name) is None:
+            try:
+                importlib.import_module('mmcv.transforms')
+            except ModuleNotFoundError as error:
+                # An mmcv that lacks one of its own dependencies raises its own error.
+                if error.name not in ('mmcv', 'mmcv.transforms'):
+                    raise
+                raise ValueError(
+                    f'pipeline[{position}] must name a known transform, got {name!r}, and mmcv, '
+                    "which has most of them, is missing. Run: pip install 'mmgan-lite[mmcv]'"
+                ) from None
         transforms.append(build_part(TRANSFORMS, step, f'pipeline[{position}]'))
     return transforms
 
@@ -93,21 +101,3 @@ def run_pipeline(pipeline: Callable, info: dict[str, Any]) -> dict[str, Any] | N
             f"{', '.join(item)}. Append dict(type='PackImage') to it."
         )
     return item
-
-
-def _import_mmcv_transforms() -> bool:
-    """Register mmcv's transforms; False if there is no mmcv."""
-    try:
-        importlib.import_module('mmcv.transforms')
-    except ModuleNotFoundError as error:
-        # An mmcv that lacks one of its own dependencies raises its own error.
-        if error.name not in ('mmcv', 'mmcv.transforms'):
-            raise
-        return False
-    return True
-
-
-def _describe(value: Any) -> str:
-    if isinstance(value, np.ndarray):
-        return f'{value.dtype} of shape {value.shape}'
-    return type(value).__name__

@@ -103,9 +103,9 @@ def test_processes_that_fail_say_why(tool, config):
     [
         (['--iters', 0], "argument --iters: must be an int of at least 1, got '0'"),
         (['--blocks', -1], "argument --blocks: must be an int of at least 1, got '-1'"),
-        (['--processes', '1,x'], "must be different ints >= 1, like 1,2, got '1,x'"),
-        (['--processes', '0'], "must be different ints >= 1, like 1,2, got '0'"),
-        (['--processes', '2,2'], "must be different ints >= 1, like 1,2, got '2,2'"),
+        (['--processes', '1,x'], "argument --processes: must be an int of at least 1, got 'x'"),
+        (['--processes', '0'], "argument --processes: must be an int of at least 1, got '0'"),
+        (['--processes', '2,2'], "must be different ints, like 1,2, got '2,2'"),
         (['--processes', '1,100000'], 'the number of '),
         (['--data-only', '--profile', 'x'], 'not allowed with argument --data-only'),
         (['--out', 'x', '--profile', 'y'], '--out cannot be combined with --profile'),

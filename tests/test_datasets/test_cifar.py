@@ -134,7 +134,7 @@ def test_absent_without_download(tmp_path):
         CIFAR100Dataset(str(tmp_path), download=False)
     assert str(raised.value) == (
         f"CIFAR100 is not in '{tmp_path}/cifar-100-python', and download=False. "
-        'Put train, test and meta there, or use DigitsDataset. With download=True it is downloaded.'
+        'Put train, test, meta there, or use DigitsDataset, or pass download=True.'
     )
 
 
@@ -243,7 +243,7 @@ def test_failed_download_leaves_nothing_behind(fault, reason, mirror, tmp_path):
     message = str(raised.value)
     assert f"CIFAR10 is not in '{root}/cifar-10-batches-py' and could not be downloaded" in message
     assert reason in message
-    assert message.endswith('test_batch and batches.meta there, or use DigitsDataset.')
+    assert message.endswith('test_batch, batches.meta there, or use DigitsDataset.')
     assert names_in(root) == []
     assert [path.suffix for path in root.iterdir()] in ([], ['.lock'])
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmgan_lite.datasets.downloads import TorchvisionDataset, obtain_files, torchvision_class
+from mmgan_lite.datasets.downloads import TorchvisionDataset, torchvision_class
 
 
 class TenDataset(TorchvisionDataset):
@@ -35,7 +35,9 @@ def test_unknown_split():
 
 
 def obtain(root, needed, download=False):
-    return obtain_files('NoSuchDataset', root, 'set/raw', needed, ['a', 'b', 'c'], download)
+    dataset = TenDataset(str(root), download=download)
+    dataset.torchvision_name = 'NoSuchDataset'
+    return dataset.obtain_files('set/raw', needed, ['a', 'b', 'c'])
 
 
 def test_files_that_are_there_need_no_torchvision(tmp_path):
@@ -57,7 +59,7 @@ def test_all_absent_files_are_listed(tmp_path):
     with pytest.raises(FileNotFoundError) as raised:
         obtain(tmp_path, ['a', 'b', 'c'])
     assert str(raised.value) == (
-        f"NoSuchDataset is not in '{tmp_path}/set/raw', and download=False. Put a, b and c there, "
-        'or use DigitsDataset. With download=True it is downloaded.'
+        f"NoSuchDataset is not in '{tmp_path}/set/raw', and download=False. Put a, b, c there, or "
+        'use DigitsDataset, or pass download=True.'
     )
     assert list(tmp_path.iterdir()) == []

@@ -182,7 +182,7 @@ def test_metainfo_argument_takes_precedence_and_is_safe_to_load(tmp_path):
     [
         (None, r'images must be an array or a tensor, got NoneType\. Pass images=\.\.\.'),
         (torch.zeros(2, 1, 4, 4), r'images must be uint8 in 0\.\.255, got torch\.float32\. Scale'),
-        (np.zeros((2, 4, 4), np.uint8), r'shape \(N, C, H, W\).*got \(2, 4, 4\)\. Add the channel'),
+        (np.zeros((2, 4, 4), np.uint8), r'shape \(N, C, H, W\).*got \(2, 4, 4\)\. Add a channel'),
         (np.zeros((0, 1, 4, 4), np.uint8), r'no side of 0, got \(0, 1, 4, 4\)'),
     ],
 )
@@ -195,10 +195,13 @@ def test_wrong_images(images, message):
 @pytest.mark.parametrize(
     ('labels', 'message'),
     [
-        ([0.0] * 5, r'labels must be integers, got torch\.float32\. Pass class indices'),
-        ([True] * 5, r'labels must be integers, got torch\.bool'),
-        ([0, 1], r'labels must have shape \(5,\), one for each image, got \(2,\)\. Pass as many'),
-        (np.zeros((5, 1), int), r'got \(5, 1\)'),
+        (
+            [0.0] * 5,
+            r'labels must be integers of .*got torch\.float32 of shape \(5,\)\. Pass',
+        ),
+        ([True] * 5, r'labels must be integers of .*got torch\.bool'),
+        ([0, 1], r'of shape \(5,\), one for each image, got torch\.int64 of shape \(2,\)\.'),
+        (np.zeros((5, 1), int), r'got torch\.int64 of shape \(5, 1\)'),
         ([0, 1, -1, 2, 3], r'labels must be >= 0, got -1\. Number the classes from 0\.'),
     ],
 )
@@ -272,7 +275,7 @@ def test_class_balanced_wrapper_repeats_the_rare_class():
 
 
 def test_class_balance_without_labels():
-    with pytest.raises(ValueError, match=r'labels must be given to balance classes, got None'):
+    with pytest.raises(ValueError, match=r'labels must be given to balance classes, got InMemory'):
         InMemoryImageDataset(make_images()).get_cat_ids(0)
 
 

@@ -100,8 +100,8 @@ def test_absent_without_download(tmp_path):
         MNISTDataset(str(tmp_path), split='test', download=False)
     assert str(raised.value) == (
         f"MNIST is not in '{tmp_path}/MNIST/raw', and download=False. "
-        'Put t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte there, or use DigitsDataset. '
-        'With download=True it is downloaded.'
+        'Put t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte there, or use DigitsDataset, or pass '
+        'download=True.'
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -219,7 +219,7 @@ def test_a_file_as_long_as_the_original_must_be_the_original(tmp_path):
     write_files(tmp_path, files=files)
     with pytest.raises(ValueError, match='must have the md5 sum of MNIST, ') as raised:
         MNISTDataset(str(tmp_path), split='test')
-    assert 'load them with InMemoryImageDataset' in str(raised.value)
+    assert 'pass its data to InMemoryImageDataset' in str(raised.value)
     write_files(tmp_path, 'KMNIST', files=files)  # without known checksums
     assert len(KMNISTDataset(str(tmp_path), split='test')) == 10_000
 

@@ -21,27 +21,22 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import get_world_size
-from mmengine.hooks import Hook, IterTimerHook
-from mmengine.logging import MessageHub, MMLogger
-from mmengine.optim import OptimWrapperDict, build_optim_wrapper
+from mmengine.hooks import Hook
+from mmengine.logging import MMLogger
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from mmgan_lite.engine.benchmark.reference_loop import (
-    ReferenceLoop,
-    autocast_dtype,
-    batches_of_tensor,
-    unsupported_part,
-)
+from mmgan_lite.engine.benchmark.reference_loop import batch_size_of, make_reference_loop
 from mmgan_lite.engine.mmengine_compat import use_safe_loader
 from mmgan_lite.utils.validation import check_positive
 
-# What runs alternately with the Runner: a function for one iteration, by name; and notes about it.
-Alternatives = tuple[dict[str, Callable[[], Any]], list[str]]
+# Functions that do one iteration, by name.
+Alternatives = dict[str, Callable[[], Any]]
 
-# Batches that are prepared for the reference loop if the dataset has no tensor of images.
-_PREPARED_BATCHES = 8
+# What a config must have for training.
+_TRAINING = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
 _PROFILED_ITERATIONS = 10
 
 
@@ -80,28 +75,18 @@ def benchmark_training(
             result = benchmark_training(mmgan_lite.get_config('gan_mlp_digits-28x28'))
             result['figures']['runner']['images_per_second']
     """
-    check_positive('iters', iters)
-    check_positive('blocks', blocks)
+    lead_in = _check(cfg, _TRAINING, iters=iters, blocks=blocks)
     if get_world_size() > 1 and not runner_only:
         raise ValueError(
-            f'runner_only must be True under several processes, got {runner_only!r} for '
-            f'{get_world_size()}. The parts and the reference loop run in one process.'
+            f'runner_only must be True under several processes, got False in {get_world_size()}. '
+            'The parts and the reference loop run in one.'
         )
-    _require(cfg, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
-    lead_in = _lead_in(cfg.train_dataloader)
+    record = _Record()
     with _runner(cfg, (1 + blocks) * (lead_in + iters)) as runner:
-        find = functools.partial(_alternatives, cfg, runner, runner_only)
-        hook = _TurnsHook(find, iters, blocks, lead_in)
-        runner.register_hook(hook)
-        _train(runner)
-        batch_size = _batch_size(runner.train_dataloader) * get_world_size()
-    return dict(
-        batch_size=batch_size,
-        processes=get_world_size(),
-        **_summary(hook.seconds, batch_size),
-        memory=hook.memory(),
-        notes=hook.notes,
-    )
+        find = functools.partial(_alternatives, cfg, runner, record.notes)
+        _train(runner, _turns(record, dict if runner_only else find, iters, blocks, lead_in))
+        batch_size = batch_size_of(runner.train_dataloader) * get_world_size()
+    return record.report(batch_size)
 
 
 def benchmark_data(cfg: Config, iters: int = 50, blocks: int = 7) -> dict[str, Any]:
@@ -119,26 +104,16 @@ def benchmark_data(cfg: Config, iters: int = 50, blocks: int = 7) -> dict[str, A
     Raises:
         ValueError: If a number is out of its range, or the loader gives no batch.
     """
-    check_positive('iters', iters)
-    check_positive('blocks', blocks)
-    _require(cfg, 'train_dataloader')
+    lead_in = _check(cfg, ['train_dataloader'], iters=iters, blocks=blocks)
     init_default_scope(cfg.get('default_scope', 'mmgan_lite'))
     seed = cfg.get('randomness', {}).get('seed')
     loader = Runner.build_dataloader(cfg.train_dataloader, seed)
     fetch = functools.partial(next, endless(loader))
-    lead_in = _lead_in(cfg.train_dataloader)
-    seconds, resident = [], []
+    record = _Record()
     for _ in range(1 + blocks):
-        seconds.append(_time_block(fetch, iters, lead_in))
-        resident.append(_process_memory()['VmRSS'])
-    batch_size = _batch_size(loader)
-    return dict(
-        batch_size=batch_size,
-        processes=1,
-        **_summary(dict(data=seconds[1:]), batch_size),
-        memory=_memory(_process_memory()['VmHWM'], resident[1:], None),
-        notes=[],
-    )
+        record.add(dict(data=_time_block(fetch, iters, lead_in)))
+    record.peak = _process_mib('VmHWM')
+    return record.report(batch_size_of(loader))
 
 
 def profile_training(cfg: Config, path: str | Path, warm_up: int = 50) -> None:
@@ -152,11 +127,9 @@ def profile_training(cfg: Config, path: str | Path, warm_up: int = 50) -> None:
     Raises:
         ValueError: If ``warm_up`` is out of its range, or the config cannot train.
     """
-    check_positive('warm_up', warm_up)
-    _require(cfg, 'model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
+    _check(cfg, _TRAINING, warm_up=warm_up)
     with _runner(cfg, warm_up + _PROFILED_ITERATIONS) as runner:
-        runner.register_hook(_ProfileHook(path, warm_up))
-        _train(runner)
+        _train(runner, _profiled(path, warm_up))
 
 
 def figure(seconds: Sequence[float], images: int | None = None) -> dict[str, Any]:
@@ -181,136 +154,117 @@ def figure(seconds: Sequence[float], images: int | None = None) -> dict[str, Any
     )
 
 
-class _TurnsHook(Hook):
-    """Runs a block of each alternative after each block of the Runner's iterations.
+class _Record:
+    """Seconds an iteration of all alternatives, and memory, by round; the first does not count."""
 
-    After the last block it ends the training, by an exception of this module.
+    def __init__(self) -> None:
+        self.rounds: list[dict[str, float]] = []
+        self.resident: list[float | None] = []
+        self.peak: float | None = None
+        self.device_peak: float | None = None
+        self.notes: list[str] = []
+
+    def add(self, seconds: dict[str, float]) -> None:
+        self.rounds.append(seconds)
+        self.resident.append(_process_mib('VmRSS'))
+
+    def report(self, batch_size: int) -> dict[str, Any]:
+        rounds, first, last = self.rounds[1:], self.resident[1], self.resident[-1]
+        seconds = {name: [each[name] for each in rounds] for name in rounds[0]}
+        figures = {name: figure(values, batch_size) for name, values in seconds.items()}
+        if 'step' in seconds:
+            overheads = [each['runner'] - each['data'] - each['step'] for each in rounds]
+            figures['overhead'] = figure(overheads)
+        ratios = {}
+        if 'reference_loop' in seconds:
+            ratios['reference_to_runner'] = _ratios(rounds, 'reference_loop', 'runner')
+        if 'step_float32' in seconds:
+            ratios['float32_to_step'] = _ratios(rounds, 'step_float32', 'step')
+        growth = None if first is None or last is None else last - first
+        return dict(
+            batch_size=batch_size,
+            processes=get_world_size(),
+            figures=figures,
+            **ratios,
+            memory=dict(peak_mib=self.peak, growth_mib=growth, device_peak_mib=self.device_peak),
+            notes=self.notes,
+        )
+
+
+def _ratios(rounds: Sequence[Mapping[str, float]], first: str, second: str) -> dict[str, Any]:
+    """Ratios of the times of two alternatives, block by block."""
+    ratios = [each[first] / each[second] for each in rounds]
+    return dict(median=statistics.median(ratios), min=min(ratios), max=max(ratios), blocks=ratios)
+
+
+def _turns(
+    record: _Record, find: Callable[[], Alternatives], iters: int, blocks: int, lead_in: int
+) -> Iterator[None]:
+    """Time a block of the Runner, whose iterations it waits for, and of each alternative in turn.
 
     Args:
-        find_alternatives: Called after the first block, which does not count, when the peak memory
-            of the Runner alone has been read; returns what runs alternately with the Runner.
+        record: For the times.
+        find: Called after the first block, which does not count, when the peak memory of the
+            Runner alone has been read; returns what runs alternately with the Runner.
         iters: Iterations of a block.
         blocks: Blocks of each that count.
         lead_in: Iterations before each block that do not count.
-
-    Attributes:
-        seconds: Seconds per iteration of each block, by name.
-        notes: Notes about the alternatives.
     """
+    alternatives: Alternatives = {}
+    for number in range(1 + blocks):
+        yield from itertools.repeat(None, lead_in)
+        start = _now()
+        yield from itertools.repeat(None, iters)
+        seconds = dict(runner=(_now() - start) / iters)
+        if number == 0:
+            record.peak = _process_mib('VmHWM')
+            if torch.cuda.is_available():
+                record.device_peak = torch.cuda.max_memory_allocated() / 2**20
+            alternatives = find()
+        for name, iterate in alternatives.items():
+            seconds[name] = _time_block(iterate, iters, lead_in)
+        record.add(seconds)
+
+
+def _profiled(path: str | Path, warm_up: int) -> Iterator[None]:
+    """Write a trace of the iterations after the first ``warm_up``."""
+    schedule = torch.profiler.schedule(
+        wait=warm_up - 1, warmup=1, active=_PROFILED_ITERATIONS, repeat=1
+    )
+    with torch.profiler.profile(schedule=schedule) as profiler:
+        for _ in range(warm_up + _PROFILED_ITERATIONS):
+            yield
+            profiler.step()
+    profiler.export_chrome_trace(str(path))
+
+
+class _StepsHook(Hook):
+    """Resumes a generator after each iteration, and ends the training when it returns."""
 
     # After all other hooks in an iteration.
     priority = 'LOWEST'
 
-    def __init__(
-        self,
-        find_alternatives: Callable[[], Alternatives],
-        iters: int,
-        blocks: int,
-        lead_in: int,
-    ) -> None:
-        self._find_alternatives = find_alternatives
-        self._alternatives: dict[str, Callable[[], Any]] = {}
-        self._iters, self._blocks, self._lead_in = iters, blocks, lead_in
-        self._round = self._done = 0
-        self._start = 0.0
-        self._peak: float | None = None
-        self._peak_device: float | None = None
-        self._resident: list[float | None] = []
-        self.seconds: dict[str, list[float]] = dict(runner=[])
-        self.notes: list[str] = []
+    def __init__(self, steps: Iterator[None]) -> None:
+        self._steps = steps
 
-    def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
-    ) -> None:
-        """Count iterations, and time each block."""
-        self._done += 1
-        if self._done == self._lead_in:
-            _synchronize()
-            self._start = time.perf_counter()
-        elif self._done == self._lead_in + self._iters:
-            _synchronize()
-            end = time.perf_counter()
-            self._end_round((end - self._start) / self._iters)
-            exclude_pause(runner, time.perf_counter() - end)
-            self._done = 0
+    def before_train(self, runner: Runner) -> None:
+        next(self._steps)
 
-    def _end_round(self, seconds: float) -> None:
-        if self._round == 0:
-            self._peak, self._peak_device = _process_memory()['VmHWM'], _device_peak()
-            self._alternatives, self.notes = self._find_alternatives()
-            self.seconds |= {name: [] for name in self._alternatives}
-        timed = dict(runner=seconds)
-        for name, iterate in self._alternatives.items():
-            timed[name] = _time_block(iterate, self._iters, self._lead_in)
-        if self._round > 0:
-            for name, value in timed.items():
-                self.seconds[name].append(value)
-            self._resident.append(_process_memory()['VmRSS'])
-        self._round += 1
-        if self._round > self._blocks:
+    def after_train_iter(self, *_: Any, **__: Any) -> None:
+        if next(self._steps, self) is self:
             raise _FinishedError
-
-    def memory(self) -> dict[str, float | None]:
-        """Peak and growth of the memory, in MiB."""
-        return _memory(self._peak, self._resident, self._peak_device)
-
-
-def exclude_pause(runner: Runner, seconds: float) -> None:
-    """Keep a pause after an iteration out of the ``time`` and ``data_time`` of the next one."""
-    for hook in runner.hooks:
-        if isinstance(hook, IterTimerHook):
-            hook.t += seconds
-
-
-def endless(loader: DataLoader) -> Iterator[Any]:
-    """Endless batches of a loader, which starts again after its end.
-
-    Raises:
-        ValueError: If it has no batch.
-    """
-    while True:
-        empty = True
-        for batch in loader:
-            empty = False
-            yield batch
-        if empty:
-            raise ValueError(
-                f'train_dataloader must hold at least one batch, got {len(loader.dataset)} '  # type: ignore[arg-type]
-                f'images, batch_size={loader.batch_size}, drop_last={loader.drop_last}. '
-                'Give it more images, or a smaller batch_size.'
-            )
 
 
 class _FinishedError(Exception):
     """Ends a training after the last block."""
 
 
-class _ProfileHook(Hook):
-    priority = 'LOWEST'
-
-    def __init__(self, path: str | Path, warm_up: int) -> None:
-        self._path, self._finished = str(path), False
-        self._profiler = torch.profiler.profile(
-            schedule=torch.profiler.schedule(
-                wait=warm_up - 1, warmup=1, active=_PROFILED_ITERATIONS, repeat=1
-            ),
-            on_trace_ready=self._write,
-        )
-
-    def before_train(self, runner: Runner) -> None:
-        self._profiler.start()
-
-    def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
-    ) -> None:
-        self._profiler.step()
-        if self._finished:
-            self._profiler.stop()
-            raise _FinishedError
-
-    def _write(self, profiler: torch.profiler.profile) -> None:
-        profiler.export_chrome_trace(self._path)
-        self._finished = True
+def _train(runner: Runner, steps: Iterator[None]) -> None:
+    runner.register_hook(_StepsHook(steps))
+    try:
+        runner.train()
+    except _FinishedError:
+        runner.call_hook('after_train')  # hooks close what they have open, such as a bar
 
 
 class _QuietRunner(Runner):
@@ -339,32 +293,18 @@ def _runner(cfg: Config, iterations: int) -> Iterator[Runner]:
         cfg.work_dir = folder
         use_safe_loader()  # init_cfg may load
         runner = _QuietRunner.from_cfg(cfg)
-        try:
-            yield runner
-        finally:
-            # MMEngine keeps the logger, and its file is removed with the folder.
-            for handler in [*runner.logger.handlers]:
-                runner.logger.removeHandler(handler)
-                handler.close()
+        yield runner
+        for handler in runner.logger.handlers:  # MMEngine keeps the logger, but not its file
+            handler.close()
 
 
-def _train(runner: Runner) -> None:
-    try:
-        runner.train()
-    except _FinishedError:
-        runner.call_hook('after_train')  # hooks close what they have open, such as a bar
-
-
-def _alternatives(cfg: Config, runner: Runner, runner_only: bool) -> Alternatives:
-    alternatives: dict[str, Callable[[], Any]] = {}
-    notes: list[str] = []
-    if runner_only:
-        return alternatives, notes
+def _alternatives(cfg: Config, runner: Runner, notes: list[str]) -> Alternatives:
+    """What runs alternately with the Runner; appends to the notes."""
     # The same dataset, wherever a hook may have moved it, with iterators and workers of its own.
     loader = copy.copy(runner.train_dataloader)
     loader._iterator = None
     batches = endless(loader)
-    alternatives['data'] = functools.partial(next, batches)
+    alternatives: Alternatives = dict(data=functools.partial(next, batches))
     if loader.num_workers > 0 or get_device() != 'cpu':
         notes.append(
             'data and step overlap (by workers or an asynchronous device), so the overhead may be '
@@ -372,36 +312,20 @@ def _alternatives(cfg: Config, runner: Runner, runner_only: bool) -> Alternative
         )
     if cfg.get('compile'):
         notes.append('step and reference loop left out: they have no compile')
-        return alternatives, notes
-    model, optim_wrapper = _build_model(cfg, runner)
-    batch = next(batches)
+        return alternatives
+    batch, (model, optim_wrapper) = next(batches), _build_model(cfg, runner)
     alternatives['step'] = functools.partial(model.train_step, batch, optim_wrapper)
-    if any(autocast_dtype(wrapper) is not None for wrapper in _wrappers(optim_wrapper)):
-        twin, twin_wrapper = _build_model(_in_float32(cfg), runner)
-        alternatives['step_float32'] = functools.partial(twin.train_step, batch, twin_wrapper)
-    loop = _reference_loop(cfg, runner, loader, batches, notes)
-    # First, that is right after the Runner, which it is compared with block by block.
-    return alternatives if loop is None else dict(reference_loop=loop, **alternatives), notes
-
-
-def _reference_loop(
-    cfg: Config, runner: Runner, loader: DataLoader, batches: Iterator[Any], notes: list[str]
-) -> ReferenceLoop | None:
-    """The reference loop, if it supports all parts of the training; appends to the notes."""
+    plain = copy.deepcopy(cfg)
+    networks = [entry for entry in plain.optim_wrapper.values() if isinstance(entry, dict)]
+    dtypes = [network.pop('dtype', None) for network in networks]
+    if any(dtypes):
+        model, optim_wrapper = _build_model(plain, runner)
+        alternatives['step_float32'] = functools.partial(model.train_step, batch, optim_wrapper)
     gan, optim_wrapper = _build_model(cfg, runner)
-    unsupported = unsupported_part(gan, optim_wrapper)
-    if unsupported:
-        notes.append(f'reference loop left out: it has no {unsupported}')
-        return None
     channels_last = cfg.model.get('channels_last', False)
-    loop_batches = batches_of_tensor(loader.dataset, gan, _batch_size(loader), channels_last)
-    if loop_batches is None:
-        notes.append('reference loop: batches are prepared, as the data is no tensor of images')
-        prepared = [gan.prepare_batch(next(batches)) for _ in range(_PREPARED_BATCHES)]
-        loop_batches = itertools.cycle(prepared)
-    if gan.cuda_graph:
-        notes.append('reference loop: launches each kernel, while the config has cuda_graph=True')
-    return ReferenceLoop(gan, optim_wrapper, loop_batches)
+    loop = make_reference_loop(gan, optim_wrapper, loader, batches, channels_last, notes)
+    # First, that is right after the Runner, which it is compared with block by block.
+    return alternatives if loop is None else dict(reference_loop=loop, **alternatives)
 
 
 def _build_model(cfg: Config, runner: Runner) -> tuple[Any, Any]:
@@ -409,105 +333,63 @@ def _build_model(cfg: Config, runner: Runner) -> tuple[Any, Any]:
     model = runner.build_model(copy.deepcopy(cfg.model))
     model.init_weights()
     model = model.to(get_device()).train()
-    optim_wrapper = build_optim_wrapper(model, copy.deepcopy(cfg.optim_wrapper))
-    for wrapper in _wrappers(optim_wrapper):
-        wrapper.message_hub = MessageHub('benchmark')  # not the Runner's, which is logged
-    return model, optim_wrapper
+    return model, build_optim_wrapper(model, copy.deepcopy(cfg.optim_wrapper))
 
 
-def _wrappers(optim_wrapper: Any) -> list[Any]:
-    single = not isinstance(optim_wrapper, OptimWrapperDict)
-    return [optim_wrapper] if single else [*optim_wrapper.values()]
+def endless(loader: DataLoader) -> Iterator[Any]:
+    """Endless batches of a loader, which starts again after its end.
 
-
-def _in_float32(cfg: Config) -> Config:
-    """The config without the ``dtype`` of any network's optim wrapper."""
-    plain = copy.deepcopy(cfg)
-    for entry in plain.optim_wrapper.values():
-        if isinstance(entry, dict):
-            entry.pop('dtype', None)
-    return plain
+    Raises:
+        ValueError: If it has no batch.
+    """
+    while True:
+        batch = None
+        for batch in loader:
+            yield batch
+        if batch is None:
+            raise ValueError(
+                f'train_dataloader must hold at least one batch, got {len(loader.dataset)} '  # type: ignore[arg-type]
+                f'images, batch_size={loader.batch_size}, drop_last={loader.drop_last}. '
+                'Give it more images, or a smaller batch_size.'
+            )
 
 
 def _time_block(iterate: Callable[[], Any], iters: int, lead_in: int) -> float:
     """Seconds an iteration."""
     for _ in range(lead_in):
         iterate()
-    _synchronize()
-    start = time.perf_counter()
+    start = _now()
     for _ in range(iters):
         iterate()
-    _synchronize()
-    return (time.perf_counter() - start) / iters
+    return (_now() - start) / iters
 
 
-def _summary(seconds: Mapping[str, Sequence[float]], batch_size: int) -> dict[str, Any]:
-    """Figures of all alternatives, and ratios of blocks of the same round."""
-    figures = {name: figure(values, batch_size) for name, values in seconds.items()}
-    summary: dict[str, Any] = dict(figures=figures)
-    if 'step' in seconds:
-        rounds = zip(seconds['runner'], seconds['data'], seconds['step'], strict=True)
-        figures['overhead'] = figure([runner - data - step for runner, data, step in rounds])
-    if 'reference_loop' in seconds:
-        summary['reference_to_runner'] = _ratios(seconds['reference_loop'], seconds['runner'])
-    if 'step_float32' in seconds:
-        summary['float32_to_step'] = _ratios(seconds['step_float32'], seconds['step'])
-    return summary
+def _now() -> float:
+    """Seconds, when the device has finished."""
+    torch.get_device_module(get_device()).synchronize()
+    return time.perf_counter()
 
 
-def _ratios(seconds: Sequence[float], others: Sequence[float]) -> dict[str, Any]:
-    """Ratios of the times of the blocks."""
-    ratios = [first / second for first, second in zip(seconds, others, strict=True)]
-    return dict(median=statistics.median(ratios), min=min(ratios), max=max(ratios), blocks=ratios)
+def _check(cfg: Config, keys: Sequence[str], **counts: int) -> int:
+    """Check the arguments; returns the number of iterations before a block.
 
-
-def _lead_in(dataloader: Mapping) -> int:
-    """Iterations before a block, to fill caches and to use up the batches that workers prefetched.
-
-    While another alternative runs, the workers of a loader fill its queue.
+    These fill caches and use up the batches that workers prefetched while others ran.
     """
-    workers = dataloader.get('num_workers', 0)
-    return max(2, workers * (dataloader.get('prefetch_factor') or 2))
-
-
-def _batch_size(loader: DataLoader) -> int:
-    return loader.batch_size or loader.batch_sampler.batch_size  # type: ignore[union-attr]
-
-
-def _require(cfg: Mapping, *keys: str) -> None:
-    missing = [key for key in keys if cfg.get(key) is None]
-    if missing:
+    for name, count in counts.items():
+        check_positive(name, count)
+    if missing := [key for key in keys if cfg.get(key) is None]:
         raise ValueError(
             f'The config must have {", ".join(keys)}, but lacks {", ".join(missing)}. '
             'Add what is missing, or pass the config of a training.'
         )
+    loader = cfg.train_dataloader
+    return max(2, loader.get('num_workers', 0) * (loader.get('prefetch_factor') or 2))
 
 
-def _synchronize() -> None:
-    """Wait for the device."""
-    torch.get_device_module(get_device()).synchronize()
-
-
-def _device_peak() -> float | None:
-    """Peak of the memory allocated on the GPU, in MiB."""
-    return torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else None
-
-
-def _process_memory() -> dict[str, float | None]:
-    """Resident set of this process and its peak, ``VmRSS`` and ``VmHWM``, in MiB, on Linux."""
-    memory: dict[str, float | None] = dict(VmRSS=None, VmHWM=None)
+def _process_mib(key: str) -> float | None:
+    """Memory of this process in MiB: resident, 'VmRSS', or its peak, 'VmHWM'; None off Linux."""
     status = Path('/proc/self/status')
-    if status.is_file():
-        for line in status.read_text().splitlines():
-            name, _, value = line.partition(':')
-            if name in memory:
-                memory[name] = int(value.split()[0]) / 1024
-    return memory
-
-
-def _memory(
-    peak: float | None, resident: Sequence[float | None], device_peak: float | None
-) -> dict[str, float | None]:
-    first, last = resident[0], resident[-1]
-    growth = None if first is None or last is None else last - first
-    return dict(peak_mib=peak, growth_mib=growth, device_peak_mib=device_peak)
+    for line in status.read_text().splitlines() if status.is_file() else ():
+        if line.startswith(key):
+            return int(line.split()[1]) / 1024
+    return None

@@ -2,32 +2,32 @@
 
 import copy
 import functools
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
+from mmgan_lite import models
 from mmgan_lite.datasets import InMemoryImageDataset
 from mmgan_lite.engine.mmengine_compat import accumulative_counts
 from mmgan_lite.engine.optimizers import GANOptimWrapper
-from mmgan_lite.models import (
-    GAN,
-    ExponentialMovingAverage,
-    ImageBatchPreprocessor,
-    NormalLatents,
-)
+from mmgan_lite.models import GAN
 
 Batch = tuple[Tensor, Tensor | None]
 
 # Parts of a GAN that the loop calls, and those that it has code of its own for.
 _CALLED = ('generator', 'discriminator', 'loss')
 _REPLACED: dict[str, type] = dict(
-    data_preprocessor=ImageBatchPreprocessor,
-    latents=NormalLatents,
-    generator_ema=ExponentialMovingAverage,
+    data_preprocessor=models.ImageBatchPreprocessor,
+    latents=models.NormalLatents,
+    generator_ema=models.ExponentialMovingAverage,
 )
+# Batches that are prepared if the dataset has no tensor of images.
+_PREPARED_BATCHES = 8
 
 
 class ReferenceLoop:
@@ -54,57 +54,52 @@ class ReferenceLoop:
     """
 
     def __init__(self, gan: GAN, optim_wrapper: OptimWrapperDict, batches: Iterator[Batch]) -> None:
-        self.batches = batches
-        self.generator, self.discriminator, self.loss = gan.generator, gan.discriminator, gan.loss
-        self.latent_dim, self.device = gan.latent_dim, gan.device
-        self.discriminator_steps = gan.discriminator_steps
-        self.generator_steps = gan.generator_steps
+        self.gan, self.batches, self.iteration = gan, batches, 0
         self.opt_g = optim_wrapper['generator'].optimizer
         self.opt_d = optim_wrapper['discriminator'].optimizer
-        self.cast_g = _autocast(optim_wrapper['generator'], self.device)
-        self.cast_d = _autocast(optim_wrapper['discriminator'], self.device)
-        self.trained_d = [p for p in self.discriminator.parameters() if p.requires_grad]
+        self.cast_g = _autocast(optim_wrapper['generator'], gan.device)
+        self.cast_d = _autocast(optim_wrapper['discriminator'], gan.device)
+        self.trained_d = [p for p in gan.discriminator.parameters() if p.requires_grad]
         self.ema: nn.Module | None = None
         if gan.generator_ema is not None:
-            self.ema, self.momentum = copy.deepcopy(self.generator), gan.generator_ema.momentum
-            self.ema_pairs = [*self.ema.parameters()], [*self.generator.parameters()]
-            self.ema_buffers = [*zip(self.ema.buffers(), self.generator.buffers(), strict=True)]
-        self.iteration = 0
+            self.ema, self.momentum = copy.deepcopy(gan.generator), gan.generator_ema.momentum
+            self.ema_pairs = [*self.ema.parameters()], [*gan.generator.parameters()]
+            self.ema_buffers = [*zip(self.ema.buffers(), gan.generator.buffers(), strict=True)]
 
     def __call__(self) -> None:
         """A step of the discriminator, and the steps of the generator when they are due."""
         images, labels = next(self.batches)
         self.step_discriminator(images, labels)
         self.iteration += 1
-        if self.iteration % self.discriminator_steps == 0:
-            for _ in range(self.generator_steps):
+        if self.iteration % self.gan.discriminator_steps == 0:
+            for _ in range(self.gan.generator_steps):
                 self.step_generator(images, labels)
 
     def step_discriminator(self, images: Tensor, labels: Tensor | None) -> None:
         """Real and fake images, without gradient to the generator."""
+        discriminator = self.gan.discriminator
         with self.cast_d():
             with torch.no_grad():
-                fakes = self.generator(self.latents(len(images)), labels)
-            real_logits = self.discriminator(images, labels).float()
-            loss = self.loss.discriminator(real_logits, self.discriminator(fakes, labels).float())
+                fakes = self.gan.generator(self.latents(len(images)), labels)
+            real_logits = discriminator(images, labels).float()
+            fake_logits = discriminator(fakes, labels).float()
+            loss = self.gan.loss.discriminator(real_logits, fake_logits)
         loss.backward()
         self.opt_d.step()
         self.opt_d.zero_grad()
 
     def step_generator(self, images: Tensor, labels: Tensor | None) -> None:
         """Step through the frozen discriminator, and update the average."""
+        discriminator = self.gan.discriminator
         for parameter in self.trained_d:
             parameter.requires_grad_(False)
         with self.cast_g():
-            fake_logits = self.discriminator(
-                self.generator(self.latents(len(images)), labels), labels
-            ).float()
-            if self.loss.needs_real_logits:
+            fakes = self.gan.generator(self.latents(len(images)), labels)
+            logits = [discriminator(fakes, labels).float()]
+            if self.gan.loss.needs_real_logits:
                 with torch.no_grad():
-                    real_logits = self.discriminator(images, labels).float()
-                loss = self.loss.generator(fake_logits, real_logits)
-            else:
-                loss = self.loss.generator(fake_logits)
+                    logits.append(discriminator(images, labels).float())
+            loss = self.gan.loss.generator(*logits)
         loss.backward()
         self.opt_g.step()
         self.opt_g.zero_grad()
@@ -122,7 +117,7 @@ class ReferenceLoop:
 
     def latents(self, num: int) -> Tensor:
         """Standard normal, ``(num, latent_dim)``."""
-        return torch.randn(num, self.latent_dim, device=self.device)
+        return torch.randn(num, self.gan.latent_dim, device=self.gan.device)
 
 
 def unsupported_part(model: nn.Module, optim_wrapper: OptimWrapper) -> str | None:
@@ -135,8 +130,7 @@ def unsupported_part(model: nn.Module, optim_wrapper: OptimWrapper) -> str | Non
     if type(model) is not GAN:
         return f'a {type(model).__name__}'
     for name, part in model.named_children():
-        expected = _REPLACED.get(name)
-        if expected is not None and type(part) is not expected:
+        if type(part) is not _REPLACED.get(name, type(part)):
             return f'a {type(part).__name__}'
         is_empty = isinstance(part, nn.ModuleList) and len(part) == 0
         if name not in (*_CALLED, *_REPLACED) and not is_empty:
@@ -159,6 +153,39 @@ def unsupported_part(model: nn.Module, optim_wrapper: OptimWrapper) -> str | Non
 def autocast_dtype(wrapper: OptimWrapper) -> torch.dtype | None:
     """The dtype of mixed precision; None for float32."""
     return wrapper.dtype if isinstance(wrapper, GANOptimWrapper) else None
+
+
+def make_reference_loop(
+    gan: Any,
+    optim_wrapper: Any,
+    loader: DataLoader,
+    batches: Iterator[Any],
+    channels_last: bool,
+    notes: list[str],
+) -> ReferenceLoop | None:
+    """A reference loop for a model, which it trains, or None if it does not have all parts.
+
+    Args:
+        gan: The model.
+        optim_wrapper: Its optim wrappers.
+        loader: The data loader. If its dataset has all images in one tensor, batches are made of
+            that.
+        batches: Of the loader; otherwise a few of them are prepared, and repeated.
+        channels_last: Whether the channels of an image come last in memory.
+        notes: Gets notes about what differs from the training of the config.
+    """
+    if unsupported := unsupported_part(gan, optim_wrapper):
+        notes.append(f'reference loop left out: it has no {unsupported}')
+        return None
+    size = batch_size_of(loader)
+    loop_batches = batches_of_tensor(loader.dataset, gan, size, channels_last)
+    if loop_batches is None:
+        notes.append('reference loop: batches are prepared, as the data is no tensor of images')
+        prepared = [gan.prepare_batch(next(batches)) for _ in range(_PREPARED_BATCHES)]
+        loop_batches = itertools.cycle(prepared)
+    if gan.cuda_graph:
+        notes.append('reference loop: launches each kernel, while the config has cuda_graph=True')
+    return ReferenceLoop(gan, optim_wrapper, loop_batches)
 
 
 def batches_of_tensor(
@@ -207,6 +234,11 @@ def shuffled_batches(
             batch = images[index].float().sub_(127.5).div_(127.5)
             batch = batch.contiguous(memory_format=memory_format)
             yield batch, None if labels is None else labels[index]
+
+
+def batch_size_of(loader: DataLoader) -> int:
+    """Images of a batch in this process."""
+    return loader.batch_size or loader.batch_sampler.batch_size  # type: ignore[union-attr]
 
 
 def _autocast(wrapper: OptimWrapper, device: torch.device) -> Callable[[], torch.autocast]:

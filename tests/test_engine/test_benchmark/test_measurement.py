@@ -2,19 +2,18 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
-from mmengine.hooks import Hook, IterTimerHook
+from mmengine.config import Config
+from mmengine.hooks import Hook
 from torch.utils.data import DataLoader
 
-from mmgan_lite.engine.benchmark import measurement
+from mmgan_lite.engine.benchmark import measurement, reference_loop
 from mmgan_lite.engine.benchmark.measurement import (
     benchmark_data,
     benchmark_training,
     endless,
-    exclude_pause,
     figure,
     profile_training,
 )
@@ -41,9 +40,9 @@ def loops(tiny, monkeypatch):
         def __init__(self, *args):
             super().__init__(*args)
             made.append(self)
-            self.before = [p.detach().clone() for p in self.generator.parameters()]
+            self.before = [p.detach().clone() for p in self.gan.generator.parameters()]
 
-    monkeypatch.setattr(measurement, 'ReferenceLoop', Kept)
+    monkeypatch.setattr(reference_loop, 'ReferenceLoop', Kept)
     return made
 
 
@@ -108,7 +107,7 @@ def test_reference_loop_trains_as_often_as_the_runner(tiny, loops):
     assert {int(state['step']) for state in loop.opt_d.state.values()} == {12}
     assert {int(state['step']) for state in loop.opt_g.state.values()} == {18}  # 12 / 2 * 3
     for before, after, average in zip(
-        loop.before, loop.generator.parameters(), loop.ema.parameters(), strict=True
+        loop.before, loop.gan.generator.parameters(), loop.ema.parameters(), strict=True
     ):
         assert not torch.equal(before, after)
         assert not torch.equal(before, average)
@@ -184,40 +183,29 @@ def test_runner_alone(tiny):
 def test_turns():
     """Each in its turn, the first round uncounted, and no call between the ends of a block."""
     calls = []
-    alternatives = dict(first=lambda: calls.append('first'), second=lambda: calls.append('second'))
 
-    def prepare():
-        calls.append('prepare')
-        return alternatives, ['a note']
+    def find():
+        calls.append('find')
+        return dict(first=lambda: calls.append('first'), second=lambda: calls.append('second'))
 
-    hook, runner = (
-        measurement._TurnsHook(prepare, iters=2, blocks=2, lead_in=1),
-        SimpleNamespace(hooks=[]),
-    )
+    record = measurement._Record()
+    hook = measurement._StepsHook(measurement._turns(record, find, iters=2, blocks=2, lead_in=1))
+    hook.before_train(None)
     with pytest.raises(measurement._FinishedError):  # noqa: PT012
         for index in range(100):
             calls.append('runner')
-            hook.after_train_iter(runner, index)
+            hook.after_train_iter(None, index)
     a_round = ['first'] * 3 + ['second'] * 3
     turn = ['runner'] * 3
-    assert calls == turn + ['prepare'] + a_round + turn + a_round + turn + a_round
-    assert {name: len(seconds) for name, seconds in hook.seconds.items()} == dict(
-        runner=2, first=2, second=2
-    )
-    assert hook.notes == ['a note']
-
-
-def test_pause_is_no_time_of_an_iteration():
-    timer, other = IterTimerHook(), Hook()
-    timer.t = 100.0
-    exclude_pause(SimpleNamespace(hooks=[timer, other]), 2.5)
-    assert timer.t == 102.5
-    assert not hasattr(other, 't')
+    assert calls == turn + ['find'] + a_round + turn + a_round + turn + a_round
+    names = ('runner', 'first', 'second')
+    figures = record.report(batch_size=4)['figures']
+    assert {name: len(figures[name]['blocks']) for name in names} == dict.fromkeys(names, 2)
 
 
 def test_turns_go_last_in_an_iteration():
-    assert measurement._TurnsHook.priority == 'LOWEST'
-    assert HOOKS.get('_TurnsHook') is None
+    assert measurement._StepsHook.priority == 'LOWEST'
+    assert HOOKS.get('_StepsHook') is None
 
 
 def test_endless_starts_anew():
@@ -240,10 +228,16 @@ def test_data_alone_needs_no_model(tiny):
         benchmark_training(tiny)
 
 
-def test_batches_fetched_ahead_do_not_count():
-    assert measurement._lead_in(dict(num_workers=0)) == 2
-    assert measurement._lead_in(dict(num_workers=3)) == 6  # PyTorch's prefetch_factor is 2
-    assert measurement._lead_in(dict(num_workers=3, prefetch_factor=4)) == 12
+@pytest.mark.parametrize(
+    ('loader', 'expected'),
+    [
+        (dict(num_workers=0), 2),
+        (dict(num_workers=3), 6),  # PyTorch's prefetch_factor is 2
+        (dict(num_workers=3, prefetch_factor=4), 12),
+    ],
+)
+def test_batches_fetched_ahead_do_not_count(loader, expected):
+    assert measurement._check(Config(dict(train_dataloader=loader)), []) == expected
 
 
 @pytest.mark.parametrize('argument', ['iters', 'blocks'])
