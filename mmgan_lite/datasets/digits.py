@@ -38,7 +38,7 @@ class DigitsDataset(InMemoryImageDataset):
         kwargs: As for :class:`ImageDataset`.
 
     Raises:
-        ValueError: If ``image_size`` is not such a size.
+        ValueError: If ``image_size`` is not such a size, or ``data_root`` is given.
 
     Example:
         >>> dataset = DigitsDataset(image_size=28)
@@ -49,6 +49,8 @@ class DigitsDataset(InMemoryImageDataset):
     METAINFO = {'dataset': 'Digits', 'classes': tuple('0123456789')}
 
     def __init__(self, image_size: int | Sequence[int] = 28, **kwargs: Any) -> None:
+        if 'data_root' in kwargs:
+            raise ValueError('data_root must be left out: the digits are files of the package.')
         self.image_size = check_image_size(image_size, minimum=_STORED_SIZE)
         self.image_shape = (1, *self.image_size)
         super().__init__(None, None, **kwargs)

@@ -60,3 +60,8 @@ def test_loader_with_spawned_workers():
         seed=0,
     )
     assert [batch['labels'].tolist() for batch in loader] == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_a_folder_is_refused():
+    with pytest.raises(ValueError, match='data_root must be left out'):
+        DigitsDataset(data_root='data')
