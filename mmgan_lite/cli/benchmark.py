@@ -22,7 +22,6 @@ from rich.table import Table
 
 from mmgan_lite.cli.options import (
     add_config,
-    add_data_root,
     add_launcher,
     check_file,
     load_config,
@@ -51,7 +50,6 @@ def parse_args() -> argparse.Namespace:
         'plain PyTorch on the same networks, and of its parts, alternately.'
     )
     add_config(parser)
-    add_data_root(parser)
     parser.add_argument(
         '--iters', type=positive_int, default=50, help='iterations of a block (default: 50)'
     )
