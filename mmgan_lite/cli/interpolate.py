@@ -22,21 +22,14 @@ def parse_args() -> argparse.Namespace:
     )
     options.add_drawing(parser)
     path = parser.add_mutually_exclusive_group()
-    path.add_argument(
-        '--points',
-        default='0,1,2,3',
-        help='from image to image, by their numbers in sample (default: 0,1,2,3)',
-    )
+    path.add_argument('--points', default='0,1,2,3', help='from image to image (default: 0,1,2,3)')
     path.add_argument('--classes', help="from class to class, such as 3,8, or 'all'")
     path.add_argument('--truncations', help='from truncation to truncation, such as 0,0.5,1')
     parser.add_argument('--method', choices=['slerp', 'lerp'], default='slerp', help='for --points')
     parser.add_argument('--steps', type=int, default=16, help='frames from one to the next')
     parser.add_argument('--loop', action='store_true', help='back to the first; no truncations')
     parser.add_argument('--num', type=int, default=4, help='rows of --classes and --truncations')
-    parser.add_argument(
-        '--labels',
-        help='with --points: a row for each class, without classes between; else as in sample',
-    )
+    parser.add_argument('--labels', help='a row for each class of --points; else as in sample')
     parser.add_argument('--frame-ms', type=int, help='at least 20 (default: 80; truncations 500)')
     parser.add_argument('--scale', type=int, help='of the GIF (default: by the image size)')
     return parser.parse_intermixed_args()

@@ -45,11 +45,7 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     """Add the config, its overrides, and the folder of its data."""
     parser.add_argument('config', help='path of a config, or name of one of the package')
     add_cfg_options(parser)
-    parser.add_argument(
-        '--data-root',
-        metavar='FOLDER',
-        help="data_root of every dataset in the config (default: the config's)",
-    )
+    parser.add_argument('--data-root', metavar='FOLDER', help='data_root of every dataset in it')
 
 
 def add_cfg_options(parser: argparse.ArgumentParser) -> None:

@@ -16,11 +16,9 @@ from mmgan_lite.datasets import ImageFolderDataset, pack_images
 @options.reporting(errors=(OSError, ValueError))
 def main() -> None:
     """List, pack, and print a summary."""
-    parser = argparse.ArgumentParser(
-        description='Pack a folder of images, for PackedImageDataset(data_root=OUT).'
-    )
+    parser = argparse.ArgumentParser(description='Pack images for PackedImageDataset.')
     parser.add_argument('source', metavar='SOURCE', help='flat, or one sub-folder a class')
-    parser.add_argument('out', metavar='OUT', type=Path, help='a folder, not there yet')
+    parser.add_argument('out', metavar='OUT', type=Path, help='a folder that does not exist yet')
     parser.add_argument(
         '--image-size',
         type=int,

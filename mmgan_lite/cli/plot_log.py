@@ -12,9 +12,7 @@ from mmgan_lite.visualization import RunLog, plot_runs
 
 def main() -> None:
     """Read the work dirs and plot."""
-    parser = argparse.ArgumentParser(
-        description='Plot losses, logits, metrics and all other logged values.'
-    )
+    parser = argparse.ArgumentParser(description='Plot losses, metrics and other logged values.')
     parser.add_argument(
         'work_dirs', type=Path, nargs='+', metavar='WORK_DIR', help='several are compared'
     )

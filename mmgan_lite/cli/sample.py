@@ -16,26 +16,6 @@ from mmgan_lite.visualization import make_picture, save_png
 GRID_IMAGES = 100
 
 
-def parse_args() -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description='Draw images from a trained GAN.',
-        usage='%(prog)s [CONFIG] CHECKPOINT --num N --out DIR [options]',
-    )
-    options.add_drawing(parser)
-    parser.add_argument('--num', type=int, required=True, help='number of images')
-    parser.add_argument(
-        '--labels', help="classes to cycle through, such as 3,7 or cat,dog, or 'all'"
-    )
-    parser.add_argument(
-        '--format',
-        choices=['png', 'npz'],
-        default='png',
-        help=f'png: numbered images and a grid of the first {GRID_IMAGES}; npz: one file of arrays',
-    )
-    return parser.parse_intermixed_args()
-
-
 def write_png(images: Tensor, num_chosen: int, out: Path) -> None:
     """Write numbered images and ``grid.png``, with a column per chosen class."""
     digits = max(5, len(str(len(images) - 1)))
@@ -57,7 +37,20 @@ def write_npz(images: Tensor, labels: Tensor | None, out: Path) -> None:
 @options.reporting()
 def main() -> None:
     """Load, draw, write."""
-    args = parse_args()
+    parser = argparse.ArgumentParser(
+        description='Draw images from a trained GAN.',
+        usage='%(prog)s [CONFIG] CHECKPOINT --num N --out DIR [options]',
+    )
+    options.add_drawing(parser)
+    parser.add_argument('--num', type=int, required=True, help='number of images')
+    parser.add_argument('--labels', help="to cycle through, such as 3,7 or cat,dog, or 'all'")
+    parser.add_argument(
+        '--format',
+        choices=['png', 'npz'],
+        default='png',
+        help=f'png: numbered images and a grid of the first {GRID_IMAGES}; npz: one file of arrays',
+    )
+    args = parser.parse_intermixed_args()
     options.check_folder('--out', args.out)
     inferencer = options.load_inferencer(args)
     labels = options.parse_labels(args.labels, inferencer.model.num_classes)

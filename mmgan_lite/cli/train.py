@@ -27,11 +27,7 @@ def parse_args() -> argparse.Namespace:
         help='go on from this checkpoint, or from the newest in the work dir',
     )
     parser.add_argument('--seed', type=int, help="of all random numbers (default: the config's)")
-    parser.add_argument(
-        '--no-validate',
-        action='store_true',
-        help='no metrics while training, such as for data that the config has no evaluation for',
-    )
+    parser.add_argument('--no-validate', action='store_true', help='no metrics while training')
     options.add_allow_mmengine_types(parser)
     return parser.parse_args()
 

@@ -23,24 +23,6 @@ from mmgan_lite.utils.atomic_io import atomic_write
 _MAX_LEARNING_RATE = 4e-3
 
 
-def parse_args() -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(description='Train the classifier that MNIST metrics use.')
-    parser.add_argument('--data-root', default='data', help='where MNIST is (default: data)')
-    parser.add_argument('--out', type=Path, required=True, help='the .safetensors file to write')
-    parser.add_argument('--epochs', type=options.positive_int, default=10, help='(default: 10)')
-    parser.add_argument('--batch-size', type=int, default=128, help='(default: 128)')
-    parser.add_argument('--seed', type=int, default=0, help='(default: 0)')
-    parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU if there is one)')
-    args = parser.parse_args()
-    if args.batch_size < 2:
-        parser.error(f'--batch-size must be >= 2 for batch norm, got {args.batch_size}')
-    options.check_file('--out', args.out)
-    with options.reporting(parser.error):
-        args.device = find_device(args.device)
-    return args
-
-
 def warp(images: Tensor) -> Tensor:
     """Rotate, scale, shear and shift each float image at random; outside it is background.
 
@@ -116,7 +98,19 @@ def accuracy(network: DigitNetwork, images: Tensor, labels: Tensor) -> float:
 @options.reporting(errors=(FileNotFoundError, ValueError))
 def main() -> None:
     """Train, test, write; print the accuracy and the hash of the file."""
-    args = parse_args()
+    parser = argparse.ArgumentParser(description='Train the classifier that MNIST metrics use.')
+    parser.add_argument('--data-root', default='data', help='where MNIST is (default: data)')
+    parser.add_argument('--out', type=Path, required=True, help='the .safetensors file to write')
+    parser.add_argument('--epochs', type=options.positive_int, default=10, help='(default: 10)')
+    parser.add_argument('--batch-size', type=int, default=128, help='(default: 128)')
+    parser.add_argument('--seed', type=int, default=0, help='(default: 0)')
+    parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU if there is one)')
+    args = parser.parse_args()
+    if args.batch_size < 2:
+        parser.error(f'--batch-size must be >= 2 for batch norm, got {args.batch_size}')
+    options.check_file('--out', args.out)
+    with options.reporting(parser.error):
+        args.device = find_device(args.device)
     torch.manual_seed(args.seed)
     train_set, test_set = (MNISTDataset(args.data_root, split) for split in ('train', 'test'))
     images, labels = train_set.images.to(args.device), torch.as_tensor(train_set.labels)

@@ -30,7 +30,7 @@ def test_config_by_name(command):
 
 def test_unknown_config(command):
     result = command('print-config', 'gan_mlp_digit')
-    assert 'The nearest are: gan_mlp_digits-28x28' in result.stderr
+    assert "Did you mean 'gan_mlp_digits-28x28'?" in result.stderr
 
 
 def test_a_file_that_is_no_config(command, tmp_path):
@@ -57,7 +57,7 @@ def test_override_without_a_value(monkeypatch, capsys):
     monkeypatch.setattr(sys, 'argv', ['mmgan-lite', *arguments])
     with pytest.raises(SystemExit):
         main()
-    assert "--cfg-options must be KEY=VALUE, got 'nope'" in capsys.readouterr().err
+    assert "argument --cfg-options: must be KEY=VALUE, got 'nope'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
