@@ -17,7 +17,7 @@ from torch import Tensor
 from mmgan_lite.cli import options
 from mmgan_lite.datasets import MNISTDataset
 from mmgan_lite.evaluation.extractors.mnist_classifier import DigitNetwork, scale_images
-from mmgan_lite.inference.model import find_device
+from mmgan_lite.inference.loading import find_device
 from mmgan_lite.utils.atomic_io import atomic_write
 
 _MAX_LEARNING_RATE = 4e-3
