@@ -120,9 +120,7 @@ def get_config(name: str, data_root: str | None = None) -> 'Config':
         >>> cfg.train_dataloader.dataset.data_root, cfg.val_evaluator.train_dataset.data_root
         ('/data', '/data')
     """
-    from mmengine.config import Config
-
-    cfg = Config.fromfile(config_path(name))
+    cfg = read_config(config_path(name))
     cfg.setdefault('work_dir', f'work_dirs/{Path(name).stem}')
     if data_root is not None:
         set_data_root(cfg, data_root)

@@ -24,9 +24,10 @@ def main() -> None:
     )
     args = parser.parse_args()
     options.check_file('--out', args.out)
-    with options.reporting(parser.error), options.writing('--out', args.out):
+    with options.reporting(parser.error):
         logs = [RunLog(work_dir) for work_dir in args.work_dirs]
-        plot_runs(logs, args.out, args.keys)
+        with options.writing('--out', args.out):
+            plot_runs(logs, args.out, args.keys)
     for log in logs:
         for note in log.notes:
             print(f'note: {log.work_dir}: {note}')

@@ -105,11 +105,10 @@ class GANInferencer(BaseInferencer):
         old_checkpoint: bool = False,
     ) -> None:
         allow_types = either_name('allow_mmengine_types', allow_mmengine_types, old_checkpoint)
-        if weights is None and model is not None and not isinstance(model, GAN):
-            warnings.warn('images are those of an untrained model: pass weights=...', stacklevel=2)
-        target = find_device(device)
         gan, self.cfg, self.info, self.classes = load_model(model, weights, allow_types)
-        self.model = gan.to(target).eval()
+        self.model = gan.to(find_device(device)).eval()
+        if weights is None and not isinstance(model, GAN):
+            warnings.warn('images are those of an untrained model: pass weights=...', stacklevel=2)
 
     def __call__(
         self,
@@ -155,10 +154,7 @@ class GANInferencer(BaseInferencer):
     def forward(self, inputs: Inputs, truncation: float = 1.0, use_ema: bool = True) -> Tensor:
         """Images, uint8 ``(N, C, H, W)``."""
         if not use_ema and self.info.get('weights') == 'ema':
-            raise ValueError(
-                'use_ema must be True for a published file of the average, got False: it holds no '
-                'other weights. Draw from the checkpoint that it was made of.'
-            )
+            raise ValueError('use_ema must be True: the published file has the average alone.')
         latents, labels, _, blend = inputs
         labels = None if labels is None else torch.as_tensor(labels)
         return render(self.model, latents, labels, use_ema, truncation, blend)
@@ -309,10 +305,7 @@ class GANInferencer(BaseInferencer):
                 no valid file name.
         """
         if name is not None and re.fullmatch(r'[\w.-]+', name) is None:
-            raise ValueError(
-                f'name must be made of letters, digits, ".", "_" and "-", got {name!r}. '
-                "Pass name='digits'."
-            )
+            raise ValueError(f'name must be made of letters, digits, ".", "_", "-", got {name!r}.')
         if self.cfg is None or 'iteration' not in self.info or 'versions' in self.info:
             raise ValueError(
                 'weights of a training must be given to be published, got a model without, or a '

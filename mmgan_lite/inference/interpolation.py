@@ -103,10 +103,7 @@ def path_frames(
     """
     points = list(values or ())
     if len(points) < 2 or not all(isinstance(p, (int, np.integer)) and p >= 0 for p in points):
-        raise ValueError(
-            f'{name} must be at least two ints >= 0, got {points}. Pass {name}=(0, 1) to '
-            'interpolate from 0 to 1.'
-        )
+        raise ValueError(f'{name} must be at least two ints >= 0, such as (0, 1), got {points}.')
     check_positive('steps', steps)
     points += points[:1] if loop else []
     frames = [(a, b, step / steps) for a, b in pairwise(points) for step in range(steps)]

@@ -48,8 +48,7 @@ def get_model(
         torch.Size([2, 1, 28, 28])
     """
     allow = either_name('allow_mmengine_types', allow_mmengine_types, old_checkpoint)
-    target = find_device(device)
-    return load_model(config, weights, allow)[0].to(target).eval()
+    return load_model(config, weights, allow)[0].to(find_device(device)).eval()
 
 
 def load_model(
@@ -66,15 +65,10 @@ def load_model(
         ValueError: As ``GANInferencer``.
     """
     if model is None and weights is None:
-        raise ValueError(
-            "model or weights must be given, got neither. Pass weights='iter_8000.pth'."
-        )
+        raise ValueError("model or weights must be given, got neither. Pass weights='x.pth'.")
     if weights is not None and Path(weights).suffix == SUFFIX:
         if model is not None:
-            raise ValueError(
-                f'model must be None for {str(weights)!r}, which has its config inside, got '
-                f'{type(model).__name__}. Leave it out.'
-            )
+            raise ValueError(f'model must be None for {str(weights)!r}: its config is inside.')
         published, info = read_published(weights, 'cpu')
         cfg = Config(dict(model=info.pop('model')))
         return published, cfg, info, _class_names(info.get('classes'), published)

@@ -79,8 +79,7 @@ def publish_generator(
     averaged = use_ema and model.generator_ema is not None
     packages = (mmgan_lite, mmengine, torch)
     state = _drawing_state(model, averaged)
-    broken = non_finite_names(state)
-    if broken:
+    if broken := non_finite_names(state):
         raise ValueError(
             f'weights must be finite to be published, but {len(broken)} tensors are not, such as '
             f'{broken[0]}. Take an earlier checkpoint.'
@@ -156,8 +155,7 @@ _to_json = functools.partial(json.dumps, sort_keys=True, default=_refuse)
 def _digest(info: Mapping, state: Mapping[str, Tensor]) -> str:
     """Hash of the complete content, which is checked whatever the file name is."""
     digest = hashlib.sha256(_to_json(info).encode())
-    for name in sorted(state):
-        value = state[name].contiguous()
+    for name, value in sorted(state.items()):
         digest.update(f'{name} {value.dtype} {tuple(value.shape)}'.encode())
         digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
@@ -192,7 +190,7 @@ def _build(content: bytes, path: str | Path) -> PublishedGenerator:
     if info.pop('digest', None) != _digest(info, state):
         raise refused('was altered: the hash in it is not of its content. Download it again.')
     if info.get('format') != FORMAT:
-        raise refused(f'is not of format {FORMAT}. A newer mmgan_lite wrote it: update this one.')
+        raise refused(f'must be of format {FORMAT}, got {info.get("format")}: update mmgan_lite.')
     # Neither discriminator nor loss is used to draw images.
     model = GAN(discriminator=nn.Identity(), loss=nn.Identity(), **check_parts(parts, path))
     load_weights(model, state, path)
@@ -206,7 +204,6 @@ def _check_same_images(model: GAN, content: bytes, use_ema: bool) -> None:
     found, _ = draw_images(published, _TRIAL_IMAGES)
     if not torch.equal(expected, found):
         raise ValueError(
-            f'the generator must draw the same images alone as in its {type(model).__name__}, '
-            'but does not: they depend on more than generator, latents and data_preprocessor. '
-            'Nothing was written.'
+            f'the generator must draw the same images alone as in its {type(model).__name__}, but '
+            'they need more than generator, latents and data_preprocessor. Nothing was written.'
         )

@@ -98,10 +98,7 @@ def label_indices(
             )
     indices = [names.index(label) if isinstance(label, str) else label for label in flat]
     if count is None:
-        raise ValueError(
-            f'labels must be None for a model without classes, got {flat}. '
-            'Train a conditional model to choose classes.'
-        )
+        raise ValueError(f'labels must be None for a model without classes, got {flat}.')
     if not indices or not all(isinstance(index, (int, np.integer)) for index in indices):
         raise ValueError(f'labels must be at least one int, got {flat}. Pass labels=[3, 7].')
     if min(indices) < 0 or max(indices) >= count:

@@ -103,18 +103,13 @@ def _literal(node: ast.expr, source: str | Path) -> Any:
     try:
         return ast.literal_eval(node)
     except (TypeError, ValueError):
-        raise _no_config(
-            source,
-            f'line {node.lineno} has {code[:60]!r}, which would have to run; only literals and '
-            'dict(...) are read',
-        ) from None
+        reason = f'line {node.lineno} has {code[:60]!r}, which would have to run'
+        raise _no_config(source, reason) from None
 
 
 def _no_config(source: str | Path, reason: str) -> ValueError:
-    return ValueError(
-        f'The config inside {str(source)!r} cannot be read: {reason}. '
-        'Pass the config that it was trained with, as model=...'
-    )
+    remedy = 'Pass the config of the training as model=...'
+    return ValueError(f'The config inside {str(source)!r} cannot be read: {reason}. {remedy}')
 
 
 def _not_registered(name: Any, source: str | Path, custom_imports: Any) -> ValueError:

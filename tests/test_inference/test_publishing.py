@@ -193,7 +193,7 @@ def test_weights_of_another_generator(published):
 
 
 def test_newer_format_and_other_content(published):
-    with pytest.raises(ValueError, match=r'must be of format 1, got 2. A newer mmgan_lite'):
+    with pytest.raises(ValueError, match=r'must be of format 1, got 2: update mmgan_lite'):
         read_published(resealed(published, lambda info, _: info.update(format=2)))
     with pytest.raises(ValueError, match=r'has no generator in its header'):
         read_published(resealed(published, lambda info, _: info.pop('model')))
