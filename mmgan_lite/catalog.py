@@ -13,6 +13,9 @@ from mmgan_lite.utils.validation import did_you_mean
 if TYPE_CHECKING:
     from mmengine.config import Config
 
+# Formats that MMEngine reads.
+_CONFIG_SUFFIXES = ('.py', '.json', '.yaml', '.yml')
+
 # Older names of kinds, from the folders that the parts were in.
 _OLD_KINDS = dict(apis='inference', augmentations='augmentation')
 
@@ -80,6 +83,28 @@ def list_configs(pattern: str = '*') -> list[str]:
     return sorted(fnmatch.filter((path.stem for path in _config_files()), pattern))
 
 
+def read_config(name: str) -> 'Config':
+    """Read the config of a path, or one of the package by name; its code runs.
+
+    Args:
+        name: Path of a file, or as for :func:`config_path`.
+
+    Raises:
+        ValueError: If there is no such config, or it is not a config file.
+    """
+    from mmengine.config import Config
+
+    path = Path(name)
+    if not path.is_file():
+        return Config.fromfile(config_path(name))
+    if path.suffix not in _CONFIG_SUFFIXES:
+        raise ValueError(
+            f'config must be a file that ends in {", ".join(_CONFIG_SUFFIXES)}, or a name, got '
+            f'{name!r}. mmgan-lite list configs shows the names.'
+        )
+    return Config.fromfile(path)
+
+
 def get_config(name: str, data_root: str | None = None) -> 'Config':
     """A config of the package, with its bases merged and a ``work_dir`` of its name.
 
@@ -95,9 +120,7 @@ def get_config(name: str, data_root: str | None = None) -> 'Config':
         >>> cfg.train_dataloader.dataset.data_root, cfg.val_evaluator.train_dataset.data_root
         ('/data', '/data')
     """
-    from mmengine.config import Config
-
-    cfg = Config.fromfile(config_path(name))
+    cfg = read_config(config_path(name))
     cfg.setdefault('work_dir', f'work_dirs/{Path(name).stem}')
     if data_root is not None:
         set_data_root(cfg, data_root)

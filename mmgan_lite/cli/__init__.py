@@ -29,16 +29,15 @@ COMMANDS = {
 
 def main() -> None:
     """Run the command that is the first argument."""
-    arguments = sys.argv[1:]
-    if not arguments or arguments[0] in ('-h', '--help'):
+    command, *arguments = sys.argv[1:] or ['--help']
+    if command in ('-h', '--help'):
         print(usage())
         return
-    command = arguments[0]
     if command not in COMMANDS:
         error = f'mmgan-lite has no command {command!r}. {did_you_mean(command, COMMANDS)}'
         sys.exit(f'{error.rstrip()}\n\n{usage()}')
     module = importlib.import_module(f'mmgan_lite.cli.{command.replace("-", "_")}')
-    sys.argv = [f'mmgan-lite {command}', *arguments[1:]]
+    sys.argv = [f'mmgan-lite {command}', *arguments]
     module.main()
 
 

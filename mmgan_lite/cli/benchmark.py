@@ -50,7 +50,6 @@ def parse_args() -> argparse.Namespace:
         'plain PyTorch on the same networks, and of its parts, alternately.'
     )
     options.add_config(parser)
-    options.add_data_root(parser)
     add = parser.add_argument
     add('--iters', type=positive_int, default=50, help='iterations of a block (default: 50)')
     add('--blocks', type=positive_int, default=7, help='blocks of each that count (default: 7)')

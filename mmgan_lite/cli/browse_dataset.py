@@ -10,30 +10,8 @@ from mmengine.runner import Runner
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from mmgan_lite.cli.options import (
-    add_config,
-    add_data_root,
-    check_file,
-    load_config,
-    positive_int,
-    writing,
-)
-from mmgan_lite.visualization.image_grid import make_picture, save_png
-
-
-def parse_args() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_config(parser)
-    add_data_root(parser)
-    parser.add_argument('--num', type=positive_int, default=64, help='number of images')
-    parser.add_argument('--out', type=Path, help='PNG file; default: work_dirs/<config>/train.png')
-    args = parser.parse_args()
-    if args.out is not None:
-        check_file('--out', args.out)
-        if args.out.suffix.lower() != '.png':
-            parser.error(f'--out must end in .png, got {str(args.out)!r}')
-    return args
+from mmgan_lite.cli import options
+from mmgan_lite.visualization import make_picture, save_png
 
 
 def first_images(dataloader: DataLoader, num: int) -> tuple[Tensor, list[int]]:
@@ -61,14 +39,20 @@ def batch_labels(batch: dict[str, Any]) -> list[int]:
 
 def main() -> None:
     """Build the loader as in training, and draw."""
-    args = parse_args()
-    cfg = load_config(args)
+    parser = argparse.ArgumentParser(description=__doc__)
+    options.add_config(parser)
+    parser.add_argument('--num', type=options.positive_int, default=64, help='number of images')
+    parser.add_argument('--out', type=Path, help='PNG file; default: work_dirs/<config>/train.png')
+    args = parser.parse_args()
+    out = args.out or Path('work_dirs') / Path(args.config).stem / 'train.png'
+    options.check_file('--out', out)
+    if out.suffix.lower() != '.png':
+        parser.error(f'--out must end in .png, got {str(out)!r}')
+    cfg = options.load_config(args)
     init_default_scope(cfg.get('default_scope', 'mmgan_lite'))
     seed = cfg.get('randomness', {}).get('seed')
     images, labels = first_images(Runner.build_dataloader(cfg.train_dataloader, seed), args.num)
-
-    out = args.out or Path('work_dirs') / Path(args.config).stem / 'train.png'
-    with writing('--out', out):
+    with options.writing('--out', out):
         save_png(make_picture(images), out)
     print(f'{len(images)} images of shape {tuple(images.shape[1:])}: {out}')
     if labels:

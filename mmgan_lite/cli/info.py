@@ -3,14 +3,12 @@
 import argparse
 
 from mmgan_lite.catalog import explain
+from mmgan_lite.cli import options
 
 
 def main() -> None:
     """Parse the command line and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('name', help='such as MLPGenerator, or gan_mlp_digits-28x28')
-    args = parser.parse_args()
-    try:
-        print(explain(args.name))
-    except ValueError as error:
-        parser.error(str(error))
+    with options.reporting(parser.error):
+        print(explain(parser.parse_args().name))

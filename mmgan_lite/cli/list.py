@@ -3,6 +3,7 @@
 import argparse
 
 from mmgan_lite.catalog import list_components, list_configs
+from mmgan_lite.cli import options
 
 
 def main() -> None:
@@ -19,10 +20,8 @@ def main() -> None:
     if args.what == 'configs':
         print('\n'.join(list_configs(args.pattern)))
         return
-    try:
+    with options.reporting(parser.error):
         components = list_components(None if args.what == 'parts' else args.what)
-    except ValueError as error:
-        parser.error(str(error))
     width = max(len(component.name) for component in components)
     for component in components:
         print(f'{component.name.ljust(width)}  {component.kind}: {component.summary}')

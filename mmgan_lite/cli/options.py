@@ -5,43 +5,47 @@ import importlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmengine.config import Config, DictAction
 
-from mmgan_lite.catalog import config_path, set_data_root
+from mmgan_lite.catalog import read_config, set_data_root
 from mmgan_lite.utils.migration import former_hooks
 
 if TYPE_CHECKING:
     from mmgan_lite.inference import GANInferencer
 
-# Formats that MMEngine reads.
-_CONFIG_SUFFIXES = ('.py', '.json', '.yaml', '.yml')
+
+def end_command(message: str) -> None:
+    """End the command with exit code 1 and a message."""
+    raise SystemExit(f'error: {message}')
 
 
-class _Overrides(DictAction):
-    """MMEngine's action, with an error for an override without '='."""
+@contextmanager
+def reporting(
+    report: Callable[[str], Any] = end_command,
+    errors: type[Exception] | tuple[type[Exception], ...] = ValueError,
+) -> Iterator[None]:
+    """Report an error of the user by its message, without a traceback.
 
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: str | None = None,
-    ) -> None:
-        for value in values:
-            if '=' not in value:
-                parser.error(f'--cfg-options must be KEY=VALUE, got {value!r}')
-        super().__call__(parser, namespace, values, option_string)
+    Args:
+        report: Ends the command, given the message; ``parser.error`` with exit code 2.
+        errors: The types that are errors of the user.
+    """
+    try:
+        yield
+    except errors as error:
+        report(str(error))
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
-    """Add the config and its overrides."""
+    """Add the config, its overrides, and the folder of its data."""
     parser.add_argument('config', help='path of a config, or name of one of the package')
     add_cfg_options(parser)
+    parser.add_argument('--data-root', metavar='FOLDER', help='data_root of every dataset in it')
 
 
 def add_cfg_options(parser: argparse.ArgumentParser) -> None:
@@ -49,20 +53,18 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=_Overrides,
+        type=_override,
+        action=DictAction,
         default={},
         metavar='KEY=VALUE',
         help='override settings, such as model.generator.latent_dim=64',
     )
 
 
-def add_data_root(parser: argparse.ArgumentParser) -> None:
-    """Add the folder of the data, which a config has for each loader and evaluator."""
-    parser.add_argument(
-        '--data-root',
-        metavar='FOLDER',
-        help="data_root of every dataset in the config (default: the config's)",
-    )
+def _override(text: str) -> str:
+    if '=' not in text:
+        raise argparse.ArgumentTypeError(f'must be KEY=VALUE, got {text!r}')
+    return text
 
 
 def positive_int(text: str) -> int:
@@ -72,31 +74,22 @@ def positive_int(text: str) -> int:
     return int(text)
 
 
+@reporting()
 def load_config(args: argparse.Namespace) -> Config:
-    """:func:`read_config` of the arguments; an error ends the command.
+    """The config of the arguments that :func:`add_config` adds, with its overrides.
 
     Raises:
         SystemExit: If it is neither a config file nor a name.
     """
-    try:
-        return read_config(args.config, args.cfg_options, args.data_root)
-    except ValueError as error:
-        raise SystemExit(f'error: {error}') from None
+    return override_config(read_config(args.config), args.cfg_options, args.data_root)
 
 
-def read_config(name: str, cfg_options: Mapping, data_root: str | None = None) -> Config:
-    """Read a config with its overrides, from a path or by name.
+def override_config(cfg: Config, cfg_options: Mapping, data_root: str | None = None) -> Config:
+    """Apply the options to a config, in place.
 
     Raises:
-        ValueError: If there is no such config, or it is not a config file.
+        ValueError: If there is a ``data_root``, but no dataset takes it.
     """
-    is_file = Path(name).is_file()
-    if is_file and Path(name).suffix not in _CONFIG_SUFFIXES:
-        raise ValueError(
-            f'config must be a file that ends in {", ".join(_CONFIG_SUFFIXES)}, or a name, got '
-            f'{name!r}. mmgan-lite list configs shows the names.'
-        )
-    cfg = Config.fromfile(name if is_file else config_path(name))
     if data_root is not None:
         set_data_root(cfg, data_root)
     cfg.merge_from_dict(cfg_options)
@@ -134,16 +127,13 @@ class _FormerFlag(argparse.Action):
 
 def add_allow_mmengine_types(parser: argparse.ArgumentParser) -> None:
     """Add the flag that checkpoints of MMEngine need."""
-    name = 'allow_mmengine_types'
     parser.add_argument(
         '--allow-mmengine-types',
         action='store_true',
-        help='the checkpoint is one that MMEngine wrote without SafeCheckpointHook: read its log '
-        'history too (still no code of it is run)',
+        help='read also the log history of a checkpoint that MMEngine wrote without '
+        'SafeCheckpointHook (still no code of it is run)',
     )
-    parser.add_argument(
-        '--old-checkpoint', dest=name, action=_FormerFlag, nargs=0, help=argparse.SUPPRESS
-    )
+    parser.add_argument('--old-checkpoint', action=_FormerFlag, nargs=0, help=argparse.SUPPRESS)
 
 
 def set_safe_loading(cfg: Config, args: argparse.Namespace) -> None:
@@ -166,8 +156,7 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
         'files',
         nargs='+',
         metavar='CHECKPOINT',
-        help='file of train or publish-model; before it, CONFIG to use instead of the config '
-        'inside',
+        help='file of train or publish-model; before it, CONFIG to use instead of that inside',
     )
     add_cfg_options(parser)
     parser.add_argument(
@@ -180,43 +169,53 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
     )
     add_allow_mmengine_types(parser)
     parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU if there is one)')
+    parser.add_argument('--no-ema', action='store_true', help='the last weights, not their average')
 
 
+def add_drawing(parser: argparse.ArgumentParser) -> None:
+    """Add the weights, and the options of all that draws images of them."""
+    add_weights(parser)
+    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='output folder')
+    parser.add_argument('--seed', type=int, default=0, help='same seed, same images (default: 0)')
+    parser.add_argument(
+        '--truncation',
+        type=float,
+        default=1.0,
+        help='factor of the latents in [0, 1]: less for images that are more typical, less varied',
+    )
+
+
+# A TypeError is that of a part which has no such argument.
+@reporting(errors=(TypeError, ValueError))
 def load_inferencer(args: argparse.Namespace) -> 'GANInferencer':
     """The inferencer of the weights that :func:`add_weights` adds.
 
     Raises:
-        SystemExit: If there are more files than two.
-        ValueError: As from ``GANInferencer``.
+        SystemExit: If there are more files than two, or ``GANInferencer`` refuses them.
     """
     # It imports torch, which print-config does not need.
     from mmgan_lite.inference import GANInferencer
 
     *configs, checkpoint = args.files
     if len(configs) > 1:
-        raise SystemExit(f'error: pass CHECKPOINT, or CONFIG CHECKPOINT; got {args.files}')
+        raise ValueError(f'pass CHECKPOINT, or CONFIG CHECKPOINT; got {args.files}')
     if args.cfg_options and not configs:
-        raise SystemExit('error: --cfg-options changes a config: pass CONFIG CHECKPOINT')
+        raise ValueError('--cfg-options changes a config: pass CONFIG CHECKPOINT')
     _import_modules(args.imports)
-    config = read_config(configs[0], args.cfg_options) if configs else None
-    try:
-        return GANInferencer(config, checkpoint, args.device, args.allow_mmengine_types)
-    except TypeError as error:  # a part of the config has no such argument
-        raise ValueError(str(error)) from error
+    config = override_config(read_config(configs[0]), args.cfg_options) if configs else None
+    return GANInferencer(config, checkpoint, args.device, args.allow_mmengine_types)
 
 
-def _import_modules(names: Sequence[str]) -> None:
+def _import_modules(names: list[str]) -> None:
     sys.path.insert(0, os.getcwd())  # as with python -m, a user's own modules are found
     try:
         for name in names:
-            try:
-                importlib.import_module(name)
-            except (ImportError, TypeError, ValueError) as error:  # the last two: '.x' and ''
-                raise SystemExit(
-                    f'error: --import must name modules that Python can import, got {name!r} '
-                    f'({error}). Start in the folder it is in, or set PYTHONPATH to that; give '
-                    'a.b for a/b.py.'
-                ) from None
+            importlib.import_module(name)
+    except (ImportError, TypeError, ValueError) as error:  # the last two: '.x' and ''
+        raise ValueError(
+            f'--import must name modules that Python can import, got {name!r} ({error}). '
+            'Start in the folder it is in, or set PYTHONPATH to that; give a.b for a/b.py.'
+        ) from None
     finally:
         sys.path.pop(0)
 
@@ -230,10 +229,11 @@ def check_folder(option: str, folder: str | Path) -> None:
     existing = Path(folder).absolute()
     while not os.path.lexists(existing):
         existing = existing.parent
-    if not existing.is_dir():
-        raise _unwritable(option, folder, f'{str(existing)!r} is no folder')
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise _unwritable(option, folder, f'{str(existing)!r} is read-only')
+    with writing(option, folder):
+        if not existing.is_dir():
+            raise NotADirectoryError(f'{str(existing)!r} is no folder')
+        if not os.access(existing, os.W_OK | os.X_OK):
+            raise PermissionError(f'{str(existing)!r} is read-only')
 
 
 def check_file(option: str, path: Path) -> None:
@@ -243,9 +243,7 @@ def check_file(option: str, path: Path) -> None:
         SystemExit: If it is a folder, or its folder cannot be written to.
     """
     if path.is_dir():
-        raise SystemExit(
-            f'error: {option} must be a file, but {str(path)!r} is a directory. Add a file name.'
-        )
+        end_command(f'{option} must be a file, but {str(path)!r} is a directory. Add a file name.')
     check_folder(option, path.parent)
 
 
@@ -271,23 +269,23 @@ def writing(option: str, path: str | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _unwritable(option, path, str(error)) from None
-
-
-def _unwritable(option: str, path: str | Path, reason: str) -> SystemExit:
-    return SystemExit(
-        f'error: {option} must be a writable path, got {str(path)!r} ({reason}). '
-        'Pass a folder with write permission and free space.'
-    )
+        end_command(
+            f'{option} must be a writable path, got {str(path)!r} ({error}). '
+            'Pass a folder with write permission and free space.'
+        )
 
 
 def parse_labels(text: str | None, num_classes: int | None) -> list[int | str] | None:
-    """Parse '3,7', 'cat,dog' or 'all' to numbers and names of classes."""
+    """Parse '3,7', 'cat,dog' or 'all' to numbers and names of classes.
+
+    Raises:
+        ValueError: If it is 'all', but the model has none.
+    """
     if text is None:
         return None
     if text == 'all':
         if num_classes is None:
-            raise SystemExit('error: classes need a conditional model, but this has no classes')
+            raise ValueError('classes need a conditional model, but this has no classes')
         return list(range(num_classes))
     labels = [label.strip() for label in text.split(',')]
     return [int(label) if label.removeprefix('-').isdecimal() else label for label in labels]

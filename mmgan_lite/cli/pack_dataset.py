@@ -9,15 +9,14 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mmgan_lite.cli.options import check_folder, positive_int
+from mmgan_lite.cli import options
 from mmgan_lite.datasets import ImageFolderDataset, pack_images
 
 
-def parse_args() -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description='Pack a folder of images, for PackedImageDataset(data_root=OUT).'
-    )
+@options.reporting(errors=(OSError, ValueError))
+def main() -> None:
+    """List, pack, and print a summary."""
+    parser = argparse.ArgumentParser(description='Pack images for PackedImageDataset.')
     parser.add_argument('source', metavar='SOURCE', help='flat, or one sub-folder a class')
     parser.add_argument('out', metavar='OUT', type=Path, help='a folder that does not exist yet')
     parser.add_argument(
@@ -30,30 +29,19 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--channels', type=int, choices=[1, 3], default=3, help='1: gray, 3: RGB')
     parser.add_argument(
         '--workers',
-        type=positive_int,
+        type=options.positive_int,
         default=os.cpu_count() or 1,
         help='number of images decoded in parallel (default: one per CPU)',
     )
     args = parser.parse_args()
     if args.image_size is not None and len(args.image_size) == 1:
         args.image_size *= 2
-    return args
-
-
-def main() -> None:
-    """List, pack, and print a summary."""
-    args = parse_args()
-    check_folder('OUT', args.out.parent)
+    options.check_folder('OUT', args.out.parent)
+    dataset = ImageFolderDataset(args.source, args.image_size, args.channels)
     columns = (TextColumn('packing'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    try:
-        dataset = ImageFolderDataset(args.source, args.image_size, args.channels)
-        with Progress(*columns) as progress:
-            task = progress.add_task('packing', total=len(dataset))
-            meta = pack_images(
-                dataset, args.out, args.workers, lambda num: progress.advance(task, num)
-            )
-    except (OSError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from None
+    with Progress(*columns) as progress:
+        task = progress.add_task('packing', total=len(dataset))
+        meta = pack_images(dataset, args.out, args.workers, lambda num: progress.advance(task, num))
     classes = f' in {len(meta["classes"])} classes' if meta['classes'] else ''
     print(f'{meta["count"]} images of shape {tuple(meta["shape"])}{classes}: {args.out}')
     print(f'sha256 of images.npy: {meta["images_sha256"]}')

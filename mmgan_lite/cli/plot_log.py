@@ -6,15 +6,13 @@ Example: mmgan-lite plot-log work_dirs/first work_dirs/second --out curves.png -
 import argparse
 from pathlib import Path
 
-from mmgan_lite.cli.options import check_file, writing
+from mmgan_lite.cli import options
 from mmgan_lite.visualization import RunLog, plot_runs
 
 
-def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description='Plot losses, logits, metrics and all other logged values.'
-    )
+def main() -> None:
+    """Read the work dirs and plot."""
+    parser = argparse.ArgumentParser(description='Plot losses, metrics and other logged values.')
     parser.add_argument(
         'work_dirs', type=Path, nargs='+', metavar='WORK_DIR', help='several are compared'
     )
@@ -22,21 +20,14 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
         '--out', type=Path, required=True, metavar='FILE.png', help='or .svg, .pdf, ...'
     )
     parser.add_argument(
-        '--keys', nargs='+', metavar='KEY', help="only these, such as loss_gen 'FID*'"
+        '--keys', nargs='+', metavar='KEY', help="such as loss_gen 'FID*'; default: all"
     )
-    return parser, parser.parse_args()
-
-
-def main() -> None:
-    """Read the work dirs and plot."""
-    parser, args = parse_args()
-    check_file('--out', args.out)
-    try:
+    args = parser.parse_args()
+    options.check_file('--out', args.out)
+    with options.reporting(parser.error):
         logs = [RunLog(work_dir) for work_dir in args.work_dirs]
-        with writing('--out', args.out):
+        with options.writing('--out', args.out):
             plot_runs(logs, args.out, args.keys)
-    except ValueError as error:
-        parser.error(str(error))
     for log in logs:
         for note in log.notes:
             print(f'note: {log.work_dir}: {note}')

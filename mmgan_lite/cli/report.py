@@ -6,36 +6,24 @@ Example: mmgan-lite report work_dirs/gan_mlp_digits-28x28
 import argparse
 from pathlib import Path
 
-from mmgan_lite.cli.options import check_file, writing
+from mmgan_lite.cli import options
 from mmgan_lite.visualization import RunLog, write_page
 
 
-def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
-    """Parse the command line."""
+def main() -> None:
+    """Read the work dir and write the page."""
     parser = argparse.ArgumentParser(
         description='Write a report of a training as one HTML page: samples, scores, '
         'curves, warnings, config. The page opens without network; a training may still run.'
     )
     parser.add_argument('work_dir', type=Path, help="the config's work_dir")
-    parser.add_argument(
-        '--out',
-        type=Path,
-        metavar='FILE.html',
-        help='output file (default: WORK_DIR/report.html)',
-    )
-    return parser, parser.parse_args()
-
-
-def main() -> None:
-    """Read the work dir and write the page."""
-    parser, args = parse_args()
-    try:
+    parser.add_argument('--out', type=Path, metavar='FILE', help='default: WORK_DIR/report.html')
+    args = parser.parse_args()
+    with options.reporting(parser.error):
         log = RunLog(args.work_dir)
-    except ValueError as error:
-        parser.error(str(error))
     out = args.out or args.work_dir / 'report.html'
-    check_file('--out', out)
-    with writing('--out', out):
+    options.check_file('--out', out)
+    with options.writing('--out', out):
         path = write_page(log, out)
     for note in log.notes:
         print(f'note: {note}')

@@ -9,46 +9,11 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from mmgan_lite.cli.options import (
-    add_weights,
-    check_folder,
-    load_inferencer,
-    parse_labels,
-    writing,
-)
+from mmgan_lite.cli import options
 from mmgan_lite.utils.atomic_io import atomic_write
-from mmgan_lite.visualization.image_grid import make_picture, save_png
+from mmgan_lite.visualization import make_picture, save_png
 
 GRID_IMAGES = 100
-
-
-def parse_args() -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description='Draw images from a trained GAN.',
-        usage='%(prog)s [CONFIG] CHECKPOINT --num N --out DIR [options]',
-    )
-    add_weights(parser)
-    parser.add_argument('--num', type=int, required=True, help='number of images')
-    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='output folder')
-    parser.add_argument('--seed', type=int, default=0, help='same seed, same images (default: 0)')
-    parser.add_argument(
-        '--labels', help="classes to cycle through, such as 3,7 or cat,dog, or 'all'"
-    )
-    parser.add_argument(
-        '--truncation',
-        type=float,
-        default=1.0,
-        help='factor of the latents in [0, 1]: less for images that are more typical, less varied',
-    )
-    parser.add_argument('--no-ema', action='store_true', help='the last weights, not their average')
-    parser.add_argument(
-        '--format',
-        choices=['png', 'npz'],
-        default='png',
-        help=f'png: numbered images and a grid of the first {GRID_IMAGES}; npz: one file of arrays',
-    )
-    return parser.parse_intermixed_args()
 
 
 def write_png(images: Tensor, num_chosen: int, out: Path) -> None:
@@ -69,18 +34,29 @@ def write_npz(images: Tensor, labels: Tensor | None, out: Path) -> None:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
+@options.reporting()
 def main() -> None:
     """Load, draw, write."""
-    args = parse_args()
-    check_folder('--out', args.out)
-    try:
-        inferencer = load_inferencer(args)
-        labels = parse_labels(args.labels, inferencer.model.num_classes)
-        result = inferencer(args.num, labels, args.seed, args.truncation, not args.no_ema)
-    except ValueError as error:
-        raise SystemExit(f'error: {error}') from None
+    parser = argparse.ArgumentParser(
+        description='Draw images from a trained GAN.',
+        usage='%(prog)s [CONFIG] CHECKPOINT --num N --out DIR [options]',
+    )
+    options.add_drawing(parser)
+    parser.add_argument('--num', type=int, required=True, help='number of images')
+    parser.add_argument('--labels', help="to cycle through, such as 3,7 or cat,dog, or 'all'")
+    parser.add_argument(
+        '--format',
+        choices=['png', 'npz'],
+        default='png',
+        help=f'png: numbered images and a grid of the first {GRID_IMAGES}; npz: one file of arrays',
+    )
+    args = parser.parse_intermixed_args()
+    options.check_folder('--out', args.out)
+    inferencer = options.load_inferencer(args)
+    labels = options.parse_labels(args.labels, inferencer.model.num_classes)
+    result = inferencer(args.num, labels, args.seed, args.truncation, not args.no_ema)
     predictions = result['predictions']
-    with writing('--out', args.out):
+    with options.writing('--out', args.out):
         if args.format == 'png':
             write_png(predictions['images'], len(labels or ()), args.out)
         else:

@@ -17,7 +17,6 @@ from mmengine.runner import Runner
 from mmgan_lite.cli.options import (
     add_allow_mmengine_types,
     add_config,
-    add_data_root,
     add_launcher,
     check_file,
     load_config,
@@ -35,7 +34,6 @@ def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
     """The command line."""
     parser = argparse.ArgumentParser(description="Run a config's test loop on a checkpoint.")
     add_config(parser)
-    add_data_root(parser)
     parser.add_argument('checkpoint', help='path of a checkpoint that training wrote')
     add_launcher(parser)
     parser.add_argument('--work-dir', help="where the log goes (default: the config's work_dir)")

@@ -9,25 +9,15 @@ from pathlib import Path
 
 from mmengine.registry import RUNNERS
 
-from mmgan_lite.cli.options import (
-    add_allow_mmengine_types,
-    add_config,
-    add_data_root,
-    add_launcher,
-    load_config,
-    make_folder,
-    set_launcher,
-    set_safe_loading,
-)
-from mmgan_lite.config_validation.config_check import require_valid
+from mmgan_lite.cli import options
+from mmgan_lite.config_validation import require_valid
 
 
 def parse_args() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description='Train a model from a config.')
-    add_config(parser)
-    add_data_root(parser)
-    add_launcher(parser)
+    options.add_config(parser)
+    options.add_launcher(parser)
     parser.add_argument('--work-dir', help="where all output goes (default: the config's work_dir)")
     parser.add_argument(
         '--resume',
@@ -36,26 +26,17 @@ def parse_args() -> argparse.Namespace:
         metavar='CKPT',
         help='go on from this checkpoint, or from the newest in the work dir',
     )
-    parser.add_argument(
-        '--seed', type=int, help="seed of all random numbers (default: the config's)"
-    )
-    parser.add_argument(
-        '--no-validate',
-        action='store_true',
-        help='no metrics while training, such as for data that the config has no evaluation for',
-    )
-    add_allow_mmengine_types(parser)
+    parser.add_argument('--seed', type=int, help="of all random numbers (default: the config's)")
+    parser.add_argument('--no-validate', action='store_true', help='no metrics while training')
+    options.add_allow_mmengine_types(parser)
     return parser.parse_args()
 
 
 def main() -> None:
     """Build the Runner from the config and train."""
     args = parse_args()
-    cfg = load_config(args)
-    if args.work_dir is not None:
-        cfg.work_dir = args.work_dir
-    if cfg.get('work_dir') is None:
-        cfg.work_dir = f'work_dirs/{Path(args.config).stem}'
+    cfg = options.load_config(args)
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or f'work_dirs/{Path(args.config).stem}'
     if args.seed is not None:
         cfg.merge_from_dict({'randomness.seed': args.seed})
     if args.no_validate:
@@ -64,15 +45,13 @@ def main() -> None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
         if args.resume != 'auto' and '://' not in args.resume and not Path(args.resume).is_file():
-            sys.exit(
-                f'error: --resume must be a checkpoint, but {args.resume!r} is no file. Check the '
-                'path, or pass --resume alone for the newest in the work dir.'
+            options.end_command(
+                f'--resume must be a checkpoint, but {args.resume!r} is no file. Check the path, '
+                'or pass --resume alone for the newest in the work dir.'
             )
-    set_safe_loading(cfg, args)
-    try:
+    options.set_safe_loading(cfg, args)
+    with options.reporting(sys.exit):
         require_valid(cfg)
-    except ValueError as error:
-        sys.exit(str(error))
-    make_folder('--work-dir', cfg.work_dir)
-    set_launcher(cfg, args)
+    options.make_folder('--work-dir', cfg.work_dir)
+    options.set_launcher(cfg, args)
     RUNNERS.build(cfg).train()  # a Runner, if the config names no runner_type

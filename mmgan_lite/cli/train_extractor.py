@@ -7,7 +7,6 @@ import argparse
 import hashlib
 import math
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import safetensors.torch
@@ -15,35 +14,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmgan_lite.cli.options import check_file, positive_int, writing
+from mmgan_lite.cli import options
 from mmgan_lite.datasets import MNISTDataset
 from mmgan_lite.evaluation.extractors.mnist_classifier import DigitNetwork, scale_images
-from mmgan_lite.inference.model import find_device
+from mmgan_lite.inference.loading import find_device
 from mmgan_lite.utils.atomic_io import atomic_write
 
 _MAX_LEARNING_RATE = 4e-3
-
-
-def parse_args() -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(description='Train the classifier that MNIST metrics use.')
-    parser.add_argument('--data-root', default='data', help='where MNIST is (default: data)')
-    parser.add_argument('--out', type=Path, required=True, help='the .safetensors file to write')
-    parser.add_argument('--epochs', type=positive_int, default=10, help='(default: 10)')
-    parser.add_argument('--batch-size', type=int, default=128, help='(default: 128)')
-    parser.add_argument('--seed', type=int, default=0, help='(default: 0)')
-    parser.add_argument(
-        '--device', default='cuda' if torch.cuda.is_available() else 'cpu', help='cpu, cuda, ...'
-    )
-    args = parser.parse_args()
-    if args.batch_size < 2:
-        parser.error(f'--batch-size must be >= 2 for batch norm, got {args.batch_size}')
-    check_file('--out', args.out)
-    try:
-        find_device(args.device)
-    except ValueError as error:
-        parser.error(str(error))
-    return args
 
 
 def warp(images: Tensor) -> Tensor:
@@ -61,21 +38,16 @@ def warp(images: Tensor) -> Tensor:
     return F.grid_sample(images + 1, grid, align_corners=False) - 1
 
 
-def train(
-    images: Tensor,
-    labels: Tensor,
-    epochs: int,
-    batch_size: int,
-    on_epoch: Callable[[int, float], None],
-) -> DigitNetwork:
+def train(images: Tensor, labels: Tensor, epochs: int, batch_size: int) -> DigitNetwork:
     """Train on uint8 images ``(N, 1, 28, 28)`` and labels ``(N,)``, on the device of these.
+
+    Prints the mean loss after each pass.
 
     Args:
         images: All images.
         labels: int64, in [0, 10).
         epochs: Passes over the images.
         batch_size: Images of a step; the rest of a pass is left out of it.
-        on_epoch: Called after each pass with its number and the mean loss.
 
     Raises:
         ValueError: If there are fewer images than ``batch_size``.
@@ -85,7 +57,7 @@ def train(
             f'batch_size must be at most the number of images, {len(images)}, got {batch_size}. '
             'Pass batch_size=128.'
         )
-    device = images.device
+    device, start = images.device, time.perf_counter()
     # On a CPU convolutions this narrow take half the time with their channels last, and two thirds
     # of that in bfloat16.
     network = DigitNetwork().to(device).to(memory_format=torch.channels_last)
@@ -107,7 +79,8 @@ def train(
             optimizer.step()
             schedule.step()
             total += loss.detach()
-        on_epoch(epoch, float(total) / steps)
+        seconds = time.perf_counter() - start
+        print(f'epoch {epoch}/{epochs}: loss {total / steps:.4f}, {seconds:.0f} s', flush=True)
     return network
 
 
@@ -122,34 +95,31 @@ def accuracy(network: DigitNetwork, images: Tensor, labels: Tensor) -> float:
     return int(right) / len(images)
 
 
+@options.reporting(errors=(FileNotFoundError, ValueError))
 def main() -> None:
     """Train, test, write; print the accuracy and the hash of the file."""
-    args = parse_args()
+    parser = argparse.ArgumentParser(description='Train the classifier that MNIST metrics use.')
+    parser.add_argument('--data-root', default='data', help='where MNIST is (default: data)')
+    parser.add_argument('--out', type=Path, required=True, help='the .safetensors file to write')
+    parser.add_argument('--epochs', type=options.positive_int, default=10, help='(default: 10)')
+    parser.add_argument('--batch-size', type=int, default=128, help='(default: 128)')
+    parser.add_argument('--seed', type=int, default=0, help='(default: 0)')
+    parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU if there is one)')
+    args = parser.parse_args()
+    if args.batch_size < 2:
+        parser.error(f'--batch-size must be >= 2 for batch norm, got {args.batch_size}')
+    options.check_file('--out', args.out)
+    with options.reporting(parser.error):
+        args.device = find_device(args.device)
     torch.manual_seed(args.seed)
-    try:
-        train_set, test_set = (MNISTDataset(args.data_root, split) for split in ('train', 'test'))
-    except (FileNotFoundError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from None
-    start = time.perf_counter()
-
-    def report(epoch: int, loss: float) -> None:
-        seconds = time.perf_counter() - start
-        print(f'epoch {epoch}/{args.epochs}: loss {loss:.4f}, {seconds:.0f} s', flush=True)
-
-    assert train_set.labels is not None
-    assert test_set.labels is not None
-    network = train(
-        train_set.images.to(args.device),
-        train_set.labels.to(args.device),
-        args.epochs,
-        args.batch_size,
-        report,
-    )
+    train_set, test_set = (MNISTDataset(args.data_root, split) for split in ('train', 'test'))
+    images, labels = train_set.images.to(args.device), torch.as_tensor(train_set.labels)
+    network = train(images, labels.to(args.device), args.epochs, args.batch_size)
     network = network.cpu().to(memory_format=torch.contiguous_format)
-    score = accuracy(network, test_set.images, test_set.labels)
+    score = accuracy(network, test_set.images, torch.as_tensor(test_set.labels))
     metadata = {'test_accuracy': f'{score:.4f}'}
     content = safetensors.torch.save(network.state_dict(), metadata)
-    with writing('--out', args.out), atomic_write(args.out) as temporary:
+    with options.writing('--out', args.out), atomic_write(args.out) as temporary:
         temporary.write_bytes(content)
     sha256 = hashlib.sha256(content).hexdigest()
     print(f'{score:.2%} of the {len(test_set):,} test images; {args.out} has sha256 {sha256}')

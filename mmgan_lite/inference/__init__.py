@@ -3,11 +3,7 @@
 from mmgan_lite.inference.inferencer import GANInferencer, Inputs
 from mmgan_lite.inference.interpolation import lerp, slerp
 from mmgan_lite.inference.model import get_model
-from mmgan_lite.inference.publishing import (
-    PublishedGenerator,
-    publish_generator,
-    read_published,
-)
+from mmgan_lite.inference.publishing import PublishedGenerator, publish_generator, read_published
 from mmgan_lite.inference.sampling import draw_images
 
 __all__ = [

@@ -1,7 +1,8 @@
 """Draw images from a trained GAN, and interpolate between them."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,29 +13,16 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor
 
 from mmgan_lite.catalog import list_configs
-from mmgan_lite.inference.interpolation import (
-    INTERPOLATIONS,
-    blended_classes,
-    check_points,
-    path_frames,
-)
-from mmgan_lite.inference.loading import load_model
-from mmgan_lite.inference.model import find_device
+from mmgan_lite.inference.interpolation import INTERPOLATIONS, path_frames
+from mmgan_lite.inference.loading import find_device
+from mmgan_lite.inference.model import load_model
 from mmgan_lite.inference.publishing import publish_generator
-from mmgan_lite.inference.sampling import (
-    CHUNK,
-    Labels,
-    check_labels,
-    draw_inputs,
-    label_indices,
-    render,
-)
+from mmgan_lite.inference.sampling import Labels, draw_inputs, label_indices, render
 from mmgan_lite.inference.saved_config import check_parts
 from mmgan_lite.models import GAN
-from mmgan_lite.registry import INFERENCERS, MODELS
+from mmgan_lite.registry import INFERENCERS
 from mmgan_lite.utils.migration import either_name
-from mmgan_lite.utils.validation import check_positive
-from mmgan_lite.visualization.image_grid import make_picture
+from mmgan_lite.visualization import make_picture
 
 
 class Inputs(NamedTuple):
@@ -44,11 +32,14 @@ class Inputs(NamedTuple):
         latents: Float32 ``(N, latent_dim)``, on the CPU.
         labels: N classes; None for an unconditional model.
         columns: Images in a row of the picture; None for a square.
+        blend: Other classes that the labels are blended with, int64 ``(N,)``, and their shares,
+            float ``(N,)``; None for the labels alone.
     """
 
     latents: Tensor
-    labels: list[int] | None
-    columns: int | None
+    labels: list[int] | Tensor | None
+    columns: int | None = None
+    blend: tuple[Tensor, Tensor] | None = None
 
 
 @INFERENCERS.register_module()
@@ -114,12 +105,10 @@ class GANInferencer(BaseInferencer):
         old_checkpoint: bool = False,
     ) -> None:
         allow_types = either_name('allow_mmengine_types', allow_mmengine_types, old_checkpoint)
-        self.scope = MODELS.scope
-        target = find_device(device)
-        loaded = load_model(model, weights, allow_types)
-        self.cfg, self.info, self.classes = loaded.cfg, loaded.info, loaded.classes
-        self.model = loaded.model.to(target).eval()
-        self.pipeline = self._init_pipeline(self.cfg)
+        gan, self.cfg, self.info, self.classes = load_model(model, weights, allow_types)
+        self.model = gan.to(find_device(device)).eval()
+        if weights is None and not isinstance(model, GAN):
+            warnings.warn('images are those of an untrained model: pass weights=...', stacklevel=2)
 
     def __call__(
         self,
@@ -156,15 +145,19 @@ class GANInferencer(BaseInferencer):
 
     def preprocess(self, num: int, labels: Labels | None = None, seed: int = 0) -> Inputs:
         """Draw the latents, and choose or draw the labels."""
-        chosen = label_indices(labels, self.classes)
+        chosen = label_indices(self.model, labels, self.classes)
         latents, drawn = draw_inputs(self.model, num, seed, chosen)
         # A column for each class, if there are several.
         columns = len(chosen) if chosen is not None and len(chosen) > 1 else None
-        return Inputs(latents, drawn, columns)
+        return Inputs(latents, None if drawn is None else drawn.tolist(), columns)
 
     def forward(self, inputs: Inputs, truncation: float = 1.0, use_ema: bool = True) -> Tensor:
         """Images, uint8 ``(N, C, H, W)``."""
-        return self._render(inputs.latents, inputs.labels, use_ema, truncation)
+        if not use_ema and self.info.get('weights') == 'ema':
+            raise ValueError('use_ema must be True: the published file has the average alone.')
+        latents, labels, _, blend = inputs
+        labels = None if labels is None else torch.as_tensor(labels)
+        return render(self.model, latents, labels, use_ema, truncation, blend)
 
     def visualize(self, inputs: Inputs, preds: Tensor) -> np.ndarray:
         """One picture of the images, a column per class or square; uint8 ``(H', W', 3)``."""
@@ -178,7 +171,7 @@ class GANInferencer(BaseInferencer):
         return_datasamples: bool = False,
     ) -> dict[str, Any]:
         """Pack the result of a call."""
-        labels = None if inputs.labels is None else torch.tensor(inputs.labels)
+        labels = None if inputs.labels is None else torch.as_tensor(inputs.labels)
         predictions: Any = dict(images=preds, labels=labels, latents=inputs.latents)
         if return_datasamples:
             predictions = [BaseDataElement(fake_image=image) for image in preds]
@@ -220,30 +213,16 @@ class GANInferencer(BaseInferencer):
             ValueError: If an argument is out of its range, or the images are not finite.
         """
         if method not in INTERPOLATIONS:
-            raise ValueError(
-                f"method must be 'slerp' or 'lerp', got {method!r}. Pass method='slerp'."
-            )
-        points = check_points('points', points, loop)
-        check_positive('steps', steps)
-        if min(points) < 0:
-            raise ValueError(f'points must be at least 0, got {min(points)}. They count from 0.')
-        latents, drawn = draw_inputs(self.model, max(points) + 1, seed)
-        rows = label_indices(labels, self.classes)
-        check_labels(self.model, rows)
-        starts, ends, fractions = path_frames(points, steps)
-        path = INTERPOLATIONS[method](latents[starts], latents[ends], fractions.unsqueeze(1))
-        path = path.unsqueeze(1)
+            raise ValueError(f"method must be 'slerp' or 'lerp', got {method!r}.")
+        starts, ends, fractions = path_frames('points', points, steps, loop)
+        latents, drawn = draw_inputs(self.model, int(max(points)) + 1, seed)
+        rows = label_indices(self.model, labels, self.classes)
+        path = INTERPOLATIONS[method](latents[starts], latents[ends], fractions.unsqueeze(-1))
         if rows is None and drawn is not None:
-            classes = torch.tensor(drawn)
-            images, labels = self._blend(
-                path, classes[starts], classes[ends], fractions, use_ema, truncation
-            )
-            return _sequence(images, labels, path, steps)
-        path = path.expand(-1, len(rows or [0]), -1)
-        labels = None if rows is None else torch.tensor(rows).repeat(len(path))
-        chosen = None if labels is None else labels.tolist()
-        images = self._render(path.flatten(0, 1), chosen, use_ema, truncation)
-        return _sequence(images, labels, path, steps)
+            inputs = Inputs(path, drawn[starts], blend=(drawn[ends], fractions))
+        else:
+            inputs = Inputs(path.expand(-1, len(rows or [0]), -1), rows)
+        return self._sequence(inputs, steps, truncation, use_ema)
 
     def morph(
         self,
@@ -273,15 +252,11 @@ class GANInferencer(BaseInferencer):
             ValueError: If an argument is out of its range, the model has no classes, its generator
                 does not embed them by ``nn.Embedding``, or the images are not finite.
         """
-        indices = label_indices(classes, self.classes)
-        check_labels(self.model, indices)
-        indices = check_points('classes', indices, loop)
-        check_positive('steps', steps)
+        indices = label_indices(self.model, classes, self.classes)
+        starts, ends, fractions = path_frames('classes', indices, steps, loop)
         latents, _ = draw_inputs(self.model, num, seed)
-        starts, ends, fractions = path_frames(indices, steps)
-        path = latents.unsqueeze(0).expand(len(starts), -1, -1)
-        images, labels = self._blend(path, starts, ends, fractions, use_ema, truncation)
-        return _sequence(images, labels, path, steps)
+        inputs = Inputs(latents.expand(len(starts), -1, -1), starts, blend=(ends, fractions))
+        return self._sequence(inputs, steps, truncation, use_ema)
 
     def sweep_truncation(
         self,
@@ -308,11 +283,11 @@ class GANInferencer(BaseInferencer):
         """
         if len(truncations) == 0:
             raise ValueError('truncations must hold at least one, got none. Pass (0.5, 1.0).')
-        latents, drawn = draw_inputs(self.model, num, seed, label_indices(labels, self.classes))
-        images = torch.cat([self._render(latents, drawn, use_ema, t) for t in truncations])
-        labels_drawn = None if drawn is None else torch.tensor(drawn).repeat(len(truncations))
-        path = latents.unsqueeze(0).expand(len(truncations), -1, -1)
-        return _sequence(images, labels_drawn, path, max(1, len(truncations) - 1))
+        chosen = label_indices(self.model, labels, self.classes)
+        latents, drawn = draw_inputs(self.model, num, seed, chosen)
+        images = [self.forward(Inputs(latents, drawn), factor, use_ema) for factor in truncations]
+        path = latents.expand(len(truncations), -1, -1)
+        return _pack(torch.stack(images), drawn, path, max(1, len(truncations) - 1))
 
     def publish(self, out_dir: str | Path, name: str | None = None, use_ema: bool = True) -> Path:
         """Write only the generator, for sharing.
@@ -330,22 +305,16 @@ class GANInferencer(BaseInferencer):
                 no valid file name.
         """
         if name is not None and re.fullmatch(r'[\w.-]+', name) is None:
+            raise ValueError(f'name must be made of letters, digits, ".", "_", "-", got {name!r}.')
+        if self.cfg is None or 'iteration' not in self.info or 'versions' in self.info:
             raise ValueError(
-                f'name must be made of letters, digits, ".", "_" and "-", got {name!r}. '
-                "Pass name='digits'."
+                'weights of a training must be given to be published, got a model without, or a '
+                "generator that is published. Build the inferencer with weights='iter_8000.pth'."
             )
-        if self.cfg is None or 'iteration' not in self.info:
-            raise ValueError(
-                'weights of a training must be given to be published, got a model without. '
-                "Build the inferencer with weights='iter_8000.pth'."
-            )
-        if 'versions' in self.info:
-            raise ValueError('weights must be a checkpoint, got a generator that is published.')
+        run, iteration = self.info['name'], self.info['iteration']
         parts = check_parts(self.cfg['model'], 'config', self.cfg.get('default_scope'))
-        classes = None if self.classes is None else list(self.classes)
-        name = self.info['name'] if name is None else name
         return publish_generator(
-            self.model, parts, out_dir, name, self.info['iteration'], classes, use_ema
+            self.model, parts, out_dir, name or run, iteration, self.classes, use_ema
         )
 
     @staticmethod
@@ -353,69 +322,38 @@ class GANInferencer(BaseInferencer):
         """Names of configs that ``model`` takes; ``patterns`` is shell-style."""
         return list_configs(patterns)
 
-    def _blend(
-        self,
-        path: Tensor,
-        starts: Tensor,
-        ends: Tensor,
-        fractions: Tensor,
-        use_ema: bool,
-        truncation: float,
-    ) -> tuple[Tensor, Tensor]:
-        """Draw latents ``(T, R, Z)`` between two classes per frame; returns the nearer class too.
+    def _sequence(self, inputs: Inputs, steps: int, truncation: float, use_ema: bool) -> dict:
+        """Draw the frames of latents ``(T, R, Z)``; their labels are the nearer class."""
+        images = self.forward(inputs, truncation, use_ema)
+        labels = None if inputs.labels is None else torch.as_tensor(inputs.labels)
+        if labels is not None and inputs.blend is not None:
+            others, shares = inputs.blend
+            labels = torch.where(shares < 0.5, labels, others)
+        return _pack(images, labels, inputs.latents, steps)
 
-        Returns:
-            uint8 ``(T * R, C, H, W)`` and int64 ``(T * R,)``.
-        """
-        latents = path.flatten(0, 1)
-        starts, ends, fractions = (
-            values.repeat_interleave(path.shape[1]) for values in (starts, ends, fractions)
-        )
-        chunks = []
-        for begin in range(0, len(latents), CHUNK):
-            part = slice(begin, begin + CHUNK)
-            labels = starts[part].tolist()
-            with blended_classes(self.model, ends[part], fractions[part]):
-                chunks.append(self._render(latents[part], labels, use_ema, truncation))
-        return torch.cat(chunks), torch.where(fractions < 0.5, starts, ends)
-
-    def _init_pipeline(self, cfg: Any) -> Callable[[Any], Any]:
+    def _init_pipeline(self, cfg: Any) -> Any:
         """MMEngine's interface: there is no input to load."""
         return lambda inputs: inputs
 
-    def _render(
-        self, latents: Tensor, labels: Sequence[int] | None, use_ema: bool, truncation: float
-    ) -> Tensor:
-        if not use_ema and self.info.get('weights') == 'ema':
-            raise ValueError(
-                'use_ema must be True for a published file of the average, which holds no other '
-                'weights, got False. Draw from the checkpoint that it was made of.'
-            )
-        return render(self.model, latents, labels, use_ema, truncation)
 
-
-def _sequence(images: Tensor, labels: Tensor | None, latents: Tensor, steps: int) -> dict[str, Any]:
+def _pack(images: Tensor, labels: Tensor | None, latents: Tensor, steps: int) -> dict[str, Any]:
     """Pack the result of an interpolation.
 
     Args:
-        images: uint8 ``(T * R, C, H, W)``, frame by frame.
-        labels: int64 ``(T * R,)``; None without classes.
+        images: uint8 ``(T, R, C, H, W)``.
+        labels: int64, broadcastable to ``(T, R)``; None without classes.
         latents: Float ``(T, R, Z)``.
         steps: Frames from one point to the next.
     """
-    shape = tuple(latents.shape[:2])
-    images = images.unflatten(0, shape)
+    num_frames, num_rows = images.shape[:2]
     lines = [
         images[start : start + steps + 1, row]
-        for start in range(0, max(1, shape[0] - 1), steps)
-        for row in range(shape[1])
+        for start in range(0, max(1, num_frames - 1), steps)
+        for row in range(num_rows)
     ]
-    return dict(
-        predictions=dict(
-            images=images,
-            labels=None if labels is None else labels.reshape(shape),
-            latents=latents.contiguous(),
-        ),
-        visualization=make_picture(torch.cat(lines), columns=len(lines[0])),
-        frames=[make_picture(frame) for frame in images],
-    )
+    if labels is not None:
+        labels = labels.expand(num_frames, num_rows).contiguous()
+    predictions = dict(images=images, labels=labels, latents=latents.contiguous())
+    picture = make_picture(torch.cat(lines), columns=len(lines[0]))
+    frames = [make_picture(frame) for frame in images]
+    return dict(predictions=predictions, visualization=picture, frames=frames)

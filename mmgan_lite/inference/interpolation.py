@@ -1,7 +1,8 @@
 """Interpolation between latents and between classes."""
 
-import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mmgan_lite.models import GAN
+from mmgan_lite.utils.validation import check_positive
 
 
 def lerp(start: Tensor, end: Tensor, fractions: Tensor | float) -> Tensor:
@@ -76,45 +78,38 @@ def slerp(start: Tensor, end: Tensor, fractions: Tensor | float) -> Tensor:
 INTERPOLATIONS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = dict(slerp=slerp, lerp=lerp)
 
 
-def check_points(name: str, values: Sequence[int] | None, loop: bool) -> list[int]:
-    """Return the points of an interpolation, back to the first one with ``loop``.
-
-    Raises:
-        ValueError: If there are fewer than two, or one is not an int.
-    """
-    points = list(values or ())
-    if len(points) < 2 or not all(isinstance(point, (int, np.integer)) for point in points):
-        raise ValueError(
-            f'{name} must be at least two ints, got {points}. Pass {name}=(0, 1) to interpolate '
-            'from 0 to 1.'
-        )
-    return [*points, points[0]] if loop else points
-
-
-def path_frames(points: Sequence[int], steps: int) -> tuple[Tensor, Tensor, Tensor]:
+def path_frames(
+    name: str, values: Sequence[int] | None, steps: int, loop: bool = False
+) -> tuple[Tensor, Tensor, Tensor]:
     """Split a path through points into frames, ``steps`` from each point to the next.
 
     Args:
-        points: At least two.
+        name: What the error calls the points.
+        values: At least two, each at least 0.
         steps: At least 1.
+        loop: Whether the path returns to the first point.
 
     Returns:
-        For each of T frames the point before it and the point after it, int64 ``(T,)``, and its
-        fraction of the distance, float32 ``(T,)``.
+        For each of T frames the point before it and the point after it, int64 ``(T, 1)``, and its
+        fraction of the distance, float32 ``(T, 1)``.
+
+    Raises:
+        ValueError: If there are fewer points than two, one is not an int of at least 0, or
+            ``steps`` < 1.
 
     Example:
-        >>> [values.tolist() for values in path_frames([5, 7], steps=2)]
+        >>> [frames.flatten().tolist() for frames in path_frames('points', [5, 7], steps=2)]
         [[5, 5, 5], [7, 7, 7], [0.0, 0.5, 1.0]]
     """
-    starts = torch.tensor(points[:-1]).repeat_interleave(steps)
-    ends = torch.tensor(points[1:]).repeat_interleave(steps)
-    fractions = (torch.arange(steps) / steps).repeat(len(points) - 1)
-    # The last point ends the last frame.
-    return (
-        torch.cat([starts, starts[-1:]]),
-        torch.cat([ends, ends[-1:]]),
-        torch.cat([fractions, torch.ones(1)]),
-    )
+    points = list(values or ())
+    if len(points) < 2 or not all(isinstance(p, (int, np.integer)) and p >= 0 for p in points):
+        raise ValueError(f'{name} must be at least two ints >= 0, such as (0, 1), got {points}.')
+    check_positive('steps', steps)
+    points += points[:1] if loop else []
+    frames = [(a, b, step / steps) for a, b in pairwise(points) for step in range(steps)]
+    frames.append((points[-2], points[-1], 1.0))  # the last point ends the last frame
+    starts, ends, fractions = (torch.tensor(column) for column in zip(*frames, strict=True))
+    return starts.unsqueeze(1), ends.unsqueeze(1), fractions.unsqueeze(1)
 
 
 def _direction(vector: Tensor, length: Tensor) -> Tensor:
@@ -137,7 +132,7 @@ def _second_axis(u: Tensor, v: Tensor) -> Tensor:
     return _direction(axis, axis.norm(dim=-1, keepdim=True))
 
 
-@contextlib.contextmanager
+@contextmanager
 def blended_classes(model: GAN, ends: Tensor, fractions: Tensor) -> Iterator[None]:
     """Blend each label with another class, inside the block.
 
@@ -147,17 +142,15 @@ def blended_classes(model: GAN, ends: Tensor, fractions: Tensor) -> Iterator[Non
 
     Args:
         model: A conditional GAN whose generator embeds its classes by ``nn.Embedding``.
-        ends: int64 ``(N,)``; the other class of each of the first N images of a batch. Further
-            images are blended as the first one.
+        ends: int64 ``(N,)``; the other class of each of the N images of a batch.
         fractions: Float ``(N,)``, 0 for the given label and 1 for the other class.
 
     Raises:
         ValueError: If the generator has no such embedding.
     """
-    networks = [model.generator, *filter(None, [model.generator_ema])]
     embeddings = [
         module
-        for network in networks
+        for network in (model.generator, model.generator_ema or nn.Identity())
         for module in network.modules()
         if isinstance(module, nn.Embedding) and module.num_embeddings == model.num_classes
     ]
@@ -169,14 +162,10 @@ def blended_classes(model: GAN, ends: Tensor, fractions: Tensor) -> Iterator[Non
         )
 
     def blend(module: nn.Embedding, _inputs: Any, vectors: Tensor) -> Tensor:
-        padding = len(vectors) - len(ends)
-        index = torch.cat([ends, ends[:1].expand(padding)]).to(vectors.device)
-        share = torch.cat([fractions, fractions[:1].expand(padding)]).to(vectors)
-        return torch.lerp(vectors, module.weight[index], share.unsqueeze(1))
+        others = module.weight[ends.to(vectors.device)]
+        return torch.lerp(vectors, others, fractions.to(vectors).unsqueeze(1))
 
-    handles = [embedding.register_forward_hook(blend) for embedding in embeddings]
-    try:
+    with ExitStack() as stack:
+        for embedding in embeddings:
+            stack.enter_context(embedding.register_forward_hook(blend))
         yield
-    finally:
-        for handle in handles:
-            handle.remove()

@@ -1,21 +1,24 @@
-"""Build a model from a config and load its trained weights."""
+"""Find a trained model: in a checkpoint, a published file, or a config."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import torch
 from mmengine.config import Config
-from torch import nn
 
-from mmgan_lite.catalog import config_path
+from mmgan_lite.catalog import read_config
 from mmgan_lite.checkpoints import read_checkpoint
+from mmgan_lite.inference.loading import find_device, load_weights
+from mmgan_lite.inference.publishing import SUFFIX, read_published
+from mmgan_lite.inference.saved_config import check_parts, parse_config
 from mmgan_lite.models import GAN
 from mmgan_lite.registry import MODELS, build_part
 from mmgan_lite.utils.migration import either_name
 
 
 def get_model(
-    config: str | Mapping,
+    config: str | Path | Mapping,
     weights: str | Path | None = None,
     device: str = 'cpu',
     allow_mmengine_types: bool = False,
@@ -45,81 +48,69 @@ def get_model(
         torch.Size([2, 1, 28, 28])
     """
     allow = either_name('allow_mmengine_types', allow_mmengine_types, old_checkpoint)
-    target = find_device(device)
-    if isinstance(config, str):
-        config = read_config(config)
-    model = build_part(MODELS, config['model'], 'model')
-    if weights is not None:
-        state = read_checkpoint(weights, allow)['state_dict']
-        load_weights(model, state, weights)
-    return model.to(target).eval()
+    return load_model(config, weights, allow)[0].to(find_device(device)).eval()
 
 
-def read_config(name: str) -> Mapping:
-    """Read the config of a file, or of a name in the package; its code runs.
+def load_model(
+    model: str | Path | Mapping | GAN | None, weights: str | Path | None, allow_mmengine_types: bool
+) -> tuple[GAN, Any, dict[str, Any], tuple[str, ...] | None]:
+    """Load a model from the arguments of ``GANInferencer``; it is on the CPU if it is built here.
 
-    Raises:
-        ValueError: If there is no such config.
-    """
-    return Config.fromfile(name if Path(name).is_file() else config_path(name))
-
-
-def load_weights(model: nn.Module, state: Mapping, source: str | Path) -> None:
-    """Load all weights of a model, or none of them.
-
-    Args:
-        model: The model.
-        state: Tensors by their names in the model.
-        source: Their file, for the error.
+    Returns:
+        The GAN; the config that it was built from, None for a model that was given; the origin of
+        the weights, ``iteration`` and ``name``, or the header of a published file; the names of the
+        classes in the order of the labels, None if unknown.
 
     Raises:
-        ValueError: If names or shapes are not those of the model; the first that differ are named.
+        ValueError: As ``GANInferencer``.
     """
-    _check_same_model(state, model.state_dict(), source)
-    model.load_state_dict(state)
+    if model is None and weights is None:
+        raise ValueError("model or weights must be given, got neither. Pass weights='x.pth'.")
+    if weights is not None and Path(weights).suffix == SUFFIX:
+        if model is not None:
+            raise ValueError(f'model must be None for {str(weights)!r}: its config is inside.')
+        published, info = read_published(weights, 'cpu')
+        cfg = Config(dict(model=info.pop('model')))
+        return published, cfg, info, _class_names(info.get('classes'), published)
+    gan, cfg = (model, None) if isinstance(model, GAN) else (None, _given_config(model))
+    checkpoint = {} if weights is None else read_checkpoint(weights, allow_mmengine_types)
+    meta = checkpoint.get('meta') or {}
+    if gan is None:
+        cfg = _saved_config(meta.get('cfg'), str(weights)) if cfg is None else cfg
+        gan = build_part(MODELS, cfg['model'], 'model')
+    if weights is None:
+        return gan, cfg, {}, None
+    load_weights(gan, checkpoint['state_dict'], weights)
+    run = str(meta.get('experiment_name') or Path(weights).parent.name or 'generator')
+    # MMEngine appends the time of the start.
+    info = dict(iteration=meta.get('iter'), name=re.sub(r'_\d{8}_\d{6}$', '', run))
+    names = (meta.get('dataset_meta') or {}).get('classes')
+    return gan, cfg, info, _class_names(names, gan)
 
 
-def find_device(device: str | torch.device | None = None) -> torch.device:
-    """The device of a name; without one a GPU if there is one, else the CPU.
-
-    Raises:
-        ValueError: If this machine has no such device, or images on it would have no values.
-
-    Example:
-        >>> find_device('cpu')
-        device(type='cpu')
-    """
-    if device is None:
-        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-    try:
-        found = torch.empty(0, device=device).device
-    except (AssertionError, NotImplementedError, RuntimeError, TypeError) as error:
-        # Each kind of device has another error if it is missing.
-        reason = str(error).partition('\n')[0]
+def _given_config(model: Any) -> Any:
+    """The config of a name, a path or a mapping; None for None."""
+    if model is None or isinstance(model, (Mapping, Config)):
+        return model
+    if not isinstance(model, (str, Path)) or Path(model).suffix in ('.pth', '.pt', SUFFIX):
         raise ValueError(
-            f"device must be one of this machine, got {device!r} ({reason}). Pass device='cpu'."
-        ) from error
-    if found.type == 'meta':
-        raise ValueError(
-            "device must hold values, but 'meta' has none. Pass device='cpu' or 'cuda'."
+            f'model must be a config or the name of one, got {str(model)[:100]!r}. '
+            'Pass a checkpoint as weights=...; its config is inside.'
         )
-    return found
+    return read_config(str(model))
 
 
-def _check_same_model(found: Mapping, expected: Mapping, checkpoint: str | Path) -> None:
-    """Raise unless both have the same keys and shapes; the first that differ are named."""
-    differing = [
-        f'{name} ({_shape(found, name)} in the file, {_shape(expected, name)} in the model)'
-        for name in {**expected, **found}
-        if _shape(found, name) != _shape(expected, name)
-    ]
-    if differing:
-        raise ValueError(
-            f'checkpoint must be of the model in the config, but {str(checkpoint)!r} differs in '
-            f'{len(differing)} keys, such as {", ".join(differing[:3])}. '
-            'Pass the config that it was trained with.'
-        )
+def _class_names(names: Any, model: GAN) -> tuple[str, ...] | None:
+    """Names of classes, if there is one for each class of the model."""
+    if not isinstance(names, (list, tuple)) or len(names) != model.num_classes:
+        return None
+    return tuple(map(str, names))
 
 
-def _shape(state: Mapping, name: str) -> str:
-    return str(tuple(state[name].shape)) if name in state else 'absent'
+def _saved_config(text: Any, source: str) -> dict[str, Any]:
+    """The part of the config in a checkpoint that draws; no code in it runs."""
+    if not isinstance(text, str):
+        raise ValueError(f'{source!r} has no config inside. Pass the one of its training as model.')
+    settings = parse_config(text, source)
+    scope, imports = settings.get('default_scope'), settings.get('custom_imports')
+    return {**settings, 'model': check_parts(settings['model'], source, scope, imports)}

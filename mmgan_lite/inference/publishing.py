@@ -5,10 +5,11 @@ under ``mmgan_lite``, a JSON object with the config of the generator and its ori
 no code: there is no pickle in it, and only registered parts are built.
 """
 
+import functools
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 import mmgan_lite
-from mmgan_lite.inference.model import find_device, load_weights
+from mmgan_lite.inference.loading import find_device, load_weights
 from mmgan_lite.inference.sampling import draw_images, non_finite_names
 from mmgan_lite.inference.saved_config import check_parts
 from mmgan_lite.models import GAN
@@ -53,7 +54,7 @@ def publish_generator(
     out_dir: str | Path,
     name: str = 'generator',
     iteration: int | None = None,
-    classes: list[str] | None = None,
+    classes: Sequence[str] | None = None,
     use_ema: bool = True,
 ) -> Path:
     """Write only the generator of a trained GAN, and check that it draws the same images.
@@ -76,9 +77,9 @@ def publish_generator(
             would draw other images than the model.
     """
     averaged = use_ema and model.generator_ema is not None
+    packages = (mmgan_lite, mmengine, torch)
     state = _drawing_state(model, averaged)
-    broken = non_finite_names(state)
-    if broken:
+    if broken := non_finite_names(state):
         raise ValueError(
             f'weights must be finite to be published, but {len(broken)} tensors are not, such as '
             f'{broken[0]}. Take an earlier checkpoint.'
@@ -91,15 +92,14 @@ def publish_generator(
         iteration=iteration,
         classes=classes,
         image_range=[-1, 1],
-        versions={
-            package.__name__: package.__version__ for package in (mmgan_lite, mmengine, torch)
-        },
+        versions={package.__name__: package.__version__ for package in packages},
     )
-    content = _pack(info, state)
+    # One key and sorted names: the same generator gives the same bytes and the same hash.
+    content = save(state, {_KEY: _to_json({**info, 'digest': _digest(info, state)})})
     _check_same_images(model, content, use_ema)
     middle = '' if iteration is None else f'_iter-{iteration}'
     safe_name = re.sub(r'[^\w.-]+', '-', name)
-    path = Path(out_dir) / f'{safe_name}{middle}-{_sha256(content)[:8]}{SUFFIX}'
+    path = Path(out_dir) / f'{safe_name}{middle}-{_short_hash(content)}{SUFFIX}'
     with atomic_write(path) as temporary:
         temporary.write_bytes(content)
     return path
@@ -122,106 +122,79 @@ def read_published(
     if not path.is_file():
         raise ValueError(f'weights must be a file, but {str(path)!r} is none. Check the path.')
     content = path.read_bytes()
-    expected = re.findall(r'-([0-9a-f]{8})(?![0-9a-f])', path.stem)
-    if expected and expected[-1] != _sha256(content)[:8]:
+    found = _short_hash(content)
+    expected = re.findall(r'-([0-9a-f]{8})(?![0-9a-f])', path.stem) or [found]
+    if expected[-1] != found:
         raise ValueError(
-            f'{str(path)!r} must have the hash in its name, {expected[-1]}, but has '
-            f'{_sha256(content)[:8]}: it was truncated, altered, or renamed. Download it again.'
+            f'{str(path)!r} must have the hash in its name, {expected[-1]}, but has {found}: '
+            'it was truncated, altered, or renamed. Download it again.'
         )
-    published = _build(content, path)
-    return published._replace(model=published.model.to(find_device(device)).eval())
+    model, info = _build(content, path)
+    return PublishedGenerator(model.to(find_device(device)).eval(), info)
 
 
 def _drawing_state(model: GAN, averaged: bool) -> dict[str, Tensor]:
     """Contiguous copies on the CPU, as safetensors refuses tensors that share memory."""
     average: Any = model.generator_ema
-    generator = average.module if averaged else model.generator
-    parts = dict(
-        generator=generator, latents=model.latents, data_preprocessor=model.data_preprocessor
+    parts = nn.ModuleDict(dict(latents=model.latents, data_preprocessor=model.data_preprocessor))
+    parts['generator'] = average.module if averaged else model.generator
+    state = parts.state_dict().items()
+    return {key: value.detach().cpu().contiguous().clone() for key, value in state}
+
+
+def _refuse(value: Any) -> Any:
+    raise ValueError(
+        f'config must be made of numbers, strings, lists and dicts to be published, but holds '
+        f'{value!r}. Give its part as a dict with a type.'
     )
-    return {
-        key: value.detach().cpu().contiguous().clone()
-        for name, part in parts.items()
-        for key, value in part.state_dict(prefix=f'{name}.').items()
-    }
 
 
-def _pack(info: Mapping, state: Mapping[str, Tensor]) -> bytes:
-    # One key and sorted names: the same generator gives the same bytes and the same hash.
-    document = {**info, 'digest': _digest(info, state)}
-    return save(dict(state), {_KEY: _to_json(document)})
-
-
-def _to_json(document: Mapping) -> str:
-    def refuse(value: Any) -> Any:
-        raise ValueError(
-            f'config must be made of numbers, strings, lists and dicts to be published, but holds '
-            f'{value!r}. Give its part as a dict with a type.'
-        )
-
-    return json.dumps(document, sort_keys=True, default=refuse)
+_to_json = functools.partial(json.dumps, sort_keys=True, default=_refuse)
 
 
 def _digest(info: Mapping, state: Mapping[str, Tensor]) -> str:
     """Hash of the complete content, which is checked whatever the file name is."""
     digest = hashlib.sha256(_to_json(info).encode())
-    for name in sorted(state):
-        value = state[name].contiguous()
+    for name, value in sorted(state.items()):
         digest.update(f'{name} {value.dtype} {tuple(value.shape)}'.encode())
         digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def _short_hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:8]
 
 
 def _build(content: bytes, path: str | Path) -> PublishedGenerator:
-    info, state = _unpack(content, path)
-    try:
-        intact = info.pop('digest', None) == _digest(info, state)
-        known = info['format'] == FORMAT
-        config = dict(info['model'])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f'{str(path)!r} has no generator in its header ({error!r}).') from error
-    if not intact:
-        raise ValueError(
-            f'{str(path)!r} was altered: the hash in it is not that of its content. '
-            'Download it again.'
-        )
-    if not known:
-        raise ValueError(
-            f'{str(path)!r} must be of format {FORMAT}, got {info["format"]!r}. '
-            'A newer mmgan_lite wrote it: update this one.'
-        )
-    # Neither of the two is used to draw images.
-    parts: dict[str, Any] = dict(discriminator=nn.Identity(), loss=nn.Identity())
-    parts |= check_parts({key: config[key] for key in _DRAWING if key in config}, path)
-    model = GAN(**parts)
-    load_weights(model, state, path)
-    return PublishedGenerator(model, info)
+    """Check the bytes of a file, and build the model of its header."""
 
+    def refused(reason: str) -> ValueError:
+        return ValueError(f'{str(path)!r} {reason}')
 
-def _unpack(content: bytes, path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The JSON object and the tensors of a file."""
     try:
         state = load(content)
         length = int.from_bytes(content[:8], 'little')
-        metadata = json.loads(content[8 : 8 + length]).get('__metadata__') or {}
+        metadata = json.loads(content[8 : 8 + length]).get('__metadata__')
     except (SafetensorError, ValueError) as error:
-        raise ValueError(
-            f'{str(path)!r} is not a complete safetensors file ({error}). Download it again.'
+        raise refused(
+            f'is not a complete safetensors file ({error}). Download it again.'
         ) from error
     try:
         info = json.loads(metadata[_KEY])
+        parts = {key: info['model'][key] for key in _DRAWING if key in info['model']}
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f'{str(path)!r} is a safetensors file, but not one of mmgan-lite publish-model: it '
-            f'has no {_KEY!r} in its header. Pass a file of publish-model.'
+        raise refused(
+            'is a safetensors file, but not one of mmgan-lite publish-model: it has no generator '
+            f'in its header ({error!r}). Pass a file of publish-model.'
         ) from error
-    if not isinstance(info, dict):
-        raise ValueError(f'{str(path)!r} has no generator in its header.')
-    return info, state
+    if info.pop('digest', None) != _digest(info, state):
+        raise refused('was altered: the hash in it is not of its content. Download it again.')
+    if info.get('format') != FORMAT:
+        raise refused(f'must be of format {FORMAT}, got {info.get("format")}: update mmgan_lite.')
+    # Neither discriminator nor loss is used to draw images.
+    model = GAN(discriminator=nn.Identity(), loss=nn.Identity(), **check_parts(parts, path))
+    load_weights(model, state, path)
+    return PublishedGenerator(model, info)
 
 
 def _check_same_images(model: GAN, content: bytes, use_ema: bool) -> None:
@@ -231,7 +204,6 @@ def _check_same_images(model: GAN, content: bytes, use_ema: bool) -> None:
     found, _ = draw_images(published, _TRIAL_IMAGES)
     if not torch.equal(expected, found):
         raise ValueError(
-            f'the generator must draw the same images alone as in its {type(model).__name__}, '
-            'but does not: they depend on more than generator, latents and data_preprocessor. '
-            'Nothing was written.'
+            f'the generator must draw the same images alone as in its {type(model).__name__}, but '
+            'they need more than generator, latents and data_preprocessor. Nothing was written.'
         )

@@ -1,13 +1,15 @@
 """Draw images from a trained GAN."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from mmgan_lite.inference.interpolation import blended_classes
 from mmgan_lite.models import GAN
+from mmgan_lite.utils.validation import check_positive
 
 # A fixed size makes an image depend on its seed and index alone: linear algebra libraries round
 # differently in batches of different sizes.
@@ -43,143 +45,124 @@ def draw_images(
         ValueError: If an argument is out of its range, the model has no classes, or an image is not
             finite.
     """
-    latents, chosen = draw_inputs(model, num, seed, labels)
-    images = render(model, latents, chosen, use_ema, truncation)
-    return images, None if chosen is None else torch.tensor(chosen)
+    latents, chosen = draw_inputs(model, num, seed, label_indices(model, labels))
+    return render(model, latents, chosen, use_ema, truncation), chosen
 
 
 def draw_inputs(
     model: GAN, num: int, seed: int = 0, labels: Sequence[int] | None = None
-) -> tuple[Tensor, list[int] | None]:
-    """Draw the inputs of :func:`draw_images`; the arguments are the same.
+) -> tuple[Tensor, Tensor | None]:
+    """Draw the inputs of :func:`draw_images`, with labels that are checked.
 
     Returns:
-        Latents, float32 ``(num, latent_dim)`` on the CPU, and ``num`` labels, or None without
-        classes.
+        On the CPU: latents, float32 ``(num, latent_dim)``, and labels, int64 ``(num,)``, or None
+        without classes.
 
     Raises:
-        ValueError: If ``num``, ``seed`` or a label is out of its range, or the model has no
-            classes.
+        ValueError: If ``num`` or ``seed`` is out of its range.
     """
-    if isinstance(num, bool) or not isinstance(num, int) or num < 1:
-        raise ValueError(
-            f'num must be at least 1, and an int, got {num!r}. Pass num=64 for a grid of 8 by 8.'
-        )
+    check_positive('num', num)
     if isinstance(seed, bool) or not isinstance(seed, int) or not -(2**63) <= seed < 2**64:
         raise ValueError(f'seed must be an int of 64 bits, got {seed!r}. Pass seed=0.')
-    check_labels(model, labels)
-    latents, drawn = _draw_each(model, num, seed)
-    return latents, drawn if labels is None else [labels[i % len(labels)] for i in range(num)]
+    generator = torch.Generator().manual_seed(seed)
+    latents, drawn = [], []
+    for _ in range(num):  # one by one, so that image i does not depend on ``num``
+        latents.append(model.sample_latents(1, generator).cpu())
+        if model.num_classes is not None:
+            drawn.append(torch.randint(model.num_classes, (1,), generator=generator))
+    chosen = torch.cat(drawn) if drawn else None
+    if labels is not None:
+        chosen = torch.tensor([labels[i % len(labels)] for i in range(num)])
+    return torch.cat(latents), chosen
 
 
-def label_indices(labels: Labels | None, classes: Sequence[str] | None) -> list[int] | None:
-    """Labels, by number or name, as a list of class indices; None stays None.
+def label_indices(
+    model: GAN, labels: Labels | None, classes: Sequence[str] | None = None
+) -> list[int] | None:
+    """Labels, by number or name, as a list of the model's classes; None stays None.
 
     Raises:
-        ValueError: If a name is not in ``classes``, the names in the order of the labels.
+        ValueError: If a name is not in ``classes``, the names in the order of the labels; there is
+            no label; or one is not a class of the model.
     """
     if labels is None:
         return None
-    if isinstance(labels, (Tensor, np.ndarray)):
-        labels = labels.reshape(-1).tolist()
-    elif isinstance(labels, (int, str, np.integer)):
-        labels = [labels]
-    return [_index(label, classes or ()) for label in labels]
-
-
-def _index(label: Any, classes: Sequence[str]) -> Any:
-    if isinstance(label, str) and label not in classes:
-        known = ', '.join(classes) or 'none; pass numbers'
-        raise ValueError(
-            f'labels must be numbers or names of classes, got {label!r}. The names are: {known}.'
-        )
-    return classes.index(label) if isinstance(label, str) else label
-
-
-def check_labels(model: GAN, labels: Sequence[int] | None) -> None:
-    """Raise ``ValueError`` unless the labels are at least one class of the model, or None."""
-    if labels is None:
-        return
-    if model.num_classes is None:
-        raise ValueError(
-            f'labels must be None for a model without classes, got {list(labels)}. '
-            'Train a conditional model to choose classes.'
-        )
-    if len(labels) == 0:
-        raise ValueError('labels must name at least one class, got none. Pass labels=[3, 7].')
-    if not all(isinstance(label, (int, np.integer)) for label in labels):
-        raise ValueError(f'labels must be ints, got {list(labels)}. Pass labels=[3, 7].')
-    if min(labels) < 0 or max(labels) >= model.num_classes:
-        raise ValueError(
-            f'labels must lie in [0, {model.num_classes}), got {min(labels)} to {max(labels)}. '
-            f'The model was built with num_classes={model.num_classes}.'
-        )
+    given = labels.tolist() if isinstance(labels, Tensor) else labels
+    flat = np.asarray(given, dtype=object).reshape(-1).tolist()
+    names, count = list(classes or ()), model.num_classes
+    for label in flat:
+        if isinstance(label, str) and label not in names:
+            raise ValueError(
+                f'labels must be numbers or names of classes, got {label!r}. '
+                f'The names are: {", ".join(names) or "none; pass numbers"}.'
+            )
+    indices = [names.index(label) if isinstance(label, str) else label for label in flat]
+    if count is None:
+        raise ValueError(f'labels must be None for a model without classes, got {flat}.')
+    if not indices or not all(isinstance(index, (int, np.integer)) for index in indices):
+        raise ValueError(f'labels must be at least one int, got {flat}. Pass labels=[3, 7].')
+    if min(indices) < 0 or max(indices) >= count:
+        raise ValueError(f'labels must lie in [0, {count}), got {min(indices)} to {max(indices)}.')
+    return indices
 
 
 def render(
     model: GAN,
     latents: Tensor,
-    labels: Sequence[int] | None = None,
+    labels: Tensor | None = None,
     use_ema: bool = True,
     truncation: float = 1.0,
+    blend: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor:
     """Draw images of given latents; each depends on its own latents and label alone.
 
     Args:
         model: A trained GAN.
-        latents: Float ``(N, latent_dim)``, N at least 1.
-        labels: N classes; None for a model without them.
+        latents: Float ``(..., latent_dim)``, at least one.
+        labels: Classes, int64, broadcastable to ``(...)``; None for a model without them.
         use_ema: Whether to draw from the average of the weights, if there is one.
         truncation: Factor of the latents, in [0, 1].
+        blend: Other classes, as ``labels``, and their shares, float; None for ``labels`` alone.
 
     Returns:
-        uint8 ``(N, C, H, W)``, on the CPU.
+        uint8 ``(..., C, H, W)``, on the CPU.
 
     Raises:
         ValueError: If an argument is out of its range, or an image is not finite.
     """
+    shape, latents = latents.shape[:-1], latents.flatten(0, -2)
+    if labels is not None:
+        labels = labels.expand(shape).flatten()
+    blended = [part.expand(shape).flatten() for part in blend or ()]
     chunks = []
     for start in range(0, len(latents), CHUNK):
-        part = slice(start, start + CHUNK)
-        chunk = latents[part]
-        padding = CHUNK - len(chunk)
-        padded = torch.cat([chunk, chunk[:1].expand(padding, -1)])
-        padded_labels = None
-        if labels is not None:
-            padded_labels = [*labels[part], *(labels[start],) * padding]
-        images = model.sample(
-            CHUNK, labels=padded_labels, latents=padded, use_ema=use_ema, truncation=truncation
-        )[: len(chunk)]
+        stop = min(start + CHUNK, len(latents))
+        index = [*range(start, stop), *[start] * (start + CHUNK - stop)]
+        given = None if labels is None else labels[index]
+        with ExitStack() as stack:
+            if blended:
+                stack.enter_context(blended_classes(model, *(part[index] for part in blended)))
+            images = model.sample(
+                CHUNK, given, latents[index], use_ema=use_ema, truncation=truncation
+            )[: stop - start]
         _check_finite(images, model, use_ema)
         chunks.append(model.data_preprocessor.to_uint8(images).cpu())
-    return torch.cat(chunks)
+    return torch.cat(chunks).unflatten(0, shape)
 
 
-def non_finite_names(state: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]]) -> list[str]:
+def non_finite_names(state: Mapping[str, Tensor]) -> list[str]:
     """Names of the tensors with NaN or infinity."""
-    named = state.items() if isinstance(state, Mapping) else state
-    return [name for name, value in named if not bool(torch.isfinite(value).all())]
-
-
-def _draw_each(model: GAN, num: int, seed: int) -> tuple[Tensor, list[int] | None]:
-    """Latents and random labels, image by image, so that image i does not depend on ``num``."""
-    generator = torch.Generator().manual_seed(seed)
-    latents, labels = [], []
-    for _ in range(num):
-        latents.append(model.sample_latents(1, generator).cpu())
-        if model.num_classes is not None:
-            labels.append(int(torch.randint(model.num_classes, (1,), generator=generator)))
-    return torch.cat(latents), labels or None
+    return [name for name, value in state.items() if not bool(value.isfinite().all())]
 
 
 def _check_finite(images: Tensor, model: GAN, use_ema: bool) -> None:
     """Raise for NaN or infinity, which would be black and white pixels as uint8."""
     average = model.generator_ema if use_ema else None
-    network, name = (
-        (model.generator, 'generator') if average is None else (average, 'generator_ema')
-    )
     # A tanh hides infinity, so the weights are checked too.
-    broken = non_finite_names(network.state_dict(prefix=f'{name}.'))
+    if average is None:
+        broken = non_finite_names(model.generator.state_dict(prefix='generator.'))
+    else:
+        broken = non_finite_names(average.state_dict(prefix='generator_ema.'))
     if not broken and bool(images.isfinite().all()):
         return
     cause = f'{broken[0]} is not finite' if broken else 'all weights are finite'

@@ -18,7 +18,7 @@ from mmgan_lite.utils.migration import new_modules
 # Settings that drawing needs; others are not read.
 _WANTED = ('model', 'default_scope', 'custom_imports')
 # Names of numbers that are not finite, in configs that MMEngine writes.
-_NUMBERS = {'inf': math.inf, 'nan': math.nan}
+_NUMBERS = {'inf': math.inf, '-inf': -math.inf, 'nan': math.nan}
 
 
 def parse_config(text: str, source: str | Path) -> dict[str, Any]:
@@ -41,11 +41,9 @@ def parse_config(text: str, source: str | Path) -> dict[str, Any]:
         raise _no_config(source, f'it is not Python: {error}') from error
     settings = {}
     for statement in statements:
-        if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
-            continue
-        target = statement.targets[0]
-        if isinstance(target, ast.Name) and target.id in _WANTED:
-            settings[target.id] = _literal(statement.value, source)
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in _WANTED:
+                settings[name] = _literal(value, source)
     if not isinstance(settings.get('model'), dict):
         raise _no_config(source, 'it has no model')
     return settings
@@ -68,8 +66,6 @@ def check_parts(
     Raises:
         ValueError: If a part is not registered.
     """
-    scope = default_scope if isinstance(default_scope, str) else None
-    imports = custom_imports.get('imports') if isinstance(custom_imports, Mapping) else None
 
     def checked(value: Any) -> Any:
         if isinstance(value, (list, tuple)):
@@ -80,7 +76,9 @@ def check_parts(
         if '_scope_' in copy:
             raise ValueError(f"The config in {str(source)!r} must not hold '_scope_'.")
         if 'type' in copy:
-            copy['type'] = _registered(copy['type'], scope, imports, source)
+            copy['type'] = _registered_name(value['type'], default_scope)
+            if copy['type'] is None:
+                raise _not_registered(value['type'], source, custom_imports)
         return copy
 
     return checked(model)
@@ -88,89 +86,64 @@ def check_parts(
 
 def _literal(node: ast.expr, source: str | Path) -> Any:
     """Value of a node, if it is a literal or ``dict(...)`` of them."""
-    if isinstance(node, ast.Constant):
-        return node.value
-    if isinstance(node, ast.Name) and node.id in _NUMBERS:
-        return _NUMBERS[node.id]
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        number = _literal(node.operand, source)
-        if isinstance(number, (int, float)):
-            return -number
-    if isinstance(node, ast.List):
-        return [_literal(item, source) for item in node.elts]
-    if isinstance(node, ast.Tuple):
-        return tuple(_literal(item, source) for item in node.elts)
-    if isinstance(node, ast.Dict):
-        keys = [None if key is None else _literal(key, source) for key in node.keys]
-        if all(isinstance(key, (str, int, float)) for key in keys):
-            return {
-                key: _literal(value, source) for key, value in zip(keys, node.values, strict=True)
-            }
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict':
-        keywords = [keyword for keyword in node.keywords if keyword.arg is not None]
-        if not node.args and len(keywords) == len(node.keywords):
-            return {keyword.arg: _literal(keyword.value, source) for keyword in keywords}
+    match node:
+        case ast.List(elts=items):
+            return [_literal(item, source) for item in items]
+        case ast.Tuple(elts=items):
+            return tuple(_literal(item, source) for item in items)
+        case ast.Dict(keys=keys, values=values):
+            names = [key.value for key in keys if isinstance(key, ast.Constant)]
+            if len(names) == len(values):
+                return dict(zip(names, [_literal(value, source) for value in values], strict=True))
+        case ast.Call(func=ast.Name(id='dict'), args=[], keywords=keys) if all(k.arg for k in keys):
+            return {key.arg: _literal(key.value, source) for key in keys}
     code = ast.unparse(node)
-    raise _no_config(
-        source,
-        f'line {node.lineno} has {code[:60]!r}, which would have to run; only literals and '
-        'dict(...) are read',
-    )
+    if code in _NUMBERS:
+        return _NUMBERS[code]
+    try:
+        return ast.literal_eval(node)
+    except (TypeError, ValueError):
+        reason = f'line {node.lineno} has {code[:60]!r}, which would have to run'
+        raise _no_config(source, reason) from None
 
 
 def _no_config(source: str | Path, reason: str) -> ValueError:
+    remedy = 'Pass the config of the training as model=...'
+    return ValueError(f'The config inside {str(source)!r} cannot be read: {reason}. {remedy}')
+
+
+def _not_registered(name: Any, source: str | Path, custom_imports: Any) -> ValueError:
+    imports = custom_imports.get('imports') if isinstance(custom_imports, Mapping) else None
+    modules = ', '.join(imports) if imports else 'its module'
     return ValueError(
-        f'The config inside {str(source)!r} cannot be read: {reason}. '
-        'Pass the config that it was trained with, as model=...'
+        f'The model in {str(source)!r} has a part {name!r} that is not registered, and nothing is '
+        f'imported by a name in a file. Import {modules} first, or pass the config as model=...'
     )
 
 
-def _registered(name: Any, scope: str | None, imports: Any, source: str | Path) -> str:
-    """The name by which a registry finds the part without an import."""
+def _registered_name(name: Any, scope: Any) -> str | None:
+    """The name by which a registry finds the part without an import; None if none does."""
     MODELS.import_from_location()
-    registries = {'mmengine': MODELS.parent, **MODELS.parent.children}
-    found = None
+    parts = {
+        f'{owner}.{key}': part
+        for owner, registry in {'mmengine': MODELS.parent, **MODELS.parent.children}.items()
+        for key, part in registry.module_dict.items()
+        # No part of a GAN: extractors read files that their arguments name.
+        if not part.__module__.startswith('mmgan_lite.evaluation')
+    }
+    names = {id(part): found for found, part in reversed(parts.items())}
     if isinstance(name, type):  # in a config that was given, and is code already
-        found = _name_of(name, registries)
-    elif isinstance(name, str):
-        found = _find(name, scope, registries)
-    if found is None:
-        first = f'Import {", ".join(imports)} first' if imports else 'Import its module first'
-        raise ValueError(
-            f'The model in {str(source)!r} has a part {name!r} that is not registered, and nothing '
-            f'is imported by a name in a file. {first}, or pass the config as model=...'
-        )
-    return found
-
-
-def _find(name: str, scope: str | None, registries: Mapping[str, Any]) -> str | None:
-    # In the order of build_part.
-    candidates = [('mmgan_lite', name), ('mmengine', name)]
-    if '.' in name:
-        candidates = [(name.partition('.')[0], name.partition('.')[2])]
-    elif scope is not None:
-        candidates.append((scope, name))
-    for owner, key in candidates:
-        part = registries[owner].module_dict.get(key) if owner in registries else None
-        if part is not None and _draws(part):
-            return name if owner in ('mmgan_lite', 'mmengine') else f'{owner}.{key}'
+        return names.get(id(name))
+    if not isinstance(name, str):
+        return None
+    # In the order of build_part, which needs no prefix for these two.
+    own = {name} if '.' in name else {f'mmgan_lite.{name}', f'mmengine.{name}'}
+    if not own.isdisjoint(parts):
+        return name
+    if f'{scope}.{name}' in parts:
+        return f'{scope}.{name}'
     # Configs in pure Python are saved with the import path of each class.
     module, _, attribute = name.rpartition('.')
-    for path in (module, *new_modules(module)):
-        part = getattr(sys.modules.get(path), attribute, None)
-        if (found := _name_of(part, registries)) is not None:
-            return found
-    return None
-
-
-def _name_of(named: Any, registries: Mapping[str, Any]) -> str | None:
-    for owner, registry in registries.items():
-        for key, part in registry.module_dict.items():
-            if part is named and _draws(part):
-                return f'{owner}.{key}'
-    return None
-
-
-def _draws(part: Any) -> bool:
-    """Whether it can be part of a GAN: extractors read files that their arguments name."""
-    return not part.__module__.startswith('mmgan_lite.evaluation')
+    paths = [path for path in (module, *new_modules(module)) if path in sys.modules]
+    found = [names.get(id(getattr(sys.modules[path], attribute, None))) for path in paths]
+    return next(filter(None, found), None)

@@ -70,4 +70,4 @@ def test_override_without_a_value(monkeypatch, capsys):
     monkeypatch.setattr('sys.argv', ['check-config', 'c.py', '--cfg-options', 'nope'])
     with pytest.raises(SystemExit):
         check_config.main()
-    assert "--cfg-options must be KEY=VALUE, got 'nope'" in capsys.readouterr().err
+    assert "argument --cfg-options: must be KEY=VALUE, got 'nope'" in capsys.readouterr().err

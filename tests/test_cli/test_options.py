@@ -57,7 +57,7 @@ def test_override_without_a_value(monkeypatch, capsys):
     monkeypatch.setattr(sys, 'argv', ['mmgan-lite', *arguments])
     with pytest.raises(SystemExit):
         main()
-    assert "--cfg-options must be KEY=VALUE, got 'nope'" in capsys.readouterr().err
+    assert "argument --cfg-options: must be KEY=VALUE, got 'nope'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

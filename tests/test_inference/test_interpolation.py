@@ -10,7 +10,6 @@ from scipy.spatial import geometric_slerp
 from mmgan_lite.inference.interpolation import (
     INTERPOLATIONS,
     blended_classes,
-    check_points,
     lerp,
     path_frames,
     slerp,
@@ -111,19 +110,22 @@ def test_generator_without_embeddings(make_gan):
             pass
 
 
-def test_points_of_a_path():
-    assert check_points('points', (3, 1), loop=False) == [3, 1]
-    assert check_points('points', (3, 1), loop=True) == [3, 1, 3]
-    for values in ((1,), ('a', 'b'), None):
-        with pytest.raises(ValueError, match=r'classes must be at least two ints'):
-            check_points('classes', values, loop=False)
+def frames(*arguments):
+    return [values.flatten().tolist() for values in path_frames('points', *arguments)]
 
 
 def test_frames_of_a_path():
-    starts, ends, fractions = path_frames([4, 6, 5], steps=2)
-    assert starts.tolist() == [4, 4, 6, 6, 6]
-    assert ends.tolist() == [6, 6, 5, 5, 5]
-    assert fractions.tolist() == [0.0, 0.5, 0.0, 0.5, 1.0]
+    starts, ends, fractions = frames([4, 6, 5], 2)
+    assert starts == [4, 4, 6, 6, 6]
+    assert ends == [6, 6, 5, 5, 5]
+    assert fractions == [0.0, 0.5, 0.0, 0.5, 1.0]
+    assert frames((3, 1), 1, True) == [[3, 1, 1], [1, 3, 3], [0.0, 0.0, 1.0]]
+
+
+@pytest.mark.parametrize('values', [(1,), ('a', 'b'), None, (0, -1)])
+def test_points_that_are_no_path(values):
+    with pytest.raises(ValueError, match=r'classes must be at least two ints >= 0'):
+        path_frames('classes', values, 1)
 
 
 def test_methods_by_name():

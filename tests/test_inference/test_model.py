@@ -4,9 +4,11 @@ import pickle
 
 import pytest
 import torch
+from mmengine.config import Config
 
 from mmgan_lite.inference import get_model
-from mmgan_lite.inference.model import find_device
+from mmgan_lite.inference.model import load_model
+from mmgan_lite.models import GAN
 
 
 def config(num_classes=None, hidden_dims=(8, 8)):
@@ -104,16 +106,61 @@ def test_unknown_config():
         get_model('gan_mlp_digit')
 
 
-@pytest.mark.parametrize('device', ['gpu', 'cuda:99', 'xla', 3.5])
-def test_device_that_is_not_there(device):
-    with pytest.raises(ValueError, match=r'device must be one of this machine, got .*device=.cpu'):
-        get_model('gan_mlp_digits-28x28', device=device)
+CONFIG = dict(
+    model=dict(
+        type='GAN',
+        generator=dict(type='MLPGenerator', latent_dim=3, image_shape=(1, 2, 2), num_classes=2),
+        discriminator=dict(type='MLPDiscriminator', image_shape=(1, 2, 2), num_classes=2),
+        loss=dict(type='HingeGANLoss'),
+    ),
+    default_scope='mmgan_lite',
+)
 
 
-def test_device_without_values():
-    with pytest.raises(ValueError, match=r"'meta' has none"):
-        find_device('meta')
+@pytest.fixture
+def write(tmp_path):
+    """Writes a checkpoint with this ``meta``; gives its path."""
+
+    def write(**meta):
+        torch.manual_seed(3)
+        gan = GAN(**{key: value for key, value in CONFIG['model'].items() if key != 'type'})
+        path = tmp_path / 'some_run' / 'iter_5.pth'
+        path.parent.mkdir(exist_ok=True)
+        torch.save(dict(state_dict=gan.state_dict(), meta=meta), path)
+        return path
+
+    return write
 
 
-def test_best_device_by_default():
-    assert find_device().type == ('cuda' if torch.cuda.is_available() else 'cpu')
+def test_checkpoint_with_all_that_training_writes(write):
+    path = write(
+        cfg=Config(CONFIG).pretty_text,
+        iter=5,
+        experiment_name='first_20260102_030405',
+        dataset_meta=dict(classes=('cat', 'dog')),
+    )
+    loaded, cfg, info, classes = load_model(None, path, allow_mmengine_types=False)
+    assert info == dict(iteration=5, name='first')
+    assert classes == ('cat', 'dog')
+    assert cfg['model']['generator']['latent_dim'] == 3
+    state = torch.load(path)['state_dict']
+    for name, value in loaded.state_dict().items():
+        assert torch.equal(value, state[name])
+
+
+def test_without_a_name_of_the_run_its_folder_names_it(write):
+    _, cfg, info, _ = load_model(CONFIG, write(iter=5), False)
+    assert cfg is CONFIG
+    assert info == dict(iteration=5, name='some_run')
+
+
+def test_names_count_if_there_is_one_for_each_class(write):
+    path = write(dataset_meta=dict(classes=('cat', 'dog', 'cow')))
+    assert load_model(CONFIG, path, False)[-1] is None
+
+
+def test_built_model_has_no_config(make_gan):
+    gan = make_gan()
+    loaded, *others = load_model(gan, None, False)
+    assert loaded is gan
+    assert others == [None, {}, None]

@@ -50,17 +50,17 @@ def test_average_or_last_weights(make_gan):
 
 
 def test_bad_arguments(make_gan):
-    with pytest.raises(ValueError, match=r'num must be at least 1, and an int, got 0'):
+    with pytest.raises(ValueError, match=r'num must be an int of at least 1, got 0'):
         draw_images(make_gan(), 0)
     with pytest.raises(ValueError, match=r'labels must be None for a model without classes'):
         draw_images(make_gan(), 2, labels=[1])
-    with pytest.raises(ValueError, match=r'labels must name at least one class'):
+    with pytest.raises(ValueError, match=r'labels must be at least one int, got \[\]'):
         draw_images(make_gan(num_classes=3), 2, labels=[])
     with pytest.raises(ValueError, match=r'labels must lie in \[0, 3\), got 0 to 3'):
         draw_images(make_gan(num_classes=3), 2, labels=[0, 3])
-    with pytest.raises(ValueError, match=r'labels must be ints, got \[0.5\]'):
+    with pytest.raises(ValueError, match=r'labels must be at least one int, got \[0.5\]'):
         draw_images(make_gan(num_classes=3), 2, labels=[0.5])
-    with pytest.raises(ValueError, match=r'num must be at least 1, and an int, got 2.0'):
+    with pytest.raises(ValueError, match=r'num must be an int of at least 1, got 2.0'):
         draw_images(make_gan(), 2.0)
     with pytest.raises(ValueError, match=r'seed must be an int of 64 bits, got 0.5'):
         draw_images(make_gan(), 2, seed=0.5)
@@ -99,14 +99,14 @@ def test_images_that_overflow_are_not_drawn_white(make_gan):
         draw_images(gan, 2)
 
 
-def test_labels_by_name_and_number():
-    names = ('zero', 'one')
-    assert label_indices(None, names) is None
-    assert label_indices('one', names) == [1]
-    assert label_indices(1, None) == [1]
-    assert label_indices(['one', 0], names) == [1, 0]
-    assert label_indices(torch.tensor([[1], [0]]), names) == [1, 0]
+def test_labels_by_name_and_number(make_gan):
+    names, gan = ('zero', 'one'), make_gan(num_classes=2)
+    assert label_indices(gan, None, names) is None
+    assert label_indices(gan, 'one', names) == [1]
+    assert label_indices(gan, 1) == [1]
+    assert label_indices(gan, ['one', 0], names) == [1, 0]
+    assert label_indices(gan, torch.tensor([[1], [0]]), names) == [1, 0]
     with pytest.raises(ValueError, match=r"got 'two'. The names are: zero, one\."):
-        label_indices('two', names)
+        label_indices(gan, 'two', names)
     with pytest.raises(ValueError, match=r'The names are: none; pass numbers\.'):
-        label_indices(['two'], None)
+        label_indices(gan, ['two'])
