@@ -105,7 +105,8 @@ RUNNER_CONSTRUCTORS = _child('runner constructor', mmengine_registry.RUNNER_CONS
 LOOPS = _child('loop', mmengine_registry.LOOPS)
 HOOKS = _child('hook', mmengine_registry.HOOKS, _ENGINE)
 STRATEGIES = _child('strategy', mmengine_registry.STRATEGIES)
-DATASETS = _child('dataset', mmengine_registry.DATASETS, 'mmgan_lite.datasets')
+# With the engine, which lets a data loader take the collate function of its dataset.
+DATASETS = _child('dataset', mmengine_registry.DATASETS, 'mmgan_lite.datasets', _ENGINE)
 DATA_SAMPLERS = _child('data sampler', mmengine_registry.DATA_SAMPLERS, _EVALUATION)
 TRANSFORMS = _child('transform', mmengine_registry.TRANSFORMS, 'mmgan_lite.datasets')
 MODELS = _child('model', mmengine_registry.MODELS, 'mmgan_lite.models', _EVALUATION)

@@ -57,6 +57,8 @@ def _check_loader(walk: ConfigWalk, path: str, must_end: bool) -> Any:
         walk.part(f'{path}.batch_sampler', batches, 'DATA_SAMPLERS', ('sampler', 'batch_size'))
     for key in ('collate_fn', 'worker_init_fn'):
         function, place = cfg.get(key), f'{path}.{key}'
+        if isinstance(function, dict):  # configs whose base once had one may delete it
+            function = {name: value for name, value in function.items() if name != '_delete_'}
         if function is None or callable(function) or not walk.part(place, function, 'FUNCTIONS', 1):
             continue
         # Runner looks it up without the default scope.

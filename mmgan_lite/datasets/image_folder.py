@@ -17,6 +17,7 @@ from mmengine.dataset import BaseDataset
 from torch import Tensor
 
 from mmgan_lite.datasets.checksums import SUMS, read_checksums
+from mmgan_lite.datasets.collate import image_collate
 from mmgan_lite.datasets.in_memory import fingerprint_of, selector
 from mmgan_lite.datasets.transforms import PackImage, build_transforms, run_pipeline
 from mmgan_lite.registry import DATASETS
@@ -51,8 +52,8 @@ class ImageFolderDataset(BaseDataset):
     uint8 array of shape ``(H, W, C)``, RGB), ``img_path``, ``gt_label``, ``img_shape``,
     ``ori_shape``, ``sample_idx``.
 
-    Decoding is slow: give the loader ``num_workers``, ``persistent_workers=True``,
-    ``pin_memory=True`` and ``collate_fn=dict(type='mmgan_lite.image_collate')``.
+    Decoding is slow: give the loader ``num_workers``, ``persistent_workers=True`` and
+    ``pin_memory=True``.
 
     Args:
         data_root: The folder.
@@ -88,6 +89,7 @@ class ImageFolderDataset(BaseDataset):
         ({'classes': ('cat', 'dog')}, torch.Size([3, 32, 32]), 1)
     """
 
+    collate_fn = staticmethod(image_collate)
     _fully_initialized: bool = False
 
     def __init__(

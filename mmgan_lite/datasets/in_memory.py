@@ -15,7 +15,7 @@ import torch
 from mmengine.dataset import BaseDataset
 from torch import Tensor
 
-from mmgan_lite.datasets.collate import ImageBatch
+from mmgan_lite.datasets.collate import ImageBatch, image_collate
 from mmgan_lite.datasets.transforms import build_transforms, run_pipeline
 from mmgan_lite.registry import DATASETS
 
@@ -28,7 +28,7 @@ class InMemoryImageDataset(BaseDataset):
     """Images in memory, with optional labels.
 
     Without a pipeline an item is ``dict(inputs=..., labels=...)``, a uint8 tensor of shape
-    ``(C, H, W)`` and an int, and a loader with ``collate_fn=dict(type='mmgan_lite.image_collate')``
+    ``(C, H, W)`` and an int, and with its ``collate_fn``, which a config takes by default, a loader
     gets each batch in one indexing step. A pipeline gets each image separately,
     under mmcv's names: ``img`` (a uint8 array of shape ``(H, W, C)``), ``gt_label``,
     ``img_shape``, ``ori_shape``, ``sample_idx``.
@@ -60,6 +60,7 @@ class InMemoryImageDataset(BaseDataset):
         (torch.Size([1, 8, 8]), 3, 3)
     """
 
+    collate_fn = staticmethod(image_collate)
     _fully_initialized: bool = False
     # Channels, height and width; None if they are not known before the images are loaded.
     image_shape: tuple[int, int, int] | None = None

@@ -12,9 +12,9 @@ import hashlib
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from mmengine.dataset import InfiniteSampler
@@ -22,16 +22,15 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import HistoryBuffer, print_log
 from mmengine.optim import OptimWrapper, OptimWrapperDict
-from mmengine.runner import (
-    BaseLoop,
-    CheckpointLoader,
-    EpochBasedTrainLoop,
-    IterBasedTrainLoop,
-    Runner,
-)
+from mmengine.registry import DefaultScope
+from mmengine.runner import BaseLoop, CheckpointLoader, IterBasedTrainLoop, Runner
 from mmengine.runner.loops import _InfiniteDataloaderIterator
+from mmengine.runner.runner import _SlicedDataset
+from torch.utils.data import DataLoader
 
 from mmgan_lite.checkpoints import read_checkpoint, reading, write_checkpoint
+from mmgan_lite.engine.optimizers.multi_optim_wrapper import GANOptimWrapperDict, check_schedulers
+from mmgan_lite.registry import SCOPE
 
 # The Runner.
 
@@ -71,6 +70,48 @@ def call_at_end(loop: BaseLoop, function: Callable[[], None]) -> None:
     loop.run = run_and_call
 
 
+@runtime_checkable
+class _Collates(Protocol):
+    """A dataset with a collate function of its own."""
+
+    collate_fn: Callable
+
+
+_build_dataloader, _build_param_scheduler = Runner.build_dataloader, Runner.build_param_scheduler
+
+
+@functools.wraps(_build_dataloader)
+def _build_collating(dataloader: Any, *args: Any, **kwargs: Any) -> DataLoader:
+    """Under this default scope, a config without ``collate_fn`` takes that of its dataset."""
+    collate = dataloader.get('collate_fn') if isinstance(dataloader, Mapping) else None
+    if isinstance(collate, Mapping) and '_delete_' in collate:
+        # Of configs whose base once had a collate function; MMEngine would pass it on.
+        collate = {key: value for key, value in collate.items() if key != '_delete_'}
+        dataloader = {**dataloader, 'collate_fn': collate}
+    loader = _build_dataloader(dataloader, *args, **kwargs)
+    scope = DefaultScope.get_current_instance()
+    if scope is None or scope.scope_name != SCOPE or loader is dataloader or collate is not None:
+        return loader
+    dataset: Any = loader.dataset
+    dataset = dataset._dataset if isinstance(dataset, _SlicedDataset) else dataset
+    if isinstance(dataset, _Collates):
+        loader.collate_fn = dataset.collate_fn
+    return loader
+
+
+@functools.wraps(_build_param_scheduler)
+def _build_checked(runner: Runner, scheduler: Any) -> Any:
+    """With an error that names the networks: MMEngine raises KeyError, or ignores an entry."""
+    if isinstance(runner.optim_wrapper, GANOptimWrapperDict):
+        check_schedulers(scheduler, dict(runner.optim_wrapper.items()))
+    return _build_param_scheduler(runner, scheduler)
+
+
+# The registries of datasets, hooks and optim wrappers import this module.
+Runner.build_dataloader = staticmethod(_build_collating)  # type: ignore[method-assign]
+Runner.build_param_scheduler = _build_checked  # type: ignore[method-assign]
+
+
 # Training loops and their data.
 
 
@@ -89,11 +130,11 @@ def validation_is_due(runner: Runner) -> bool:
     return done >= loop.val_begin and (done % loop.val_interval == 0 or done == last)
 
 
-def replace_next_epoch(loop: EpochBasedTrainLoop, run_epoch: Callable[[], bool]) -> None:
+def replace_next_epoch(loop: Any, run_epoch: Callable[[], bool]) -> None:
     """Run the loop's next epoch by a function; those after it are MMEngine's own.
 
     Args:
-        loop: Before that epoch.
+        loop: MMEngine's loop over epochs, before that epoch.
         run_epoch: Runs the epoch, and returns whether it did: otherwise MMEngine's is run.
     """
 
