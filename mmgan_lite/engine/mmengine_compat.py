@@ -108,8 +108,8 @@ def _build_checked(runner: Runner, scheduler: Any) -> Any:
 
 
 # The registries of datasets, hooks and optim wrappers import this module.
-Runner.build_dataloader = staticmethod(_build_collating)  # type: ignore[method-assign]
-Runner.build_param_scheduler = _build_checked  # type: ignore[method-assign]
+Runner.build_dataloader = staticmethod(_build_collating)
+Runner.build_param_scheduler = _build_checked
 
 
 # Training loops and their data.
