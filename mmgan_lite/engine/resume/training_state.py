@@ -10,13 +10,8 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from mmgan_lite.engine.mmengine_compat import is_resumed, loaded_checkpoint, passes_made
+from mmgan_lite.engine.resume import rng_state
 from mmgan_lite.engine.resume.dataloader_state import can_begin_anywhere, go_on, train_sampler
-from mmgan_lite.engine.resume.rng_state import (
-    get_partial_gradients,
-    get_random_state,
-    set_partial_gradients,
-    set_random_state,
-)
 from mmgan_lite.utils.interfaces import unwrap_model
 from mmgan_lite.utils.log_filters import BATCHES_LOADED, GRADIENTS_LOST
 
@@ -36,8 +31,8 @@ def collect_state(runner: Runner, random_state: dict[str, Any] | None) -> dict[s
         random_state: That training goes on with; None for the current one.
     """
     process = dict(
-        random=random_state or get_random_state(model_device(runner)),
-        gradients=get_partial_gradients(runner.optim_wrapper),
+        random=random_state or rng_state.get_random_state(model_device(runner)),
+        gradients=rng_state.get_partial_gradients(runner.optim_wrapper),
     )
     sampler = train_sampler(runner.train_dataloader)
     return dict(
@@ -97,12 +92,12 @@ def check_weights(runner: Runner, found: Mapping[str, Tensor]) -> None:
 
 def _restore_process(runner: Runner, processes: Sequence[dict]) -> None:
     rank, count = get_rank(), get_world_size()
-    if len(processes) != count:
-        runner.logger.warning(
-            f'The checkpoint was written by {len(processes)} processes, and {count} go on from it: '
-            'each gets other images and other random numbers than it would have got.'
-        )
     if rank < len(processes):
-        set_random_state(processes[rank]['random'], model_device(runner))
+        rng_state.set_random_state(processes[rank]['random'], model_device(runner))
     if len(processes) == count:
-        set_partial_gradients(runner.optim_wrapper, processes[rank]['gradients'])
+        rng_state.set_partial_gradients(runner.optim_wrapper, processes[rank]['gradients'])
+        return
+    runner.logger.warning(
+        f'The checkpoint was written by {len(processes)} processes, and {count} go on from it: '
+        'each gets other images and other random numbers than it would have got.'
+    )
