@@ -107,7 +107,10 @@ def _mmengine_types() -> list[Any]:
     """The types in a checkpoint of MMEngine, each under the name that it has there."""
     types = [np.ndarray, np.dtype, *{type(np.dtype(code)) for code in '?bBhHiIlLqQefd'}]
     # What an array and a number are made by; one version of numpy reads what the other wrote.
-    made_by = {'_reconstruct': np.empty(0).__reduce__()[0], 'scalar': np.float64().__reduce__()[0]}
+    made_by: dict[str, Any] = {
+        '_reconstruct': np.empty(0).__reduce__()[0],
+        'scalar': np.float64().__reduce__()[0],
+    }
     functions = [
         _stand_in(function, f'numpy.{core}.multiarray', name)
         for core in ('core', '_core')

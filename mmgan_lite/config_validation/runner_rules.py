@@ -14,10 +14,6 @@ from mmgan_lite.engine.hooks.anneal_hook import AnnealHook
 from mmgan_lite.utils.config_keys import RUNNER_KEYS, unknown_keys
 from mmgan_lite.utils.signatures import name_of, signature_of
 
-_OPTIONS = {
-    'launcher': ('none', 'pytorch', 'slurm', 'mpi'),
-    'log_level': ('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'),
-}
 # Hooks that Runner adds under these names of default_hooks.
 _RUNNER_HOOKS = {
     'runtime_info': known_hooks.RuntimeInfoHook,
@@ -39,9 +35,6 @@ def check_top_level(walk: ConfigWalk) -> None:
     given = {key: value for key, value in walk.cfg.items() if value is not None}
     known = {key: value for key, value in given.items() if key in RUNNER_KEYS}
     walk.arguments('', runners.Runner, {'work_dir': '', **known}, ('cfg',))
-    for key, names in _OPTIONS.items():
-        if isinstance(value := given.get(key), str) and value not in names:
-            walk.note(key, f'must be one of {", ".join(names)}, got {value!r}.')
     groups = [('train_dataloader', 'train_cfg', 'optim_wrapper')]
     groups += [(f'{s}_dataloader', f'{s}_cfg', f'{s}_evaluator') for s in ('val', 'test')]
     for group in groups:

@@ -28,8 +28,7 @@ def check_model(walk: ConfigWalk) -> None:
     if (wrapper := walk.cfg.get('model_wrapper_cfg')) is not None:
         walk.part('model_wrapper_cfg', wrapper, 'MODEL_WRAPPERS', ('module', 'device_ids'))
     cfg = walk.entry('model')
-    target = None if cfg is None else walk.part('model', cfg, 'MODELS')
-    if cfg is None or target is None:
+    if cfg is None or (target := walk.part('model', cfg, 'MODELS')) is None:
         return
     # Runner passes this one to a model that has none.
     if preprocessor := walk.cfg.get('data_preprocessor'):

@@ -18,7 +18,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from mmengine.dataset import InfiniteSampler
-from mmengine.dist import is_main_process
+from mmengine.dist import master_only
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import HistoryBuffer, print_log
 from mmengine.optim import OptimWrapper, OptimWrapperDict
@@ -83,18 +83,18 @@ _build_dataloader, _build_param_scheduler = Runner.build_dataloader, Runner.buil
 @functools.wraps(_build_dataloader)
 def _build_collating(dataloader: Any, *args: Any, **kwargs: Any) -> DataLoader:
     """Under this default scope, a config without ``collate_fn`` takes that of its dataset."""
-    collate = dataloader.get('collate_fn') if isinstance(dataloader, Mapping) else None
-    if isinstance(collate, Mapping) and '_delete_' in collate:
-        # Of configs whose base once had a collate function; MMEngine would pass it on.
-        collate = {key: value for key, value in collate.items() if key != '_delete_'}
-        dataloader = {**dataloader, 'collate_fn': collate}
+    if isinstance(dataloader, DataLoader):
+        return dataloader
+    collate = dataloader.get('collate_fn')
+    if isinstance(collate, Mapping):  # in configs whose base once had one it may be deleted
+        kept = {key: value for key, value in collate.items() if key != '_delete_'}
+        dataloader = {**dataloader, 'collate_fn': kept}
     loader = _build_dataloader(dataloader, *args, **kwargs)
-    scope = DefaultScope.get_current_instance()
-    if scope is None or scope.scope_name != SCOPE or loader is dataloader or collate is not None:
-        return loader
-    dataset: Any = loader.dataset
-    dataset = dataset._dataset if isinstance(dataset, _SlicedDataset) else dataset
-    if isinstance(dataset, _Collates):
+    scope, dataset = DefaultScope.get_current_instance(), loader.dataset
+    if isinstance(dataset, _SlicedDataset):
+        dataset = dataset._dataset
+    is_own = scope is not None and scope.scope_name == SCOPE
+    if is_own and collate is None and isinstance(dataset, _Collates):
         loader.collate_fn = dataset.collate_fn
     return loader
 
@@ -258,7 +258,6 @@ class OrderedCheckpointHook(CheckpointHook):
     backend_args: dict | None
     last_ckpt: str | None
     keep_ckpt_ids: deque
-    key_indicators: list[str]
     best_ckpt_path: str | None
     best_ckpt_path_dict: dict[str, str | None]
 
@@ -285,10 +284,11 @@ class OrderedCheckpointHook(CheckpointHook):
         self.keep_ckpt_ids = deque(kept[-self.max_keep_ckpts :], self.max_keep_ckpts)
         runner.message_hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
 
-    def publish(self, runner: Runner, path: str) -> None:
+    _save_checkpoint_with_step = write_step
+
+    @master_only
+    def _publish_model(self, runner: Runner, path: str) -> None:
         """Write ``published_keys`` of a checkpoint anew, under a name with its checksum."""
-        if not is_main_process():
-            return
         checkpoint = read_checkpoint(path)
         kept = {key: value for key, value in checkpoint.items() if key in self.published_keys}
         digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()[:8]
@@ -297,10 +297,9 @@ class OrderedCheckpointHook(CheckpointHook):
         left_out = ', '.join(map(repr, checkpoint.keys() - kept.keys())) or 'nothing'
         runner.logger.info(f'{path} is published as {published}, without {left_out}.')
 
+    @master_only
     def remove(self, path: str) -> None:
         """Delete a checkpoint; warns if it cannot be deleted, which is no reason to stop."""
-        if not is_main_process():
-            return
         try:
             if self.file_backend.isfile(path):
                 self.file_backend.remove(path)
@@ -316,28 +315,23 @@ class OrderedCheckpointHook(CheckpointHook):
         """
         self._init_rule(self.rules, list(names))
 
-    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
-        self.write_step(runner, step, meta)
-
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         if not self.save_best:
             return
-        several = len(self.key_indicators) > 1
-        before = dict(self.best_ckpt_path_dict) if several else {'': self.best_ckpt_path}
         # MMEngine deletes what it knows of.
-        if several:
+        if len(self.key_indicators) > 1:
+            before = self.best_ckpt_path_dict
             self.best_ckpt_path_dict = dict.fromkeys(before)
+            self.write_best(runner, metrics)
+            now = self.best_ckpt_path_dict
+            now.update({name: self._better(before[name], now[name]) for name in before})
         else:
-            self.best_ckpt_path = None
-        self.write_best(runner, metrics)
-        now = self.best_ckpt_path_dict if several else {'': self.best_ckpt_path}
-        for name, path in before.items():
-            if now[name] is None:  # it was not surpassed
-                now[name] = path
-            elif path not in (None, now[name]):
-                self.remove(path)
-        if not several:
-            self.best_ckpt_path = now['']
+            path, self.best_ckpt_path = self.best_ckpt_path, None
+            self.write_best(runner, metrics)
+            self.best_ckpt_path = self._better(path, self.best_ckpt_path)
 
-    def _publish_model(self, runner: Runner, ckpt_path: str) -> None:
-        self.publish(runner, ckpt_path)
+    def _better(self, old: str | None, new: str | None) -> str | None:
+        """The new best checkpoint, which replaces the old one; the old one if there is none."""
+        if None not in (old, new) and old != new:
+            self.remove(old)
+        return new or old

@@ -296,7 +296,7 @@ class Recording(OrderedCheckpointHook):
     def remove(self, path):
         self.done.append(f'remove {path}')
 
-    def publish(self, runner, path):
+    def _publish_model(self, runner, path):
         self.done.append(f'publish {path}')
 
 
