@@ -107,14 +107,11 @@ def _mmengine_types() -> list[Any]:
     """The types in a checkpoint of MMEngine, each under the name that it has there."""
     types = [np.ndarray, np.dtype, *{type(np.dtype(code)) for code in '?bBhHiIlLqQefd'}]
     # What an array and a number are made by; one version of numpy reads what the other wrote.
-    made_by: dict[str, Any] = {
-        '_reconstruct': np.empty(0).__reduce__()[0],
-        'scalar': np.float64().__reduce__()[0],
-    }
+    made: dict[str, Any] = dict(_reconstruct=np.empty(0), scalar=np.float64())
     functions = [
-        _stand_in(function, f'numpy.{core}.multiarray', name)
+        _stand_in(value.__reduce__()[0], f'numpy.{core}.multiarray', name)
         for core in ('core', '_core')
-        for name, function in made_by.items()
+        for name, value in made.items()
     ]
     # Only the names of the functions that are left out above are made with it.
     functions.append(_stand_in(lambda owner, name: None, 'builtins', 'getattr'))
