@@ -78,15 +78,15 @@ class ConfigWalk:
         count = len(self.problems)
         # The parts in it are built in its scope.
         with DefaultScope.overwrite_default_scope(cfg.get('_scope_')):
-            target = default
-            if 'type' in cfg:
-                target = self.attempt(f'{path}.type', lambda: find(cfg['type'], kind, owner))
+            name = cfg.get('type', default)
+            target = self.attempt(f'{path}.type', lambda: find(name, kind, owner))
             if target is None:
                 return None
+            taken = list(signature_of(target).parameters)
             if isinstance(added, int):
-                added = list(signature_of(target).parameters)[:added]
+                added = taken[:added]
             elif owner and owner not in _KNOWN_PACKAGES:
-                added = set(signature_of(target).parameters).difference(cfg)
+                added = set(taken).difference(cfg)
             given = {key: value for key, value in cfg.items() if key not in ('type', '_scope_')}
             for key, value in self.arguments(path, target, given, added).items():
                 self._parts_in(f'{path}.{key}', key, value, kind, package_of(target))

@@ -18,7 +18,12 @@ from mmengine.runner import CheckpointLoader, EpochBasedTrainLoop, IterBasedTrai
 from torch import nn
 from torch.utils.data import DataLoader
 
-from mmgan_lite.datasets import image_collate
+from mmgan_lite.datasets import (
+    ImageFolderDataset,
+    InMemoryImageDataset,
+    PackedImageDataset,
+    image_collate,
+)
 from mmgan_lite.engine import mmengine_compat
 from mmgan_lite.engine.mmengine_compat import (
     LazyHistoryBuffer,
@@ -141,6 +146,11 @@ def test_collate_function_of_a_dataset(scope, settings, expected):
     with DefaultScope.overwrite_default_scope(scope):
         assert Runner.build_dataloader(loader) is loader
     assert loader.collate_fn is function
+
+
+def test_datasets_have_a_collate_function():
+    for dataset in (InMemoryImageDataset, ImageFolderDataset, PackedImageDataset):
+        assert dataset.collate_fn is image_collate
 
 
 def test_schedules_lack_a_network():
