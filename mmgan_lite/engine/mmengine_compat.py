@@ -256,7 +256,6 @@ class OrderedCheckpointHook(CheckpointHook):
 
     out_dir: Any
     backend_args: dict | None
-    last_ckpt: str | None
     keep_ckpt_ids: deque
     best_ckpt_path: str | None
     best_ckpt_path_dict: dict[str, str | None]
