@@ -6,6 +6,7 @@ in the comment at the end of the zip file, which ``torch.load`` ignores.
 
 import contextlib
 import errno
+import functools
 import hashlib
 import importlib
 import io
@@ -98,9 +99,7 @@ class _PickledHistory(HistoryBuffer):
 
 
 # The unpickler of torch compares names.
-_PickledHistory.__module__ = HistoryBuffer.__module__
-_PickledHistory.__name__ = HistoryBuffer.__name__
-_PickledHistory.__qualname__ = HistoryBuffer.__qualname__
+functools.update_wrapper(_PickledHistory, HistoryBuffer, updated=())
 
 
 def _mmengine_types() -> list[Any]:
@@ -348,9 +347,8 @@ def _digest(path: Path, seal: re.Match[bytes]) -> str:
     digest = hashlib.sha256()
     left = os.path.getsize(path) - _SEAL_SIZE
     with open(path, 'rb') as file:
-        while left > 0 and (block := file.read(min(_BLOCK, left))):
-            digest.update(block)
-            left -= len(block)
+        for start in range(0, left, _BLOCK):
+            digest.update(file.read(min(_BLOCK, left - start)))
     digest.update(seal[2])
     return digest.hexdigest()
 
