@@ -104,7 +104,5 @@ def main() -> None:
     metrics = runner.test()
     if args.out is not None and is_main_process():
         summary = summarize(metrics, runner.test_loop.evaluator, args)
-        with writing('--out', args.out):
-            args.out.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_write(args.out) as temporary:
-                temporary.write_text(json.dumps(summary, indent=2) + '\n')
+        with writing('--out', args.out), atomic_write(args.out) as temporary:
+            temporary.write_text(json.dumps(summary, indent=2) + '\n')

@@ -5,7 +5,6 @@ import os
 import subprocess
 import zlib
 from datetime import timedelta
-from typing import NamedTuple
 
 import torch
 from mmengine.config import Config
@@ -39,22 +38,26 @@ def connect_processes(cfg: Config) -> None:
     if launcher == 'none' or is_distributed():
         return
     if launcher not in _LAUNCHERS:
-        raise ValueError(
-            f"launcher must be one of {', '.join(map(repr, _LAUNCHERS))} or 'none', got "
-            f"{launcher!r}. Set launcher='none' for a single process."
-        )
+        known = ', '.join(map(repr, _LAUNCHERS))
+        raise ValueError(f"launcher must be {known} or 'none' (one process), got {launcher!r}.")
     # Else threads of the group may outlive what they need, and abort a process that has ended well.
     atexit.register(_leave_group)
     options = dict(cfg.get('env_cfg', {}).get('dist_cfg', {}))
     backend, port = options.pop('backend', None), options.pop('port', None)
     _set_environment(launcher, port)
     if get_device() != 'cpu':
-        _check_gpu()
+        rank, count = int(os.environ['LOCAL_RANK']), torch.cuda.device_count()
+        if get_device() == 'cuda' and rank >= count:
+            raise ValueError(
+                f'Each process needs a GPU of its own, but LOCAL_RANK={rank} sees {count}. Start '
+                'as many as there are GPUs, and let each see all of them; or set '
+                'CUDA_VISIBLE_DEVICES= to train on CPUs.'
+            )
         return
     if backend not in (None, 'gloo'):
         raise ValueError(
             f'env_cfg.dist_cfg.backend={backend!r} needs GPUs, but torch finds none here. '
-            'Pass --cfg-options env_cfg.dist_cfg.backend=gloo to train on CPUs.'
+            "Set it to 'gloo' to train on CPUs."
         )
     if 'timeout' in options:
         options['timeout'] = timedelta(seconds=options['timeout'])
@@ -63,22 +66,12 @@ def connect_processes(cfg: Config) -> None:
         print(f'torch finds no GPU: {get_world_size()} processes on CPUs, connected through gloo.')
 
 
-class _Launcher(NamedTuple):
-    """Environment variables of a launcher, and its command."""
-
-    rank: str
-    world_size: str
-    local_rank: str
-    command: str
-
-
+# Environment variables of rank, world size and local rank, and the command.
 _LAUNCHERS = {
-    'pytorch': _Launcher('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'torchrun --nproc-per-node=2'),
-    'slurm': _Launcher('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID', 'srun --ntasks=2'),
-    'mpi': _Launcher(
-        'OMPI_COMM_WORLD_RANK',
-        'OMPI_COMM_WORLD_SIZE',
-        'OMPI_COMM_WORLD_LOCAL_RANK',
+    'pytorch': ('RANK WORLD_SIZE LOCAL_RANK', 'torchrun --nproc-per-node=2'),
+    'slurm': ('SLURM_PROCID SLURM_NTASKS SLURM_LOCALID', 'srun --ntasks=2'),
+    'mpi': (
+        'OMPI_COMM_WORLD_RANK OMPI_COMM_WORLD_SIZE OMPI_COMM_WORLD_LOCAL_RANK',
         "Open MPI's mpirun -np 2",
     ),
 }
@@ -91,59 +84,41 @@ def _leave_group() -> None:
 
 def _set_environment(launcher: str, port: int | None) -> None:
     """Set the environment variables that torch and MMEngine read, as torchrun does."""
-    variables = _LAUNCHERS[launcher]
-    for name in (variables.rank, variables.world_size, variables.local_rank):
+    names, command = _LAUNCHERS[launcher]
+    for name, target in zip(names.split(), ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'), strict=True):
         if name not in os.environ:
             raise ValueError(
                 f'launcher={launcher!r} needs the environment variable {name}, which is not set. '
-                f'Start the processes by {variables.command}, or use no launcher for a single one.'
+                f'Start the processes by {command}, or use no launcher for a single one.'
             )
+        os.environ[target] = os.environ[name]
     if launcher == 'pytorch':
         return
-    os.environ['RANK'] = os.environ[variables.rank]
-    os.environ['WORLD_SIZE'] = os.environ[variables.world_size]
-    os.environ['LOCAL_RANK'] = os.environ[variables.local_rank]
     if 'MASTER_ADDR' not in os.environ:
-        os.environ['MASTER_ADDR'] = _slurm_address() if launcher == 'slurm' else _mpi_address()
+        os.environ['MASTER_ADDR'] = _first_machine(launcher)
     if launcher == 'slurm' and port is not None:  # before MASTER_PORT, as in MMEngine
         os.environ['MASTER_PORT'] = str(port)
     # MMEngine takes 29500 for all, where two jobs on one machine would meet.
-    names = ('SLURM_JOB_ID', 'SLURM_STEP_ID') if launcher == 'slurm' else ('PMIX_NAMESPACE',)
-    job = '.'.join(os.environ.get(name, '') for name in names)
+    keys = ('SLURM_JOB_ID', 'SLURM_STEP_ID') if launcher == 'slurm' else ('PMIX_NAMESPACE',)
+    job = '.'.join(os.environ.get(key, '') for key in keys)
     os.environ.setdefault('MASTER_PORT', str(10_000 + zlib.crc32(job.encode()) % 20_000))
 
 
-def _slurm_address() -> str:
-    """The first machine of this job step; slurm writes them as ``node[01-04,07]``."""
+def _first_machine(launcher: str) -> str:
+    """The machine of the first process; slurm writes those of a step as ``node[01-04,07]``."""
     nodes = os.environ.get('SLURM_STEP_NODELIST') or os.environ.get('SLURM_NODELIST', '')
-    if nodes and not set('[,') & set(nodes):
+    if launcher == 'mpi':
+        if os.environ.get('OMPI_COMM_WORLD_LOCAL_SIZE') == os.environ['WORLD_SIZE']:
+            return '127.0.0.1'
+        why = 'where mpi starts processes on several. Pass it by mpirun -x MASTER_ADDR=<name>.'
+    elif nodes and not set('[,') & set(nodes):
         return nodes
-    try:
-        command = ['scontrol', 'show', 'hostnames', nodes]
-        listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        return listed.split()[0]
-    except (OSError, subprocess.CalledProcessError, IndexError) as error:
-        raise ValueError(
-            'MASTER_ADDR must name the machine of the first process, which scontrol does not give '
-            f'for the nodes {nodes!r} ({error}). Set MASTER_ADDR in the job script.'
-        ) from error
-
-
-def _mpi_address() -> str:
-    """This machine, if all processes are on it."""
-    if os.environ.get('OMPI_COMM_WORLD_LOCAL_SIZE') != os.environ['OMPI_COMM_WORLD_SIZE']:
-        raise ValueError(
-            'MASTER_ADDR must name the machine of the first process where mpi starts processes '
-            'on several. Pass it by mpirun -x MASTER_ADDR=<name>.'
-        )
-    return '127.0.0.1'
-
-
-def _check_gpu() -> None:
-    local_rank, count = int(os.environ['LOCAL_RANK']), torch.cuda.device_count()
-    if get_device() == 'cuda' and local_rank >= count:
-        raise ValueError(
-            'Each process needs a GPU of its own, but the one with LOCAL_RANK='
-            f'{local_rank} sees {count}. Start as many as there are GPUs, and let each see all '
-            'of them; or hide them by CUDA_VISIBLE_DEVICES= to train on CPUs.'
-        )
+    else:
+        try:
+            command = ['scontrol', 'show', 'hostnames', nodes]
+            return subprocess.check_output(command, text=True).split()[0]
+        except (OSError, subprocess.CalledProcessError, IndexError) as error:
+            why = (
+                f'which scontrol does not give for the nodes {nodes!r} ({error}). Set MASTER_ADDR.'
+            )
+    raise ValueError(f'MASTER_ADDR must name the machine of the first process, {why}')

@@ -6,13 +6,11 @@ fingerprint of the extractor's weights; its code may differ too, so the first im
 again for comparison.
 """
 
-import contextlib
 import hashlib
 import logging
-import os
 import re
-import uuid
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -20,10 +18,13 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor
 
-from mmgan_lite.evaluation.extraction import extract
 from mmgan_lite.evaluation.extractors import Extracted, FeatureExtractor
+from mmgan_lite.utils.atomic_io import atomic_write
+from mmgan_lite.utils.image_batch import join_columns, stack_images, stack_labels
 
-_FORMAT = '1'
+TO_UINT8 = "Convert floats by the model's data_preprocessor.to_uint8."
+
+_BATCH = 250
 _DIGEST_BYTES = 16
 # Images whose features are compared with those in a file, and how far they may differ: another
 # device or batch size changes the last digits.
@@ -36,39 +37,61 @@ class FeatureCache:
 
     Args:
         folder: Folder of the file; made when something is saved.
-        data: Name of the data set and shape, such as 'MNIST test 1x28x28'.
+        data: Name of the data set, such as 'MNIST test'.
+        image_shape: Channels, height and width.
         extractor: Its name and fingerprint are in the name of the file and in it.
     """
 
-    def __init__(self, folder: Path, data: str, extractor: FeatureExtractor) -> None:
+    def __init__(
+        self, folder: Path, data: str, image_shape: tuple[int, ...], extractor: FeatureExtractor
+    ) -> None:
         self._extractor = extractor
-        name = f'{data} {extractor.name} {extractor.fingerprint[:12]}'
+        shape = 'x'.join(map(str, image_shape))
+        name = f'{data} {shape} {extractor.name} {extractor.fingerprint[:12]}'
         self.path = folder / f'{re.sub("[^A-Za-z0-9._]+", "-", name)}.safetensors'
-        self._identity = dict(
-            format=_FORMAT, extractor=extractor.name, fingerprint=extractor.fingerprint
-        )
+        self._about = dict(format='1', extractor=extractor.name, fingerprint=extractor.fingerprint)
         # One entry an image.
         self._rows: dict[bytes, Extracted] = {}
+        self._has_new = False
         self._load()
         self._is_proven = not self._rows
 
-    def look_up(self, images: Tensor) -> tuple[Tensor, Extracted, bool]:
+    def look_up(self, images: Tensor) -> tuple[Tensor, Extracted]:
         """Features of uint8 images; unknown ones are extracted.
 
         Returns:
-            Digests, uint8 ``(N, 16)``; features and logits, on the CPU; whether any was unknown.
+            Digests, uint8 ``(N, 16)``; features and logits, on the CPU.
         """
         digests = image_digests(images)
-        keys = [row.tobytes() for row in digests.numpy()]
+        keys = _keys(digests)
         if not self._is_proven:
             self._prove(images, keys)
         unknown = [index for index, key in enumerate(keys) if key not in self._rows]
         if unknown:
-            found = extract(self._extractor, images[unknown])
-            for row, index in enumerate(unknown):
-                logits = None if found.logits is None else found.logits[row]
-                self._rows[keys[index]] = Extracted(found.features[row], logits)
-        return digests, _stack([self._rows[key] for key in keys]), bool(unknown)
+            self._add(digests[unknown], self._extractor.extract(images[unknown]))
+            self._has_new = True
+        return digests, self._stack(keys)
+
+    def read(self, dataset: Any, positions: range | list[int]) -> list[Any]:
+        """Features, logits and labels of some images of a data set; saves the features."""
+        rows = []
+        for start in range(0, len(positions), _BATCH):
+            items = [dataset[i] for i in positions[start : start + _BATCH]]
+            images = stack_images([item['inputs'] for item in items], 'inputs', TO_UINT8)
+            labels = stack_labels(item.get('gt_label', item.get('labels')) for item in items)
+            digests, found = self.look_up(images)
+            rows.append((*found, labels, digests))
+        features, logits, labels, digests = join_columns(rows)
+        self.save(digests, features, logits)
+        return [features, logits, labels]
+
+    def _add(self, digests: Tensor, found: Extracted) -> None:
+        logits = [None] * len(digests) if found.logits is None else found.logits
+        rows = map(Extracted, found.features, logits)
+        self._rows.update(zip(_keys(digests), rows, strict=True))
+
+    def _stack(self, keys: list[bytes]) -> Extracted:
+        return Extracted(*join_columns([self._rows[key] for key in keys], torch.stack))
 
     def _prove(self, images: Tensor, keys: list[bytes]) -> None:
         """Extract a few known images again, and drop all that was loaded if they differ.
@@ -79,31 +102,27 @@ class FeatureCache:
         if not known:
             return
         self._is_proven = True
-        loaded = _stack([self._rows[keys[index]] for index in known])
-        if not _agree(loaded, extract(self._extractor, images[known])):
+        found = self._extractor.extract(images[known])
+        if not _agree(self._stack([keys[index] for index in known]), found):
             self._rows = {}
             _warn(f"The cache '{self.path}' is not what the extractor gives now: it is replaced.")
 
-    def save(self, digests: Tensor, extracted: Extracted) -> None:
-        """Replace the file by these rows, atomically.
+    def save(self, digests: Tensor, features: Tensor, logits: Tensor | None) -> None:
+        """Replace the file by these rows, atomically, if any was not in it.
 
         A folder that cannot be written to gives a warning, and no error.
         """
-        tensors = dict(digests=digests, features=extracted.features)
-        if extracted.logits is not None:
-            tensors['logits'] = extracted.logits
-        tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
-        content = safetensors.torch.save(
-            tensors, metadata={**self._identity, 'sha256': _content_hash(tensors)}
-        )
-        partial = self.path.with_name(f'{self.path.name}.{uuid.uuid4().hex[:8]}')
+        if not self._has_new:
+            return
+        self._has_new = False
+        tensors = dict(digests=digests.contiguous(), features=features.contiguous())
+        if logits is not None:
+            tensors['logits'] = logits.contiguous()
+        metadata = {**self._about, 'sha256': _content_hash(tensors)}
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(content)
-            os.replace(partial, self.path)
+            with atomic_write(self.path) as temporary:
+                temporary.write_bytes(safetensors.torch.save(tensors, metadata))
         except OSError as error:
-            with contextlib.suppress(OSError):
-                partial.unlink()
             _warn(f"Features could not be cached in '{self.path}' ({error}); set cache_dir.")
 
     def _load(self) -> None:
@@ -111,21 +130,13 @@ class FeatureCache:
             return
         try:
             with safetensors.safe_open(self.path, 'pt') as file:
-                metadata = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                if file.metadata() != {**self._about, 'sha256': _content_hash(tensors)}:
+                    raise ValueError('the sha256, the extractor or the format differs')
         except (OSError, ValueError, safetensors.SafetensorError) as error:
             _warn(f"The cache '{self.path}' is damaged ({error}): it is replaced.")
             return
-        sha256 = metadata.pop('sha256', None)
-        if metadata != self._identity:
-            _warn(f"The cache '{self.path}' is of another extractor or format: it is replaced.")
-        elif sha256 != _content_hash(tensors):
-            _warn(f"The cache '{self.path}' is damaged (its sha256 differs): it is replaced.")
-        else:
-            logits = tensors.get('logits', [None] * len(tensors['digests']))
-            keys = (row.tobytes() for row in tensors['digests'].numpy())
-            rows = map(Extracted, tensors['features'], logits)
-            self._rows = dict(zip(keys, rows, strict=True))
+        self._add(tensors['digests'], Extracted(tensors['features'], tensors.get('logits')))
 
 
 def image_digests(images: Tensor) -> Tensor:
@@ -138,29 +149,23 @@ def image_digests(images: Tensor) -> Tensor:
     return torch.frombuffer(bytearray(b''.join(digests)), dtype=torch.uint8).view(-1, _DIGEST_BYTES)
 
 
-def _stack(rows: list[Extracted]) -> Extracted:
-    logits = [row.logits for row in rows if row.logits is not None]
-    return Extracted(
-        torch.stack([row.features for row in rows]), torch.stack(logits) if logits else None
-    )
+def _keys(digests: Tensor) -> list[bytes]:
+    return [row.tobytes() for row in digests.numpy()]
 
 
 def _agree(first: Extracted, second: Extracted) -> bool:
     """Whether two are equal but for rounding; NaN never is."""
-    for left, right in zip(first, second, strict=True):
-        if left is None or right is None:
-            if left is not right:
-                return False
-        elif left.shape != right.shape or not (left - right).norm() <= _TOLERANCE * left.norm():
-            return False
-    return True
+    left, right = ([tensor for tensor in part if tensor is not None] for part in (first, second))
+    if [tensor.shape for tensor in left] != [tensor.shape for tensor in right]:
+        return False
+    return all((a - b).norm() <= _TOLERANCE * a.norm() for a, b in zip(left, right, strict=True))
 
 
 def _content_hash(tensors: dict[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         digest.update(f'{name} {tuple(tensor.shape)}'.encode())
-        digest.update(tensor.contiguous().numpy().data)
+        digest.update(tensor.numpy().data)
     return digest.hexdigest()
 
 

@@ -1,29 +1,41 @@
 """One evaluation for MMEngine's loops: all metrics get the same fakes and real images."""
 
-import dataclasses
+import contextlib
+import functools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import broadcast_object_list, is_main_process
+import torch
+from mmengine.dist import all_gather_object, broadcast_object_list, is_main_process
 from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.logging import print_log
 from mmengine.structures import BaseDataElement
-from torch import nn
+from torch import Tensor, nn
 
-from mmgan_lite.evaluation.collector import (
-    Collected,
-    FeatureCollector,
-    data_name,
-    metainfo_of,
-)
+from mmgan_lite.evaluation.cache import TO_UINT8, FeatureCache
 from mmgan_lite.evaluation.extractors import FeatureExtractor
 from mmgan_lite.evaluation.metrics import Comparison, GANMetric, Samples
 from mmgan_lite.evaluation.report import Report, Score
+from mmgan_lite.evaluation.sampler import spread
 from mmgan_lite.registry import DATASETS, EVALUATOR, METRICS, MODELS, build_part
-from mmgan_lite.utils.interfaces import unwrap_model
+from mmgan_lite.utils.image_batch import batch_labels, join_columns, stack_images, stack_labels
+from mmgan_lite.utils.interfaces import metainfo_of, unwrap_model
 from mmgan_lite.utils.validation import check_positive
+
+_WEIGHTS = {True: 'EMA', False: 'last', None: None}
+# What a metric lacks, and what to do.
+_LACKS = {
+    'extractor': "extractor, got None. Add extractor=dict(type='InceptionV3') to the evaluator",
+    'train': 'train_dataset, got None. Add '
+    "train_dataset=dict(type='MNISTDataset', split='train') to the evaluator",
+    'model': 'the model, but bind_model of the GANEvaluator was not called. Keep the '
+    'default_hooks of mmgan_lite, which call it before each loop',
+    'logits': 'an extractor with logits of classes, but this one gives features only. Choose a '
+    'classifier as the extractor',
+    'labels': 'fakes with labels, but the model is not conditional. Train with num_classes',
+}
 
 
 @EVALUATOR.register_module()
@@ -76,24 +88,26 @@ class GANEvaluator(Evaluator):
         self.gan_metrics = [metric for metric in self.metrics if isinstance(metric, GANMetric)]
         self.other_metrics = [m for m in self.metrics if not isinstance(m, GANMetric)]
         self.extractor = None if extractor is None else _build_extractor(extractor)
-        if num_samples is not None:
-            check_positive('num_samples', num_samples)
-        self.num_samples = num_samples
-        self.train_dataset = (
-            None if train_dataset is None else build_part(DATASETS, train_dataset, 'train_dataset')
+        self.num_samples = (
+            None if num_samples is None else check_positive('num_samples', num_samples)
         )
-        self.cache_dir = _default_cache() if cache_dir is None else Path(cache_dir).expanduser()
-        for metric in self.gan_metrics:
-            if metric.needs_images and self.extractor is None:
-                raise _lacks(metric, 'extractor', "dict(type='InceptionV3')")
-            if 'train' in metric.needs and self.train_dataset is None:
-                raise _lacks(metric, 'train_dataset', "dict(type='MNISTDataset', split='train')")
-        self._collector: FeatureCollector | None = None
-        if self.extractor is not None and any(metric.needs_images for metric in self.gan_metrics):
-            self._collector = FeatureCollector(self.extractor, self.cache_dir, self.train_dataset)
+        if train_dataset is not None:
+            train_dataset = build_part(DATASETS, train_dataset, 'train_dataset')
+        self.train_dataset: Any = train_dataset
+        self._train_name = _data_name(metainfo_of(train_dataset), 'unnamed training data')
+        root = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
+        self.cache_dir = Path(cache_dir or Path(root, 'mmgan_lite', 'features')).expanduser()
+        self._needs = {need for metric in self.gan_metrics for need in metric.needs}
+        self._require(extractor=self.extractor is not None, train=train_dataset is not None)
         self.report: Report | None = None
         self._model: nn.Module | None = None
-        self._real_scores: tuple[tuple[bytes, int] | None, dict[str, float]] = (None, {})
+        self._cache: FeatureCache | None = None
+        # Of each batch the fakes' features, logits and labels, those of the real images, and the
+        # digests of these.
+        self._batches: list[tuple[Tensor | None, ...]] = []
+        self._weights: str | None = None
+        # Real images and number of fakes that the baseline is for, its name, and the real scores.
+        self._baseline: tuple[tuple[bytes, int] | None, str, dict[str, float]] = (None, '', {})
 
     @Evaluator.dataset_meta.setter
     def dataset_meta(self, dataset_meta: dict) -> None:
@@ -102,9 +116,8 @@ class GANEvaluator(Evaluator):
         reals, trained_on = (tuple((meta or {}).get('classes') or ()) for meta in metas)
         if reals and trained_on and reals != trained_on:
             raise ValueError(
-                'train_dataset must have the classes of the images of the data loader, got '
-                f'{", ".join(map(str, trained_on[:3]))}, ... for '
-                f'{", ".join(map(str, reals[:3]))}, ... . Change both, or leave it out.'
+                f'train_dataset must have the classes of the data loader, got {trained_on[:3]}... '
+                f'for {reals[:3]}... . Change both, or leave it out.'
             )
         Evaluator.dataset_meta.fset(self, dataset_meta)
 
@@ -133,15 +146,24 @@ class GANEvaluator(Evaluator):
         Raises:
             ValueError: If it lacks something, or a feature is not finite.
         """
+        super().process(data_samples, data_batch)
+        self._require(model=self._model is not None)
+        if self.extractor is None or not self._needs - {'model'}:
+            return
         samples = [s.to_dict() if isinstance(s, BaseDataElement) else s for s in data_samples]
-        for metric in self.other_metrics:
-            metric.process(data_batch, samples)
-        fakes = Samples()
-        if self._collector is not None:
-            name = data_name(self.dataset_meta, 'unnamed')
-            fakes = self._collector.add(samples, data_batch, name).fake
-        for metric in self.gan_metrics:
-            self._check_needs(metric, fakes)
+        if any(sample.get('fake_image') is None for sample in samples):
+            raise ValueError('data samples must have fake_image, got one without. Evaluate a GAN.')
+        fakes = stack_images([s['fake_image'] for s in samples], 'fake_image', TO_UINT8)
+        labels = stack_labels(sample.get('gt_label') for sample in samples)
+        reals = stack_images(data_batch['inputs'], 'inputs', TO_UINT8)
+        fake = self.extractor.to(fakes.device).extract(fakes)
+        self._require(logits=fake.logits is not None, labels=labels is not None)
+        if self._cache is None:
+            name = _data_name(self.dataset_meta, 'unnamed')
+            self._cache = FeatureCache(self.cache_dir, name, reals.shape[1:], self.extractor)
+        digests, real = self._cache.look_up(reals)
+        self._batches.append((*fake, labels, *real, batch_labels(data_batch), digests))
+        self._weights = _WEIGHTS[samples[0].get('from_ema')]
 
     def evaluate(self, size: int) -> dict[str, float]:
         """All scores under their full names; ``report`` and the log get their protocol too.
@@ -153,11 +175,12 @@ class GANEvaluator(Evaluator):
         Raises:
             ValueError: If there are too few images for a metric.
         """
-        found = None if self._collector is None else self._collector.gather()
+        own, self._batches = join_columns(self._batches), []
+        parts = [part for part in all_gather_object(own) if part]
         outcome: list[Any] = [None]
         if is_main_process():
             try:
-                outcome = [self._make_report(found, size)]
+                outcome = [self._make_report(join_columns(parts, _interleave), size)]
             except Exception as error:  # the other processes must not wait for ever
                 outcome = [error]
         broadcast_object_list(outcome)
@@ -170,32 +193,78 @@ class GANEvaluator(Evaluator):
             metrics.update(metric.evaluate(size))
         return metrics
 
-    def _make_report(self, found: Collected | None, size: int) -> Report:
+    def _make_report(self, columns: list[Any], size: int) -> Report:
         """All scores, in the main process."""
-        if self._collector is None or self.extractor is None:
+        if self.extractor is None or not self._needs - {'model'}:
             return Report(self._scores(Comparison(Samples(), Samples(), model=self._model), {}))
         num_fakes = size if self.num_samples is None else self.num_samples
-        comparison = self._collector.compare(found, size, num_fakes)
-        assert found is not None
-        comparison = dataclasses.replace(comparison, model=self._model)
-        if any('train' in metric.needs for metric in self.gan_metrics):
-            comparison = dataclasses.replace(comparison, train=self._collector.read_train())
-        baseline, baseline_name = self._collector.baseline(comparison)
-        num_reals = len(comparison.real)
-        key = (found.digests[:num_reals].numpy().tobytes(), num_fakes)
-        if self._real_scores[0] != key:
-            self._real_scores = key, dict(self._compute_real_scores(baseline))
+        comparison, digests = self._compare(columns, size, num_fakes)
+        key = (digests.numpy().tobytes(), num_fakes)
+        if self._baseline[0] != key:
+            baseline, text = self._make_baseline(comparison)
+            self._baseline = key, text, self._compute_real_scores(baseline)
         return Report(
-            scores=self._scores(comparison, self._real_scores[1]),
+            scores=self._scores(comparison, self._baseline[2]),
             extractor=self.extractor.name,
             extractor_sha256=self.extractor.fingerprint,
             num_features=comparison.real.features.shape[1],
             num_fakes=num_fakes,
-            weights=found.weights,
-            real_data=data_name(self.dataset_meta, 'unnamed data'),
-            num_reals=num_reals,
-            baseline=baseline_name,
+            weights=self._weights,
+            real_data=_data_name(self.dataset_meta, 'unnamed data'),
+            num_reals=len(comparison.real),
+            baseline=self._baseline[1],
         )
+
+    def _compare(self, columns: list[Any], size: int, num_fakes: int) -> tuple[Comparison, Tensor]:
+        """Fakes and real images without those that samplers added, and the digests of the latter.
+
+        Features of the real images are saved.
+        """
+        if not columns:
+            raise ValueError('The data loader must give images to compare with, got none.')
+        fake, real, digests = Samples(*columns[:3]), Samples(*columns[3:6]), columns[6]
+        if len(fake) < num_fakes:
+            raise ValueError(
+                f'num_samples={num_fakes} needs as many images from the data loader, got '
+                f"{len(fake)}. Set sampler=dict(type='RepeatingSampler', num_samples={num_fakes}) "
+                'in it, or the same num_samples as in its SpreadSampler.'
+            )
+        if len(real) < size:  # the sampler left some out, and gave one for each fake
+            size = num_fakes
+        real, digests = real[:size], digests[:size]
+        if self._cache is not None:
+            self._cache.save(digests, real.features, real.logits)
+        train = self._train if 'train' in self._needs else None
+        return Comparison(fake[:num_fakes], real, train, self._model), digests
+
+    @functools.cached_property
+    def _train(self) -> Samples:
+        """All training images."""
+        return self._read_train(range(len(self.train_dataset)))
+
+    def _read_train(self, positions: range | list[int]) -> Samples:
+        """Training images at these positions."""
+        if not positions:
+            raise ValueError('train_dataset must hold images, got 0. Pass one that has some.')
+        assert self.extractor is not None
+        shape = self.train_dataset[0]['inputs'].shape
+        cache = FeatureCache(self.cache_dir, self._train_name, shape, self.extractor)
+        return Samples(*cache.read(self.train_dataset, positions))
+
+    def _make_baseline(self, comparison: Comparison) -> tuple[Comparison, str]:
+        """Real images in the place of the fakes, and in words which."""
+        real, train = comparison.real, comparison.train
+        if self.train_dataset is not None:
+            total = len(self.train_dataset)
+            positions = spread(min(len(comparison.fake), total), total)
+            fake = self._read_train(positions) if train is None else train[torch.tensor(positions)]
+            text = f'{len(fake):,} images of {self._train_name}'
+        else:
+            half = len(real) // 2
+            order = torch.randperm(len(real), generator=torch.Generator().manual_seed(0))
+            fake, real = real[order[:half]], real[order[half : 2 * half]]
+            text = f'the real images in two halves of {half:,}'
+        return Comparison(fake, real, train, self._model), text
 
     def _scores(self, comparison: Comparison, real_scores: Mapping[str, float]) -> list[Score]:
         scores = [
@@ -208,58 +277,49 @@ class GANEvaluator(Evaluator):
             raise ValueError(f'metrics must give each score once, got {names}. Remove one of two.')
         return scores
 
-    def _compute_real_scores(self, baseline: Comparison | None) -> Iterator[tuple[str, float]]:
-        if baseline is None:
-            return
+    def _compute_real_scores(self, baseline: Comparison) -> dict[str, float]:
+        scores: dict[str, float] = {}
         for metric in self.gan_metrics:
             if 'labels' in metric.needs and baseline.fake.labels is None:
                 continue
-            try:
-                yield from metric.compute_real_score(baseline).items()
-            except ValueError:
-                # Too few images in a half: the table shows that there is no real score.
-                continue
+            # Of too few images, as in a half, the table shows that there is no real score.
+            with contextlib.suppress(ValueError):
+                scores.update(metric.compute_real_score(baseline))
+        return scores
 
     def _tag_of(self, metric: GANMetric) -> str:
         return self.extractor.tag if self.extractor is not None and metric.needs_images else ''
 
-    def _check_needs(self, metric: GANMetric, fakes: Samples) -> None:
-        name = type(metric).__name__
-        if 'model' in metric.needs and self._model is None:
-            raise ValueError(
-                f'{name} needs the model, but bind_model of the GANEvaluator was not called. Keep '
-                'the default_hooks of mmgan_lite, which call it before each loop, or call it.'
-            )
-        if 'logits' in metric.needs and fakes.logits is None:
-            assert self.extractor is not None
-            raise ValueError(
-                f'{name} needs an extractor with logits of classes, but {self.extractor.name} '
-                'gives features only. Take the metric out, or choose a classifier as the extractor.'
-            )
-        if 'labels' in metric.needs and fakes.labels is None:
-            raise ValueError(
-                f'{name} needs fakes with labels, but the model is not conditional. Take the '
-                'metric out, or train with num_classes.'
-            )
+    def _require(self, **available: bool) -> None:
+        """Raise ``ValueError`` if a metric needs what is not available."""
+        for metric in self.gan_metrics:
+            needs = (*metric.needs, 'extractor') if metric.needs_images else metric.needs
+            for need in needs:
+                if not available.get(need, True):
+                    raise ValueError(
+                        f'{type(metric).__name__} needs {_LACKS[need]}, or take the metric out.'
+                    )
 
 
 def _build_extractor(extractor: Any) -> FeatureExtractor:
     extractor = build_part(MODELS, extractor, 'extractor')
     if not isinstance(extractor, FeatureExtractor):
         raise ValueError(
-            f'extractor must be a FeatureExtractor, got {type(extractor).__name__}. Wrap a network '
-            "of yours: extractor=dict(type='ModuleExtractor', module=..., name='my-net')."
+            f'extractor must be a FeatureExtractor, got {type(extractor).__name__}. Wrap it: '
+            "extractor=dict(type='ModuleExtractor', module=..., name='my-net')."
         )
     return extractor
 
 
-def _lacks(metric: GANMetric, argument: str, example: str) -> ValueError:
-    return ValueError(
-        f'{type(metric).__name__} needs {argument}, got None. Add {argument}={example} to the '
-        'evaluator, or take the metric out.'
-    )
+def _data_name(metainfo: Mapping[str, Any] | None, otherwise: str) -> str:
+    """Name and split of a data set, such as 'MNIST test'."""
+    metainfo = metainfo or {}
+    return ' '.join(str(metainfo[k]) for k in ('dataset', 'split') if k in metainfo) or otherwise
 
 
-def _default_cache() -> Path:
-    root = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
-    return Path(root, 'mmgan_lite', 'features')
+def _interleave(parts: list[Tensor]) -> Tensor:
+    """Rows of all processes in one order: MMEngine's samplers give them in turns."""
+    rows = torch.empty(sum(map(len, parts)), *parts[0].shape[1:], dtype=parts[0].dtype)
+    for rank, part in enumerate(parts):
+        rows[rank :: len(parts)] = part
+    return rows

@@ -1,9 +1,7 @@
 """Scores with the protocol that they were measured by."""
 
-import dataclasses
 import operator
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -22,7 +20,7 @@ class Score:
     name: str
     value: float
     real_score: float | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
 
     floor = property(operator.attrgetter('real_score'), doc='The old name of ``real_score``.')
 
@@ -43,7 +41,7 @@ class Report:
         baseline: In words, which real images stood in the place of the fakes for the real scores.
     """
 
-    scores: Sequence[Score]
+    scores: list[Score]
     extractor: str | None = None
     extractor_sha256: str | None = None
     num_features: int | None = None
@@ -59,10 +57,9 @@ class Report:
         """All but the scores, in one line."""
         if self.extractor_sha256 is None:
             return 'scores of the model, without an extractor'
-        weights = 'unknown weights' if self.weights is None else f'{self.weights} weights'
         return (
-            f'{self.num_fakes:,} fakes ({weights}) against {self.num_reals:,} images of '
-            f'{self.real_data}, seen through {self.extractor} '
+            f'{self.num_fakes:,} fakes ({self.weights or "unknown"} weights) against '
+            f'{self.num_reals:,} images of {self.real_data}, seen through {self.extractor} '
             f'({self.num_features} features, sha256 {self.extractor_sha256[:12]}); '
             f'real-data baseline: {self.baseline}'
         )
@@ -83,6 +80,6 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """The same for a JSON file: ``scores`` by their names, and ``protocol``."""
-        protocol = dataclasses.asdict(self)
+        protocol = asdict(self)
         scores = {score.pop('name'): score for score in protocol.pop('scores')}
         return dict(scores=scores, protocol=protocol)

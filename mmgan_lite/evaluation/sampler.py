@@ -1,41 +1,32 @@
 """Another number of samples than the data set has images."""
 
-from collections.abc import Callable, Iterator, Sized
+from collections.abc import Iterator, Sized
 
 import torch
-from mmengine.dist import get_dist_info
-from torch.utils.data import Sampler
+from mmengine.dataset import DefaultSampler
 
 from mmgan_lite.registry import DATA_SAMPLERS
 from mmgan_lite.utils.validation import check_positive
 
 
-class _FixedOrderSampler(Sampler):
-    """Positions that several processes take in turns, as many each.
+class _OrderedSampler(DefaultSampler):
+    """Gives some positions of a data set in their order.
+
+    Several processes take turns. The first positions are repeated until each has as many.
 
     Args:
-        num: How many to give at least, at least 1.
-        position: The data set's position of the n-th sample; n may be ``num`` or more.
+        positions: At least one.
     """
 
-    def __init__(self, num: int, position: Callable[[int], int]) -> None:
-        self.rank, self.world_size = get_dist_info()
-        self.length = -(-num // self.world_size)
-        self.position = position
+    def __init__(self, positions: list[int]) -> None:
+        super().__init__(positions, shuffle=False, seed=0)
 
     def __iter__(self) -> Iterator[int]:
-        turns = range(self.rank, self.length * self.world_size, self.world_size)
-        return map(self.position, turns)
-
-    def __len__(self) -> int:
-        return self.length
-
-    def set_epoch(self, epoch: int) -> None:
-        """Nothing to shuffle; MMEngine's interface."""
+        return map(self.dataset.__getitem__, super().__iter__())
 
 
 @DATA_SAMPLERS.register_module()
-class RepeatingSampler(_FixedOrderSampler):
+class RepeatingSampler(_OrderedSampler):
     """All images in order, and again from the first until there are enough.
 
     A loop of MMEngine draws a fake for each image of its data loader. So for N fakes the loader
@@ -60,11 +51,11 @@ class RepeatingSampler(_FixedOrderSampler):
         total = len(dataset)
         if total == 0:
             raise ValueError('dataset must hold images, got 0. Pass one that has some.')
-        super().__init__(max(num_samples, total), lambda turn: turn % total)
+        super().__init__([turn % total for turn in range(max(num_samples, total))])
 
 
 @DATA_SAMPLERS.register_module()
-class SpreadSampler(_FixedOrderSampler):
+class SpreadSampler(_OrderedSampler):
     """Some of the images, evenly spread over the data set and in its order.
 
     For a quick look while training. The first images would not represent a data set that is
@@ -89,12 +80,9 @@ class SpreadSampler(_FixedOrderSampler):
         if num_samples > len(dataset):
             raise ValueError(
                 f'num_samples must be at most the {len(dataset)} images of the data, got '
-                f"{num_samples}. Set sampler=dict(type='RepeatingSampler', "
-                f'num_samples={num_samples}).'
+                f"{num_samples}. Set type='RepeatingSampler' for more."
             )
-        positions = spread(num_samples, len(dataset))
-        # The last image is repeated until each process has as many.
-        super().__init__(num_samples, lambda turn: positions[min(turn, num_samples - 1)])
+        super().__init__(spread(num_samples, len(dataset)))
 
 
 def spread(num: int, total: int) -> list[int]:

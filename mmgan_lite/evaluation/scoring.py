@@ -4,13 +4,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
-from mmgan_lite.evaluation.extraction import extract
 from mmgan_lite.evaluation.extractors import FeatureExtractor, MNISTClassifier
 from mmgan_lite.evaluation.metrics import Comparison, ConditionalAccuracy, FrechetDistance, Samples
 from mmgan_lite.utils.validation import check_positive
-
-_BATCH = 250
 
 
 def score(
@@ -44,31 +42,22 @@ def score(
     """
     extractor = extractor or MNISTClassifier()
     if not isinstance(fakes, Tensor):
-        fakes, labels = _draw(fakes, check_positive('num', num), use_ema)
-    fake = Samples(*extract(extractor, fakes), None if labels is None else labels.cpu())
-    comparison = Comparison(fake, Samples(*extract(extractor, reals)))
-    result: dict[str, Any] = {
-        name + extractor.tag: value for name, value in FrechetDistance().compute(comparison).items()
-    }
-    if fake.logits is None:
-        return result
-    classes, num_classes = fake.logits.argmax(1), fake.logits.shape[1]
-    result['classes'] = (torch.bincount(classes, minlength=num_classes) / len(classes)).tolist()
-    if fake.labels is not None:
-        result |= ConditionalAccuracy().compute(comparison)
-        right = (classes == fake.labels).double()
-        result['accuracy_by_class'] = [
-            float(right[fake.labels == label].mean()) for label in range(num_classes)
-        ]
+        order = torch.arange(check_positive('num', num))
+        labels = None if fakes.num_classes is None else order % fakes.num_classes
+        fakes = torch.cat([_draw(fakes, part, labels, use_ema) for part in order.split(250)])
+    fake = Samples(*extractor.extract(fakes), None if labels is None else labels.cpu())
+    comparison = Comparison(fake, Samples(*extractor.extract(reals)))
+    result: dict[str, Any] = {f'FID{extractor.tag}': FrechetDistance().compute(comparison)['FID']}
+    if fake.logits is not None:
+        shown = one_hot(fake.logits.argmax(1), fake.logits.shape[1])
+        result['classes'] = shown.float().mean(0).tolist()
+        if fake.labels is not None:
+            result |= ConditionalAccuracy().compute(comparison)
+            by_class = [shown[fake.labels == i, i] for i in range(shown.shape[1])]
+            result['accuracy_by_class'] = [float(hits.double().mean()) for hits in by_class]
     return result
 
 
-def _draw(gan: Any, num: int, use_ema: bool) -> tuple[Tensor, Tensor | None]:
-    """uint8 images of a GAN, and the labels that it was given, on the CPU."""
-    labels = None if gan.num_classes is None else torch.arange(num) % gan.num_classes
-    images = []
-    for start in range(0, num, _BATCH):
-        part = None if labels is None else labels[start : start + _BATCH]
-        drawn = gan.sample(min(_BATCH, num - start), labels=part, use_ema=use_ema)
-        images.append(gan.data_preprocessor.to_uint8(drawn).cpu())
-    return torch.cat(images), labels
+def _draw(gan: Any, order: Tensor, labels: Tensor | None, use_ema: bool) -> Tensor:
+    images = gan.sample(len(order), None if labels is None else labels[order], use_ema=use_ema)
+    return gan.data_preprocessor.to_uint8(images).cpu()

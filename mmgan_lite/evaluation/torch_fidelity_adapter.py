@@ -1,8 +1,8 @@
 """The only file that imports torch-fidelity: its formulas, and its Inception network.
 
 Obukhov et al. 2020, doi:10.5281/zenodo.4957738. Its command line is not used: features come from
-the extractors of mmgan_lite, and go into its functions as tensors. It is imported inside the
-functions, because it imports torchvision.
+the extractors of mmgan_lite, and go into its functions as tensors. Import this file inside
+functions only, because torch-fidelity imports torchvision.
 """
 
 import hashlib
@@ -12,6 +12,8 @@ from pathlib import Path
 import torch
 from filelock import FileLock
 from torch import Tensor, nn
+from torch_fidelity import feature_extractor_inceptionv3 as inceptionv3
+from torch_fidelity import metric_fid, metric_isc, metric_kid, metric_prc
 
 from mmgan_lite.checkpoints import reading
 
@@ -30,14 +32,11 @@ def frechet_distance(fake: Tensor, real: Tensor) -> float:
         fake: Float ``(N, F)``, N >= 2.
         real: Float ``(M, F)``, M >= 2.
     """
-    from torch_fidelity import metric_fid
-
     statistics = []
     for features in (fake, real):
         fitted = metric_fid.fid_features_to_statistics(features.cpu().double())
         # numpy gives the covariance of a single feature without its two axes.
-        width = features.shape[1]
-        statistics.append({**fitted, 'sigma': fitted['sigma'].reshape(width, width)})
+        statistics.append({**fitted, 'sigma': fitted['sigma'].reshape(features.shape[1], -1)})
     score = metric_fid.fid_statistics_to_metric(*statistics, verbose=False)
     return score[metric_fid.KEY_METRIC_FID]
 
@@ -55,15 +54,8 @@ def kernel_distance(
         subsets: How many pairs of random subsets.
         subset_size: Of each subset, at most N and M.
     """
-    from torch_fidelity import metric_kid
-
-    score = metric_kid.kid_features_to_metric(
-        fake.double(),
-        real.double(),
-        kid_subsets=subsets,
-        kid_subset_size=subset_size,
-        verbose=False,
-    )
+    sizes = dict(kid_subsets=subsets, kid_subset_size=subset_size)
+    score = metric_kid.kid_features_to_metric(fake.double(), real.double(), **sizes, verbose=False)
     return score[metric_kid.KEY_METRIC_KID_MEAN], score[metric_kid.KEY_METRIC_KID_STD]
 
 
@@ -76,8 +68,6 @@ def inception_score(logits: Tensor, splits: int) -> tuple[float, float]:
         logits: Float ``(N, K)``.
         splits: Into how many equal parts, at most N.
     """
-    from torch_fidelity import metric_isc
-
     score = metric_isc.isc_features_to_metric(logits.cpu(), splits=splits)
     return score[metric_isc.KEY_METRIC_ISC_MEAN], score[metric_isc.KEY_METRIC_ISC_STD]
 
@@ -93,13 +83,10 @@ def precision_recall(fake: Tensor, real: Tensor, neighbors: int) -> tuple[float,
         real: Float ``(M, F)``, M > ``neighbors``.
         neighbors: k.
     """
-    from torch_fidelity import metric_prc
-
     # It takes distances as differences of squares, which keep more digits about the mean.
     mean = real.double().mean(0)
     score = metric_prc.prc_features_to_metric(
-        (fake.double() - mean).float(),
-        (real.double() - mean).float(),
+        *[(features.double() - mean).float() for features in (fake, real)],
         prc_neighborhood=neighbors,
         prc_batch_size=_BLOCK,
         save_cpu_ram=True,
@@ -114,9 +101,8 @@ def obtain_inception() -> Path:
     Raises:
         FileNotFoundError: If they are absent and could not be downloaded.
     """
-    from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
-
-    path = Path(torch.hub.get_dir(), 'checkpoints', URL_INCEPTION_V3.rpartition('/')[2])
+    url = inceptionv3.URL_INCEPTION_V3
+    path = Path(torch.hub.get_dir(), 'checkpoints', url.rpartition('/')[2])
     if path.is_file():
         return path
     try:
@@ -124,20 +110,24 @@ def obtain_inception() -> Path:
         # One process of a machine downloads; the others wait here and then find the file.
         with FileLock(path.with_name(f'.{path.name}.lock')):
             if not path.is_file():
-                torch.hub.download_url_to_file(
-                    URL_INCEPTION_V3, str(path), hash_prefix=INCEPTION_SHA256, progress=False
-                )
+                torch.hub.download_url_to_file(url, str(path), INCEPTION_SHA256, progress=False)
     except (OSError, RuntimeError, HTTPException) as error:
-        reason = f'{type(error).__name__}: {error}'
         raise FileNotFoundError(
-            f"Inception's weights are not in '{path}' and could not be downloaded ({reason}). "
-            f'Fetch {URL_INCEPTION_V3} elsewhere and put it there, or pass its path as weights.'
+            f"Inception's weights are not in '{path}' and could not be downloaded "
+            f'({type(error).__name__}: {error}). Fetch {url} elsewhere and put it there, or pass '
+            'its path as weights.'
         ) from error
     return path
 
 
-def check_inception(path: Path) -> str:
-    """The sha256 of Inception's weights.
+def build_inception(path: Path) -> tuple[nn.Module, str]:
+    """Inception, which gives features ``(N, 2048)`` and logits ``(N, 1008)`` of uint8 RGB images.
+
+    Args:
+        path: Its weights.
+
+    Returns:
+        The network, and the sha256 of its weights.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -151,26 +141,13 @@ def check_inception(path: Path) -> str:
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     if not sha256.startswith(INCEPTION_SHA256):
         raise ValueError(
-            f"weights must be torch-fidelity's file with a sha256 that starts with "
-            f"{INCEPTION_SHA256}, got '{path}' with {sha256[:8]}. Scores through other weights are "
-            'no FID: use them in a ModuleExtractor.'
+            f"weights must be torch-fidelity's file, whose sha256 starts with {INCEPTION_SHA256}, "
+            f"got '{path}' with {sha256[:8]}. Use other weights in a ModuleExtractor: no FID."
         )
-    return sha256
-
-
-def build_inception(path: Path) -> nn.Module:
-    """Inception, which gives features ``(N, 2048)`` and logits ``(N, 1008)`` of uint8 RGB images.
-
-    Args:
-        path: Its weights, checked.
-    """
-    from torch_fidelity import FeatureExtractorInceptionV3
-
     # torch-fidelity unpickles the file without restrictions, and a file with the same eight digits
     # of the checksum is soon found.
     with reading(path):
-        return FeatureExtractorInceptionV3(
-            'inception-v3-compat',
-            ['2048', 'logits_unbiased'],
-            feature_extractor_weights_path=str(path),
+        network = inceptionv3.FeatureExtractorInceptionV3(
+            'inception-v3-compat', ['2048', 'logits_unbiased'], str(path)
         )
+    return network, sha256

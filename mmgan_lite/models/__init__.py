@@ -1,5 +1,6 @@
 """Adversarial models, their networks and losses, and the preprocessing of a batch."""
 
+from mmgan_lite.models import losses, networks
 from mmgan_lite.models.adversarial_model import AdversarialModel, Player
 from mmgan_lite.models.augmentation import AdaptiveAugment, DiffAugment
 from mmgan_lite.models.averaging import ExponentialMovingAverage, HalfLifeMovingAverage
@@ -7,83 +8,23 @@ from mmgan_lite.models.data_preprocessor import ImageBatchPreprocessor, Training
 from mmgan_lite.models.distributed import GANDistributedDataParallel
 from mmgan_lite.models.gan import GAN
 from mmgan_lite.models.latents import NormalLatents, TruncatedNormalLatents, UniformLatents
-from mmgan_lite.models.losses import (
-    AdversarialLoss,
-    AuxiliaryClassifierLoss,
-    AuxiliaryLoss,
-    BalancedConsistencyRegularizer,
-    ConsistencyRegularizer,
-    DRAGANRegularizer,
-    DriftRegularizer,
-    GradientPenalty,
-    HingeGANLoss,
-    LeastSquaresGANLoss,
-    LeCamRegularizer,
-    NonSaturatingGANLoss,
-    PenaltyBatch,
-    R1Regularizer,
-    R2Regularizer,
-    Regularizer,
-    RelativisticAverageGANLoss,
-    RelativisticPairingGANLoss,
-    SaturatingGANLoss,
-    WassersteinGANLoss,
-)
-from mmgan_lite.models.networks import (
-    DCGANDiscriminator,
-    DCGANGenerator,
-    MLPDiscriminator,
-    MLPGenerator,
-    R3GANDiscriminator,
-    R3GANGenerator,
-    ResizeConvDiscriminator,
-    ResizeConvGenerator,
-    ResNetDiscriminator,
-    ResNetGenerator,
-)
+from mmgan_lite.models.losses import *  # noqa: F403
+from mmgan_lite.models.networks import *  # noqa: F403
 
 __all__ = [
+    *losses.__all__,
+    *networks.__all__,
     'GAN',
     'AdaptiveAugment',
-    'AdversarialLoss',
     'AdversarialModel',
-    'AuxiliaryClassifierLoss',
-    'AuxiliaryLoss',
-    'BalancedConsistencyRegularizer',
-    'ConsistencyRegularizer',
-    'DCGANDiscriminator',
-    'DCGANGenerator',
-    'DRAGANRegularizer',
     'DiffAugment',
-    'DriftRegularizer',
     'ExponentialMovingAverage',
     'GANDistributedDataParallel',
-    'GradientPenalty',
     'HalfLifeMovingAverage',
-    'HingeGANLoss',
     'ImageBatchPreprocessor',
-    'LeCamRegularizer',
-    'LeastSquaresGANLoss',
-    'MLPDiscriminator',
-    'MLPGenerator',
-    'NonSaturatingGANLoss',
     'NormalLatents',
-    'PenaltyBatch',
     'Player',
-    'R1Regularizer',
-    'R2Regularizer',
-    'R3GANDiscriminator',
-    'R3GANGenerator',
-    'Regularizer',
-    'RelativisticAverageGANLoss',
-    'RelativisticPairingGANLoss',
-    'ResNetDiscriminator',
-    'ResNetGenerator',
-    'ResizeConvDiscriminator',
-    'ResizeConvGenerator',
-    'SaturatingGANLoss',
     'TrainingBatch',
     'TruncatedNormalLatents',
     'UniformLatents',
-    'WassersteinGANLoss',
 ]

@@ -27,7 +27,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         ...     temporary.write_text('all of it')
     """
     path = Path(path)
-    temporary = path.with_name(f'.{path.name}.tmp')
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         yield temporary

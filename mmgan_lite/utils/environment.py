@@ -1,13 +1,14 @@
 """Environment of a run: versions, machine, commit of the code."""
 
-import importlib.metadata
 import os
 import platform
+import re
 import subprocess
-import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import mmengine
 import numpy as np
 import torch
 
@@ -21,7 +22,7 @@ def versions() -> dict[str, str | None]:
 
     Returns:
         ``mmgan_lite``, ``mmengine``, ``torch``, ``torchvision``, ``numpy``, ``python``, and
-        ``cuda`` (that torch was built with); None if not installed.
+        ``cuda`` (that torch was built with; None without).
 
     Example:
         >>> versions()['torch'] == torch.__version__
@@ -29,9 +30,9 @@ def versions() -> dict[str, str | None]:
     """
     return dict(
         mmgan_lite=__version__,
-        mmengine=_version_of('mmengine'),
+        mmengine=mmengine.__version__,
         torch=str(torch.__version__),
-        torchvision=_version_of('torchvision'),  # without its import, which takes a second
+        torchvision=version('torchvision'),  # without its import, which takes a second
         numpy=np.__version__,
         python=platform.python_version(),
         cuda=torch.version.cuda,
@@ -54,7 +55,7 @@ def machine() -> dict[str, Any]:
         cpu=_cpu_name(),
         cores=available_cores(),
         threads=torch.get_num_threads(),
-        memory_gib=_memory_gib(),
+        memory_gib=_memory_gib() if os.name == 'posix' else None,
         gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         gpus=torch.cuda.device_count(),
     )
@@ -62,9 +63,8 @@ def machine() -> dict[str, Any]:
 
 def available_cores() -> int:
     """Number of cores that this process may run on."""
-    if sys.platform == 'linux':
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    is_linux = platform.system() == 'Linux'
+    return len(os.sched_getaffinity(0)) if is_linux else os.cpu_count() or 1
 
 
 def git_state(folder: str | Path, of_file: str | None = None) -> dict[str, Any] | None:
@@ -95,39 +95,23 @@ def git_state(folder: str | Path, of_file: str | None = None) -> dict[str, Any] 
 
 def _git(folder: str | Path, *arguments: str) -> str | None:
     """Output of git; None if it fails, is not installed, or times out."""
+    command = ['git', '-C', str(folder), *arguments]
+    env = {**os.environ, 'GIT_OPTIONAL_LOCKS': '0'}  # read-only
     try:
         done = subprocess.run(
-            ['git', '-C', str(folder), *arguments],
-            capture_output=True,
-            text=True,
-            errors='replace',
-            timeout=_GIT_SECONDS,
-            env={**os.environ, 'GIT_OPTIONAL_LOCKS': '0'},  # read-only
+            command, check=True, capture_output=True, timeout=_GIT_SECONDS, env=env
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return done.stdout.decode(errors='replace').strip()
 
 
-def _version_of(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _memory_gib() -> float | None:
-    try:
-        return round(os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30, 1)
-    except (AttributeError, OSError, ValueError):
-        return None
+def _memory_gib() -> float:
+    return round(os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30, 1)
 
 
 def _cpu_name() -> str:
     """The model of the CPU, which ``platform`` does not give on Linux."""
     info = Path('/proc/cpuinfo')
-    if info.is_file():
-        for line in info.read_text().splitlines():
-            if line.startswith('model name'):
-                return line.partition(':')[2].strip()
-    return platform.processor() or platform.machine()
+    found = re.search(r'model name\s*: (.*)', info.read_text()) if info.is_file() else None
+    return found[1] if found else platform.processor() or platform.machine()

@@ -1,6 +1,6 @@
 """What a batch holds: uint8 images of one shape, and labels that are ints."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -77,3 +77,31 @@ def batch_labels(batch: Mapping[str, Any]) -> Tensor | None:
     if labels is None and samples is not None:
         labels = [sample.get('gt_label') for sample in samples]
     return stack_labels(labels)
+
+
+def concatenate(parts: list[Tensor]) -> Tensor:
+    """The rows of all parts, on the CPU."""
+    return torch.cat(parts).cpu()
+
+
+def join_columns(
+    parts: Iterable[Sequence[Tensor | None]],
+    join: Callable[[list[Tensor]], Tensor] = concatenate,
+) -> list[Any]:
+    """The first tensors of all parts in one, the second ones, and so on.
+
+    A column that a part lacks is None.
+
+    Args:
+        parts: At least one, all of the same length.
+        join: Makes one tensor of several.
+
+    Example:
+        >>> join_columns([(torch.zeros(1), None), (torch.ones(2), torch.ones(2))])
+        [tensor([0., 1., 1.]), None]
+    """
+    columns: list[Any] = []
+    for column in zip(*parts, strict=True):
+        tensors = [tensor for tensor in column if tensor is not None]
+        columns.append(join(tensors) if len(tensors) == len(column) else None)
+    return columns

@@ -149,3 +149,15 @@ class HasImageShape(Protocol):
 def unwrap_model(model: Any) -> Any:
     """The model or network itself, without MMEngine's wrapper for several processes."""
     return model.module if is_model_wrapper(model) else model
+
+
+@runtime_checkable
+class HasMetainfo(Protocol):
+    """A data set with a description, such as every ``BaseDataset`` of MMEngine."""
+
+    metainfo: Mapping[str, Any]
+
+
+def metainfo_of(dataset: object) -> Mapping[str, Any]:
+    """The description of a data set; empty if it has none."""
+    return dataset.metainfo if isinstance(dataset, HasMetainfo) else {}

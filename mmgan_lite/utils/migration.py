@@ -21,6 +21,7 @@ _MOVED_MODULES: dict[str, tuple[str, ...]] = {
     'apis.processes': ('engine.processes',),
     'arguments': ('utils.validation',),
     'environment': ('utils.environment',),
+    'evaluation.fidelity': ('evaluation.torch_fidelity_adapter',),
     'models.augmentations': ('models.augmentation',),
     'models.averaged_model': ('models.averaging',),
     'models.discriminators': ('models.networks',),
@@ -148,18 +149,19 @@ def redirect_moved_modules() -> None:
     sys.meta_path.append(_MovedModuleFinder())
 
 
-def either_name(new: str, value: bool, old_value: bool, old: str = 'old_checkpoint') -> bool:
-    """The value of a flag that also has a former name; warns if that one was used.
+def either_name(new: str, value: Any, old_value: Any, old: str = 'old_checkpoint') -> Any:
+    """The value of an argument that also has a former name; warns if that one was used.
 
     Args:
         new: Its name.
         value: Under its name.
-        old_value: Under its former name.
+        old_value: Under its former name; None or False if it is not given.
         old: Its former name.
     """
-    if old_value:
-        warnings.warn(f'{old} is called {new} now.', FutureWarning, stacklevel=3)
-    return value or old_value
+    if old_value is None or old_value is False:
+        return value
+    warnings.warn(f'{old} is called {new} now.', FutureWarning, stacklevel=3)
+    return old_value
 
 
 # Hooks of the default runtime that are parts of others now: key, type, and where they are.

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, Union
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,8 +12,6 @@ from mmgan_lite.utils.validation import check_positive
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-T = TypeVar('T')
 
 
 def make_picture(
@@ -30,7 +28,7 @@ def make_picture(
         uint8 ``(H', W', 3)``.
 
     Raises:
-        ValueError: If the images have another shape, or ``columns`` < 1.
+        ValueError: If the images have another shape or dtype, or ``columns`` < 1.
 
     Example:
         >>> import torch
@@ -38,14 +36,15 @@ def make_picture(
         (62, 92, 3)
     """
     # It takes half a second to load; only pictures need it.
+    import torch
     from torchvision.utils import make_grid
 
-    if images.ndim != 4 or images.shape[1] not in (1, 3):
+    if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
         raise ValueError(
-            f'{source} must be of shape (N, C, H, W) with C = 1 or 3 to be drawn, got '
+            f'{source} must be uint8 (N, C, H, W) with C = 1 or 3 to be drawn, got {images.dtype} '
             f'{tuple(images.shape)}. Remove what draws them, such as SampleVisualizationHook.'
         )
-    columns = math.ceil(math.sqrt(len(images))) if columns is None else columns
+    columns = math.ceil(len(images) ** 0.5) if columns is None else columns
     grid = make_grid(images, nrow=check_positive('columns', columns))
     return grid.permute(1, 2, 0).contiguous().numpy()
 
@@ -64,7 +63,7 @@ def enlarge(picture: np.ndarray, scale: int) -> np.ndarray:
     return picture.repeat(scale, axis=0).repeat(scale, axis=1)
 
 
-def save_png(picture: Union[np.ndarray, 'Tensor'], path: str | Path) -> None:
+def save_png(picture: 'np.ndarray | Tensor', path: str | Path) -> None:
     """Write a picture by an atomic write; it is gray if it has one channel.
 
     Args:
@@ -88,8 +87,9 @@ def save_gif(
     """Write an animation that repeats forever, by an atomic write.
 
     Args:
-        frames: Pictures, uint8 ``(H, W, 3)``, all of one size. Gray ones keep each of their grays,
-            colored ones are reduced to 256 colors a frame.
+        frames: Pictures, uint8 ``(H, W, 3)``. Smaller ones are enlarged to the size of the
+            largest, pixel by pixel, with black bars where their sides have another ratio. Gray
+            ones keep each of their grays, colored ones are reduced to 256 colors a frame.
         path: The file; its folder is made.
         frame_ms: Milliseconds of a frame, at least 20, as browsers slow down faster ones.
         last_frame_ms: Milliseconds of the last frame; None for ``frame_ms``.
@@ -97,35 +97,28 @@ def save_gif(
     Raises:
         ValueError: If there are no frames, or ``frame_ms`` < 20.
     """
-    from PIL import Image
+    from PIL import Image, ImageOps
 
-    if len(frames) == 0:
+    if not frames:
         raise ValueError('frames must hold at least one picture, got none.')
     if frame_ms < 20:
         raise ValueError(f'frame_ms must be at least 20, got {frame_ms}. Pass frame_ms=80.')
     gray = all((frame == frame[:, :, :1]).all() for frame in frames)
     images = [Image.fromarray(frame[:, :, 0] if gray else frame) for frame in frames]
+    size = max(image.width for image in images), max(image.height for image in images)
+    first, *rest = [ImageOps.pad(image, size, Image.Resampling.NEAREST) for image in images]
+    times = [frame_ms] * len(rest) + [last_frame_ms or frame_ms]
     with atomic_write(path) as temporary:
-        images[0].save(
-            temporary,
-            format='GIF',
-            save_all=True,
-            append_images=images[1:],
-            duration=[*[frame_ms] * (len(frames) - 1), last_frame_ms or frame_ms],
-            loop=0,  # forever
-        )
+        # loop=0 is forever.
+        first.save(temporary, 'GIF', save_all=True, append_images=rest, duration=times, loop=0)
 
 
-def pick_evenly(items: Sequence[T], most: int) -> list[T]:
-    """Pick at most ``most`` items, among them the first and the last.
+def pick_evenly(items: Sequence[int], most: int) -> list[int]:
+    """Pick at most ``most`` items, at least 2, among them the first and the last.
 
     Example:
         >>> pick_evenly(range(0, 1000, 100), 4)
         [0, 300, 600, 900]
     """
-    num = len(items)
-    if num <= most:
-        return list(items)
-    if most == 1:
-        return [items[-1]]
-    return [items[round(i * (num - 1) / (most - 1))] for i in range(most)]
+    num = min(len(items), most)
+    return [items[round(i * (len(items) - 1) / max(1, num - 1))] for i in range(num)]

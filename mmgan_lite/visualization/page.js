@@ -250,7 +250,7 @@
     follow();
   };
 
-  for (const spec of data.charts) {
+  for (const spec of data) {
     const parent = document.querySelector(`.charts[data-section="${spec.section}"]`);
     charts.push(new Chart(spec, parent));
   }

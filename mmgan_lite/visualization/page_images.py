@@ -12,53 +12,49 @@ MAX_SIDE = 1024
 MAX_BYTES = 20_000_000
 
 
-def to_png(path: Path) -> bytes:
-    """Read an image and return it as PNG, at most ``MAX_SIDE`` pixels a side, gray if it is gray.
+def read_image(path: Path, notes: list[str]) -> str:
+    """Read an image as a data URI: PNG, at most ``MAX_SIDE`` pixels a side, gray if it is gray.
 
-    Raises:
-        OSError: If it cannot be read as an image.
+    Args:
+        path: The file.
+        notes: Takes a note if the file cannot be read as an image.
+
+    Returns:
+        The URI; empty if it cannot be read.
     """
     from PIL import Image
 
     try:
         with Image.open(path) as source:
             image = source.convert('RGB')
-    except (Image.DecompressionBombError, SyntaxError, ValueError) as error:
-        raise OSError(str(error)) from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        notes.append(f'{path.name} is not a complete image and was left out.')
+        return ''
     image.thumbnail((MAX_SIDE, MAX_SIDE))
     red, green, blue = (channel.tobytes() for channel in image.split())
-    if red == green == blue:
-        image = image.convert('L')
     buffer = io.BytesIO()
-    image.save(buffer, format='PNG')
-    return buffer.getvalue()
+    (image.convert('L') if red == green == blue else image).save(buffer, format='PNG')
+    return 'data:image/png;base64,' + base64.b64encode(buffer.getvalue()).decode()
 
 
-def to_data_uri(png: bytes) -> str:
-    """PNG bytes as a URI that a page can hold."""
-    return 'data:image/png;base64,' + base64.b64encode(png).decode()
-
-
-def read_grids(grids: Mapping[int, Path]) -> tuple[dict[int, bytes], list[str]]:
-    """Read grids of samples as PNG, at most ``MAX_PICTURES`` and about ``MAX_BYTES`` in all.
+def read_grids(grids: Mapping[int, Path], notes: list[str]) -> dict[int, str]:
+    """Read grids of samples, at most ``MAX_PICTURES`` and about ``MAX_BYTES`` in all.
 
     Args:
         grids: Files by iteration.
+        notes: Takes notes about what was left out.
 
     Returns:
-        PNG bytes by iteration, and notes about what was left out.
+        Data URIs by iteration.
     """
-    notes = []
-    pngs: dict[int, bytes] = {}
-    for iteration in pick_evenly(sorted(grids), MAX_PICTURES):
-        try:
-            pngs[iteration] = to_png(grids[iteration])
-        except OSError:
-            notes.append(f'{grids[iteration].name} is not a complete image and was left out.')
-    total = sum(map(len, pngs.values()))
+    picked = pick_evenly(sorted(grids), MAX_PICTURES)
+    read = {iteration: read_image(grids[iteration], notes) for iteration in picked}
+    uris = {iteration: uri for iteration, uri in read.items() if uri}
+    num_broken = len(read) - len(uris)
+    total = sum(map(len, uris.values()))
     if total > MAX_BYTES:
-        most = max(2, len(pngs) * MAX_BYTES // total)
-        pngs = {iteration: pngs[iteration] for iteration in pick_evenly(list(pngs), most)}
-    if len(grids) > len(pngs) + len(notes):
-        notes.append(f'Grids of samples shown, evenly picked: {len(pngs):,} of {len(grids):,}.')
-    return pngs, notes
+        most = max(2, len(uris) * MAX_BYTES // total)
+        uris = {iteration: uris[iteration] for iteration in pick_evenly(list(uris), most)}
+    if len(grids) > len(uris) + num_broken:
+        notes.append(f'Grids of samples shown, evenly picked: {len(uris):,} of {len(grids):,}.')
+    return uris

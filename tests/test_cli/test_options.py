@@ -30,7 +30,7 @@ def test_config_by_name(command):
 
 def test_unknown_config(command):
     result = command('print-config', 'gan_mlp_digit')
-    assert 'The nearest are: gan_mlp_digits-28x28' in result.stderr
+    assert "Did you mean 'gan_mlp_digits-28x28'?" in result.stderr
 
 
 def test_a_file_that_is_no_config(command, tmp_path):

@@ -40,20 +40,14 @@ def test_metrics_of_a_checkpoint(tool, trained, monkeypatch, tmp_path):
 
 
 MODEL_METRIC = """
-from mmengine.hooks import Hook
 from mmgan_lite.evaluation import GANMetric
-from mmgan_lite.registry import HOOKS, METRICS
+from mmgan_lite.registry import METRICS
 
 @METRICS.register_module()
 class NumParameters(GANMetric):
     needs = ('model',)
     def compute(self, comparison):
         return dict(parameters=sum(p.numel() for p in comparison.model.generator.parameters()))
-
-@HOOKS.register_module()
-class BindModelHook(Hook):
-    def before_test(self, runner):
-        runner.test_loop.evaluator.bind_model(runner.model)
 """
 
 
@@ -62,8 +56,7 @@ def test_metric_of_the_model(tool, trained, monkeypatch, tmp_path):
     config, out = tmp_path / 'with_test.py', tmp_path / 'scores.json'
     text = CONFIG.format(base=str(trained / 'gan_mlp_digits-28x28_conditional.py'))
     evaluator = "type='GANEvaluator', metrics=[dict(type='NumParameters')]"
-    hooks = "custom_hooks = [dict(type='BindModelHook')]\n"
-    config.write_text(text.replace("type='Count'", evaluator) + hooks)
+    config.write_text(text.replace("type='Count'", evaluator))
     monkeypatch.setenv('PYTHONPATH', str(tmp_path), prepend=':')
     checkpoint = trained / 'iter_2.pth'
     tool('test', config, checkpoint, '--work-dir', tmp_path / 'work', '--out', out)

@@ -55,7 +55,7 @@ def test_scheduler_that_lacks_a_network(tool, tmp_path):
     )
     result = tool('train', config, check=False)
     assert result.returncode != 0
-    assert 'param_scheduler.discriminator: is missing' in result.stderr
+    assert "param_scheduler has no entry for 'discriminator'" in result.stderr
 
 
 def test_curve_or_none(tool, tmp_path):

@@ -210,7 +210,7 @@ WRAPPER = dict(optim_wrapper='mmgan_lite.engine.optimizers.multi_optim_wrapper.G
     [
         ('nothing', {}),
         ('generator', dict(generator=f'{MODELS}.networks.mlp.MLPGenerator')),
-        ('discriminator', dict(discriminator=f'{MODELS}.discriminators.mlp.MLPDiscriminator')),
+        ('discriminator', dict(discriminator=f'{MODELS}.networks.mlp.MLPDiscriminator')),
         ('loss', dict(loss=f'{MODELS}.losses.adversarial.NonSaturatingGANLoss')),
         ('digits_pseudo', DIGITS),
         ('digits_default', DIGITS),

@@ -1,4 +1,4 @@
-"""What the launchers tell, turned into what torch reads; real processes are in test_options."""
+"""Variables of launchers, turned into those of torch; real processes are in test_options."""
 
 import os
 from datetime import timedelta
@@ -38,11 +38,11 @@ def connect(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ('launcher', 'told', 'local_rank', 'address'),
+    ('launcher', 'given', 'local_rank', 'address'),
     [('slurm', SLURM, '1', 'alpha'), ('mpi', MPI, '3', '127.0.0.1')],
 )
-def test_ranks_and_address(connect, launcher, told, local_rank, address):
-    environment, calls = connect(launcher, told)
+def test_ranks_and_address(connect, launcher, given, local_rank, address):
+    environment, calls = connect(launcher, given)
     names = ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR')
     assert [environment[name] for name in names] == ['3', '4', local_rank, address]
     assert calls == [('gloo', {})]
@@ -66,8 +66,8 @@ def test_timeout_in_seconds(connect):
 
 def test_address_and_port_of_the_user(connect):
     given = dict(MASTER_ADDR='beta', MASTER_PORT='1234')
-    for launcher, told in (('slurm', SLURM), ('mpi', MPI)):
-        environment, _ = connect(launcher, {**told, **given})
+    for launcher, variables in (('slurm', SLURM), ('mpi', MPI)):
+        environment, _ = connect(launcher, {**variables, **given})
         assert given.items() <= environment.items()
     environment, _ = connect('slurm', {**SLURM, **given}, port=4321)
     assert environment['MASTER_PORT'] == '4321'
@@ -107,7 +107,7 @@ def test_mpi_over_several_machines_needs_an_address(connect):
         ('pytorch', r'variable RANK, which is not set. Start the processes by torchrun'),
         ('slurm', r'variable SLURM_PROCID, which is not set. Start the processes by srun'),
         ('mpi', r"variable OMPI_COMM_WORLD_RANK, which is not set. .* Open MPI's mpirun"),
-        ('slrum', r"must be one of 'pytorch', 'slurm', 'mpi' or 'none', got 'slrum'"),
+        ('slrum', r"must be 'pytorch', 'slurm', 'mpi' or 'none' .one process., got 'slrum'"),
     ],
 )
 def test_launcher_that_has_not_started_the_process(connect, launcher, message):
@@ -123,11 +123,11 @@ def test_backend_of_gpus_without_one(connect):
 def test_with_gpus_the_runner_connects(connect, monkeypatch):
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 4)
     environment, calls = connect('mpi', MPI, device='cuda', backend='nccl')
-    assert environment['LOCAL_RANK'] == '3'  # MMEngine asks for it, and mpi does not tell it
+    assert environment['LOCAL_RANK'] == '3'  # MMEngine reads it, and mpi does not set it
     assert calls == []
 
 
 def test_more_processes_than_gpus(connect, monkeypatch):
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 1)
-    with pytest.raises(ValueError, match=r'the one with LOCAL_RANK=1 sees 1. Start as many'):
+    with pytest.raises(ValueError, match=r'but LOCAL_RANK=1 sees 1. Start as many'):
         connect('pytorch', TORCHRUN, device='cuda')

@@ -31,7 +31,7 @@ class Store:
 
     def __init__(self, folder, extractor=None, data='MNIST test'):
         self.extractor = extractor or ModuleExtractor(Classifier(), 'pixels')
-        self.cache = FeatureCache(folder, data, self.extractor)
+        self.cache = FeatureCache(folder, data, (1, 4, 4), self.extractor)
         self.extracted = 0
         self.extractor.register_forward_hook(self._count)
 
@@ -42,18 +42,18 @@ class Store:
         return self.cache.look_up(images)
 
     def save(self, images=IMAGES):
-        digests, found, _ = self.look_up(images)
-        self.cache.save(digests, found)
+        digests, found = self.look_up(images)
+        self.cache.save(digests, *found)
 
 
 def test_second_process_extracts_a_few_for_comparison(tmp_path):
     first = Store(tmp_path)
-    digests, expected, is_new = first.look_up()
-    assert (first.extracted, is_new) == (6, True)
-    first.cache.save(digests, expected)
+    digests, expected = first.look_up()
+    assert first.extracted == 6
+    first.cache.save(digests, *expected)
     second = Store(tmp_path)
-    _, found, is_new = second.look_up()
-    assert (second.extracted, is_new) == (4, False)
+    _, found = second.look_up()
+    assert second.extracted == 4
     assert torch.equal(found.features, expected.features)
     assert torch.equal(found.logits, expected.logits)
     assert [path.name for path in tmp_path.iterdir()] == [first.cache.path.name]
@@ -61,8 +61,9 @@ def test_second_process_extracts_a_few_for_comparison(tmp_path):
 
 def test_features_alone(tmp_path):
     Store(tmp_path, ModuleExtractor(nn.Flatten(), 'flat')).save()
-    _, found, is_new = Store(tmp_path, ModuleExtractor(nn.Flatten(), 'flat')).look_up()
-    assert not is_new
+    store = Store(tmp_path, ModuleExtractor(nn.Flatten(), 'flat'))
+    _, found = store.look_up()
+    assert store.extracted == 4
     assert found.logits is None
 
 
@@ -71,9 +72,22 @@ def test_pixels_decide_not_the_order(tmp_path):
     store = Store(tmp_path)
     changed = IMAGES.flip(0).clone()
     changed[2, 0, 0, 0] ^= 1
-    _, found, is_new = store.look_up(changed)
-    assert (store.extracted, is_new) == (4 + 1, True)
+    _, found = store.look_up(changed)
+    assert store.extracted == 4 + 1
     torch.testing.assert_close(found.features, changed.flatten(1) / 127.5 - 1)
+
+
+def test_images_of_a_data_set(tmp_path, monkeypatch):
+    monkeypatch.setattr('mmgan_lite.evaluation.cache._BATCH', 2)
+    dataset = [dict(inputs=image, labels=label) for label, image in enumerate(IMAGES)]
+    store = Store(tmp_path)
+    features, logits, labels = store.cache.read(dataset, [5, 2, 3])
+    torch.testing.assert_close(features, IMAGES[[5, 2, 3]].flatten(1) / 127.5 - 1)
+    assert torch.equal(logits, features[:, :3])
+    assert labels.tolist() == [5, 2, 3]
+    other = Store(tmp_path)
+    other.cache.read([dict(inputs=image) for image in IMAGES], range(6))
+    assert other.extracted == 2 + 3  # those of the first batch that are in the file, and new ones
 
 
 def test_another_extractor_is_not_mixed_in(tmp_path, warnings):
@@ -86,7 +100,7 @@ def test_another_extractor_is_not_mixed_in(tmp_path, warnings):
     again = Store(tmp_path, other.extractor)
     again.look_up()
     assert again.extracted == 6
-    assert 'is of another extractor or format: it is replaced' in warnings[0]
+    assert 'the sha256, the extractor or the format differs' in warnings[0]
 
 
 class Tap(nn.Module):
@@ -104,8 +118,8 @@ class Tap(nn.Module):
 def test_another_forward_with_the_same_weights(tmp_path, warnings, other):
     Store(tmp_path, ModuleExtractor(Tap(1), 'tap')).save()
     store = Store(tmp_path, ModuleExtractor(other, 'tap'))
-    _, found, is_new = store.look_up()
-    assert is_new
+    _, found = store.look_up()
+    assert store.extracted == 4 + 6
     expected = other(IMAGES / 127.5 - 1)
     torch.testing.assert_close(found.features, expected)
     assert 'is not what the extractor gives now' in warnings[0]
@@ -113,7 +127,9 @@ def test_another_forward_with_the_same_weights(tmp_path, warnings, other):
 
 def test_rounding_makes_no_other_extractor(tmp_path, warnings):
     Store(tmp_path, ModuleExtractor(Tap(1), 'tap')).save()
-    assert not Store(tmp_path, ModuleExtractor(Tap(1.0001), 'tap')).look_up()[2]
+    store = Store(tmp_path, ModuleExtractor(Tap(1.0001), 'tap'))
+    store.look_up()
+    assert store.extracted == 4
     assert warnings == []
 
 
@@ -134,7 +150,9 @@ def test_damaged_file_is_replaced(tmp_path, warnings, damage):
     again.save()
     assert again.extracted == 6
     warnings.clear()
-    assert not Store(tmp_path).look_up()[2]
+    third = Store(tmp_path)
+    third.look_up()
+    assert third.extracted == 4
     assert warnings == []
 
 
@@ -143,7 +161,14 @@ def test_folder_that_cannot_be_written_to(tmp_path, warnings):
     store = Store(tmp_path / 'file' / 'below')
     store.save()
     assert 'Features could not be cached' in warnings[0]
-    assert not store.look_up()[2]  # kept in memory
+    store.look_up()
+    assert store.extracted == 6  # kept in memory
+
+
+def test_known_images_write_nothing(tmp_path, monkeypatch):
+    Store(tmp_path).save()
+    monkeypatch.delattr('mmgan_lite.evaluation.cache.atomic_write')
+    Store(tmp_path).save(IMAGES[:2])
 
 
 def test_warning_reaches_the_log(tmp_path, capsys):
@@ -154,7 +179,7 @@ def test_warning_reaches_the_log(tmp_path, capsys):
     assert 'could not be cached' in captured.out + captured.err
 
 
-def test_digests_tell_shape_and_pixels():
+def test_digests_depend_on_shape_and_pixels():
     zeros = torch.zeros(2, 1, 4, 4, dtype=torch.uint8)
     digests = image_digests(zeros)
     assert digests.shape == (2, 16)
@@ -164,6 +189,8 @@ def test_digests_tell_shape_and_pixels():
 
 
 def test_name_of_the_file_is_a_plain_one():
-    cache = FeatureCache(Path('folder'), '../my data/x:y', ModuleExtractor(nn.Flatten(), 'a/b'))
+    cache = FeatureCache(
+        Path('folder'), '../my data/x:y', (1, 4, 4), ModuleExtractor(nn.Flatten(), 'a/b')
+    )
     assert cache.path.parent == Path('folder')
-    assert cache.path.name.startswith('..-my-data-x-y-a-b-')
+    assert cache.path.name.startswith('..-my-data-x-y-1x4x4-a-b-')

@@ -5,7 +5,6 @@ import json
 import pytest
 import torch
 from mmengine.evaluator import BaseMetric
-from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
@@ -27,7 +26,8 @@ from mmgan_lite.evaluation import (
     SpreadSampler,
     torch_fidelity_adapter,
 )
-from mmgan_lite.registry import EVALUATOR, HOOKS, METRICS, MODELS
+from mmgan_lite.evaluation.evaluator import _data_name, _interleave
+from mmgan_lite.registry import EVALUATOR, METRICS, MODELS
 
 stream = torch.Generator().manual_seed(0)
 REALS = torch.randint(0, 256, (40, 1, 2, 2), dtype=torch.uint8, generator=stream)
@@ -85,12 +85,6 @@ class ScaledLatents(nn.Module):
 
     def forward(self, latents, labels=None):
         return self.scale * latents.view(-1, *self.image_shape)
-
-
-@HOOKS.register_module()
-class BindModelHook(Hook):
-    def before_val(self, runner):
-        runner.val_loop.evaluator.bind_model(runner.model)
 
 
 @METRICS.register_module()
@@ -251,7 +245,9 @@ def test_train_dataset_of_other_classes(make_evaluator):
     evaluator = make_evaluator(train_dataset=InMemoryImageDataset(TRAIN, metainfo=CLOTHES))
     evaluator.dataset_meta = dict(split='test')  # without classes
     evaluator.dataset_meta = CLOTHES
-    with pytest.raises(ValueError, match=r'train_dataset must .* got shirt, bag, ... for 0, 1'):
+    with pytest.raises(
+        ValueError, match=r"train_dataset must .* got \('shirt', 'bag'\)... for \('0', '1'\)"
+    ):
         evaluator.dataset_meta = dict(classes=('0', '1'))
 
 
@@ -328,7 +324,6 @@ def test_metric_of_the_model_in_the_validation_loop(repo, shrunk_config, tmp_pat
     cfg.model.generator = dict(type='ScaledLatents')
     cfg = with_evaluation(cfg, tmp_path)
     cfg.val_evaluator = dict(type='GANEvaluator', metrics=[dict(type='PathLength')])
-    cfg.custom_hooks = [dict(type='BindModelHook')]
     runner = Runner.from_cfg(cfg)
     assert runner.val() == {'path_length': pytest.approx(9, rel=1e-5)}
     report = runner.val_loop.evaluator.report
@@ -371,17 +366,27 @@ def test_mistakes_of_the_config(make_evaluator):
     with pytest.raises(ValueError, match='Memorization needs train_dataset, got None'):
         make_evaluator(Memorization())
     with pytest.raises(TypeError, match="no argument 'num_sampels'.* Did you mean 'num_samples'"):
-        GANEvaluator([], nn.Flatten(), num_sampels=3)
+        EVALUATOR.build(dict(type='GANEvaluator', metrics=[], num_sampels=3))
     with pytest.raises(ValueError, match='metrics must give each score once, got .*FID'):
         feed(make_evaluator(FrechetDistance(), FrechetDistance()))
 
 
 def test_metric_that_lacks_something(make_evaluator):
     flat = ModuleExtractor(nn.Flatten(), 'flat')
-    with pytest.raises(ValueError, match='InceptionScore needs an extractor with logits .* flat'):
+    with pytest.raises(ValueError, match='InceptionScore needs an extractor with logits'):
         feed(make_evaluator(InceptionScore(), extractor=flat))
     with pytest.raises(ValueError, match='ConditionalAccuracy needs fakes with labels'):
         feed(make_evaluator(ConditionalAccuracy()))
+
+
+def test_model_without_images(make_evaluator):
+    with pytest.raises(ValueError, match='data samples must have fake_image, got one without'):
+        make_evaluator().process([dict(fake_image=FAKES[0]), {}], dict(inputs=REALS[:2]))
+
+
+def test_empty_train_dataset(make_evaluator):
+    with pytest.raises(ValueError, match='train_dataset must hold images, got 0'):
+        feed(make_evaluator(train_dataset=[]))
 
 
 def test_no_images(make_evaluator):
@@ -444,6 +449,17 @@ def test_curve_during_training(repo, shrunk_config, tmp_path):
     text = log.read_text()
     assert 'FID[mnist-classifier]' in text
     assert 'real-data baseline: the real images in two halves of 15' in text
+
+
+def test_rows_of_several_processes_in_turns():
+    parts = [torch.tensor([0, 3, 6]), torch.tensor([1, 4]), torch.tensor([2, 5])]
+    assert _interleave(parts).tolist() == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_names_of_data():
+    assert _data_name(dict(dataset='MNIST', split='test', classes=()), 'none') == 'MNIST test'
+    assert _data_name(dict(dataset='MNIST'), 'none') == 'MNIST'
+    assert _data_name(None, 'none') == _data_name({}, 'none') == 'none'
 
 
 def test_more_fakes_through_the_test_loop(repo, shrunk_config, tmp_path):

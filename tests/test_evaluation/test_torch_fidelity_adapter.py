@@ -159,11 +159,13 @@ def test_precision_recall_in_blocks(monkeypatch):
 def test_inception_of_another_file_is_refused(tmp_path):
     path = tmp_path / 'weights.pth'
     with pytest.raises(FileNotFoundError, match="weights must be the file of Inception's weights"):
-        fidelity.check_inception(path)
+        fidelity.build_inception(path)
     path.write_bytes(b'other')
     sha256 = hashlib.sha256(b'other').hexdigest()
-    with pytest.raises(ValueError, match=f'starts with 6726825d, got .* with {sha256[:8]}. Scores'):
-        fidelity.check_inception(path)
+    with pytest.raises(
+        ValueError, match=f'starts with 6726825d, got .* with {sha256[:8]}. Use oth'
+    ):
+        fidelity.build_inception(path)
 
 
 def test_inception_that_cannot_be_downloaded(tmp_path, monkeypatch):

@@ -169,6 +169,6 @@ def test_weights_of_extractors(tmp_path, ran, monkeypatch):
 
 def test_a_cache_of_features(tmp_path, ran):
     extractor = ModuleExtractor(torch.nn.Flatten(), 'pixels')
-    path = FeatureCache(tmp_path, 'data', extractor).path
+    path = FeatureCache(tmp_path, 'data', (1, 2, 2), extractor).path
     path.write_bytes(write(tmp_path, ran).read_bytes())
-    assert FeatureCache(tmp_path, 'data', extractor)._rows == {}
+    assert FeatureCache(tmp_path, 'data', (1, 2, 2), extractor)._rows == {}

@@ -150,11 +150,11 @@ def feature_cache(folder):
     extractor = ModuleExtractor(nn.Flatten(), 'pixels')
 
     def look_up():
-        cache = FeatureCache(folder, 'some data', extractor)
-        return cache, *cache.look_up(images)[:2]
+        cache = FeatureCache(folder, 'some data', (3, 8, 8), extractor)
+        return cache, *cache.look_up(images)
 
     cache, digests, found = look_up()
-    cache.save(digests, found)
+    cache.save(digests, *found)
     return Case(cache.path, lambda: look_up()[2].features.numpy())
 
 

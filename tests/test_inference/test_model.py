@@ -99,7 +99,7 @@ def test_named_config_without_weights():
 
 def test_unknown_config():
     with pytest.raises(
-        ValueError, match=r"got 'gan_mlp_digit'. The nearest are: gan_mlp_digits-28x28"
+        ValueError, match=r"got 'gan_mlp_digit'. Did you mean 'gan_mlp_digits-28x28'"
     ):
         get_model('gan_mlp_digit')
 

@@ -13,6 +13,7 @@ def test_it_is_not_there_before_its_end(tmp_path):
         temporary.write_text('new')
         assert not path.exists()
         assert temporary.parent == tmp_path
+        assert str(os.getpid()) in temporary.name  # two processes may write the same file
         assert list(tmp_path.glob(TEMPORARY_FILES)) == [temporary]
     assert path.read_text() == 'new'
     assert [file.name for file in tmp_path.iterdir()] == ['a.txt']

@@ -4,7 +4,7 @@ import pytest
 import torch
 from mmengine.structures import BaseDataElement
 
-from mmgan_lite.utils.image_batch import batch_labels, stack_images, stack_labels
+from mmgan_lite.utils.image_batch import batch_labels, join_columns, stack_images, stack_labels
 
 IMAGES = torch.randint(0, 256, (5, 1, 2, 2), dtype=torch.uint8)
 
@@ -49,3 +49,12 @@ def test_labels_of_a_batch():
     assert batch_labels(dict(inputs=None, data_samples=samples)).tolist() == [3, 1]
     assert batch_labels(dict(data_samples=[*samples, BaseDataElement()])) is None
     assert batch_labels(dict(inputs=None)) is None
+
+
+def test_columns_of_several_parts():
+    parts = [(torch.zeros(1), None, torch.ones(1)), (torch.ones(2), None, None)]
+    first, second, third = join_columns(parts)
+    assert first.tolist() == [0, 1, 1]
+    assert second is third is None
+    assert join_columns([(torch.zeros(2),)] * 3, torch.stack)[0].shape == (3, 2)
+    assert join_columns([]) == []

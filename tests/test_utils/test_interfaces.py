@@ -1,9 +1,10 @@
 """A model has an interface if it has its attributes, whatever its class."""
 
+from mmengine.dataset import BaseDataset
 from torch import nn
 
 from mmgan_lite.models import GAN
-from mmgan_lite.utils.interfaces import HasProbe, SamplesImages, unwrap_model
+from mmgan_lite.utils.interfaces import HasProbe, SamplesImages, metainfo_of, unwrap_model
 
 
 def build_gan():
@@ -26,3 +27,8 @@ def test_only_a_wrapper_is_unwrapped():
     assert unwrap_model(network) is network
     wrapped = nn.DataParallel(nn.Linear(1, 1))
     assert unwrap_model(wrapped) is wrapped.module
+
+
+def test_description_of_a_data_set():
+    assert metainfo_of([]) == metainfo_of(None) == {}
+    assert metainfo_of(BaseDataset(metainfo=dict(split='a'), lazy_init=True)) == dict(split='a')

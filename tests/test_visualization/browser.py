@@ -33,7 +33,7 @@ class Browser:
 
     def __init__(self, executable, profile):
         # The browser reads what we say from its descriptor 3 and answers on 4.
-        # Ours have higher numbers, or moving one to its place could close the other.
+        # The ends of this process have higher numbers: moving one could close the other.
         read, self.to_browser = os.pipe()
         self.from_browser, write = os.pipe()
         its_in, its_out = (fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (read, write))

@@ -1,4 +1,4 @@
-"""Work dirs as MMEngine writes them, made by hand."""
+"""Work dirs with the files that MMEngine writes."""
 
 import json
 
@@ -84,10 +84,10 @@ class WorkDir:
     def grids(self, *iterations, size=(8, 8)):
         folder = self.path / 'samples'
         folder.mkdir(exist_ok=True)
+        Image.new('RGB', size, (200, 10, 10)).save(folder / 'real.png')
         for iteration in iterations:
             image = Image.new('RGB', size, (iteration % 256,) * 3)
             image.save(folder / f'samples_iter-{iteration:08d}.png')
-        Image.new('RGB', size, (200, 10, 10)).save(folder / 'real.png')
         return self
 
 

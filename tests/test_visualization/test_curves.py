@@ -1,4 +1,4 @@
-"""Joining, grouping and thinning of curves, by hand."""
+"""Grouping and thinning of curves."""
 
 import math
 
@@ -8,21 +8,9 @@ from mmgan_lite.visualization.curves import (
     Curve,
     any_match,
     choose,
-    drop_repeats,
     group,
-    join,
     thin,
 )
-
-
-def test_a_later_start_replaces_the_earlier_from_where_it_goes_on():
-    first = (10, {10: 1.0, 20: 2.0, 30: 3.0, 40: 4.0})
-    # Went on at 25, logged at 35 only: what the first wrote at 30 and 40 is undone.
-    assert join([first, (26, {35: 9.0})]) == {10: 1.0, 20: 2.0, 35: 9.0}
-    assert join([first, (41, {50: 5.0})])[40] == 4.0
-    # This start has no value of the curve, but has undone those of the other.
-    assert join([first, (1, {})]) == {}
-    assert join([]) == {}
 
 
 def test_groups_are_in_order_and_metrics_are_alone():
@@ -58,7 +46,6 @@ def test_thinning_keeps_ends_spikes_and_gaps():
     assert (thinned.is_metric, thinned.real_score) == (True, 0.5)
     short = Curve([1], [math.nan])
     assert thin(short) is short
-    assert short.num_gaps == 1
 
 
 def test_unknown_key_names_those_there_are():
@@ -67,21 +54,6 @@ def test_unknown_key_names_those_there_are():
     assert choose(curves, None) == ['loss_gen', 'loss_disc']
     with pytest.raises(ValueError, match="got 'lossgen'. There are: loss_disc, loss_gen"):
         choose(curves, ['loss_gen', 'lossgen'])
-
-
-def test_a_step_is_a_repeat_if_nothing_in_it_differs():
-    nan = math.nan
-    columns = {
-        'a': {10: 0.0, 20: 0.0, 30: 0.0, 40: 0.0, 50: nan, 60: nan},
-        'b': {10: 5.0, 20: 5.0, 30: 6.0, 40: 6.0, 50: 7.0, 60: 7.0},
-        'late': {50: 1.0, 60: 1.0},
-    }
-    kept = drop_repeats(columns)
-    assert kept['a'] == {10: 0.0, 30: 0.0, 50: kept['a'][50]}
-    assert math.isnan(kept['a'][50])
-    assert kept['b'] == {10: 5.0, 30: 6.0, 50: 7.0}
-    assert kept['late'] == {50: 1.0}
-    assert drop_repeats({}) == {}
 
 
 def test_counts_are_whole_and_not_negative():

@@ -73,10 +73,12 @@ def test_only_some_keys(work_dir, tmp_path, drawn):
 
 def test_errors(work_dir, tmp_path):
     log = RunLog(work_dir.log(A).path)
-    with pytest.raises(ValueError, match='There is no curve to draw in .*some_run'):
+    with pytest.raises(ValueError, match='There is no curve in .*some_run'):
         plot_runs([log], tmp_path / 'x.png')
     log = RunLog(work_dir.train(A, [20], loss_gen=1.0).path)
-    with pytest.raises(ValueError, match="out must end in one of .*got '.*x.txt'. Name it '.*png'"):
+    with pytest.raises(
+        ValueError, match=r"out must end in .*\.png, .*got '.*x.txt'. Name it '.*x.png'"
+    ):
         plot_runs([log], tmp_path / 'x.txt')
     with pytest.raises(ValueError, match="got 'FID'. There are: loss_gen"):
         plot_runs([log], tmp_path / 'x.png', keys=['FID'])

@@ -1,4 +1,4 @@
-"""Reading of work dirs, whole, joined and broken."""
+"""Reading of work dirs: complete, joined and broken."""
 
 import json
 import math
@@ -57,12 +57,19 @@ def test_resumed_start_overrides_later_steps(work_dir):
     assert [start.first for start in log.starts] == [20, 51, None]
 
 
+def test_a_test_is_kept_when_the_training_goes_on(work_dir):
+    work_dir.train(A, [20, 40], loss_gen=1.0).evaluate(A, 40, 2.0).evaluate(A, None, 3.0)
+    log = RunLog(work_dir.train(B, [20], loss_gen=2.0).path)
+    assert [entry['iteration'] for entry in log.evaluations] == [None]
+
+
 def test_training_anew_in_the_same_folder(work_dir):
     work_dir.train(A, [20, 40, 60], loss_gen=1.0).grids(0, 20, 60)
     work_dir.train(B, [20], loss_gen=2.0)
-    for iteration, age in ((0, 10), (20, 10), (60, 100)):
-        path = work_dir.path / 'samples' / f'samples_iter-{iteration:08d}.png'
-        os.utime(path, (2e9 - age, 2e9 - age))
+    # The second start has drawn the real images and its first grids, and not yet one at 60.
+    for name, age in (('real', 11), ('samples_iter-00000000', 10), ('samples_iter-00000020', 9),
+                      ('samples_iter-00000060', 100)):  # fmt: skip
+        os.utime(work_dir.path / 'samples' / f'{name}.png', (2e9 - age, 2e9 - age))
     log = RunLog(work_dir.path)
     assert points(log, 'loss_gen') == {20: 2.0}
     assert list(log.grids) == [0, 20]
@@ -94,25 +101,20 @@ def test_half_written_and_broken_lines(work_dir):
     assert points(log, 'loss_gen') == {20: 1.0, 40: 3.0}
     assert list(log.curves) == ['loss_gen']
     file = f'{A}/vis_data/scalars.json'
-    assert log.notes == [
-        f'Some lines of {file} left out: without a step.',
-        f'The last line of {file} is incomplete.',
-        f'2 lines of {file} left out: not JSON.',
-    ]
+    assert log.notes == [f'4 lines of {file} left out: incomplete or without step.']
 
 
-def test_values_that_are_not_finite_are_told(work_dir):
+def test_values_that_are_not_finite_are_noted(work_dir):
     work_dir.scalars(
         A,
         dict(loss_gen=1.0, iter=20, step=20),
         dict(loss_gen=math.nan, iter=1040, step=1040),
         dict(loss_gen=-math.inf, iter=1060, step=1060),
-        '{"loss_gen": ' + '9' * 400 + ', "iter": 1080, "step": 1080}',
     )
     log = RunLog(work_dir.path)
-    assert points(log, 'loss_gen')[1080] == math.inf
+    assert points(log, 'loss_gen')[1060] == -math.inf
     assert log.notes == [
-        '3 of 4 values of loss_gen not finite, the first at iteration 1,040: left out of the curve.'
+        '2 of 3 values of loss_gen not finite, the first at iteration 1,040: left out of the curve.'
     ]
 
 
@@ -127,10 +129,10 @@ def test_metrics_counted_in_epochs_are_put_beside_their_training_line(work_dir):
     assert points(log, 'time') == {20: 0.1, 40: 0.1}  # not the validation's
     assert log.notes == [
         'The log counts the validations of FID in epochs: each value is drawn at the last training '
-        'line before it, which may be too early. EvaluationLogHook, or LoggerHook with '
-        'log_metric_by_epoch=False, logs the iteration.'
+        'line before it, which may be too early; of several there, the last. EvaluationLogHook, '
+        'or LoggerHook with log_metric_by_epoch=False, logs the iteration.'
     ]
-    # Where evaluations.jsonl is, it knows better.
+    # Where evaluations.jsonl is, its iteration counts.
     work_dir.scalars(
         A, dict(loss_gen=1.0, iter=40, step=40), {'FID[pixels]': 2, 'data_time': 0, 'step': 0}
     )
@@ -147,12 +149,12 @@ def test_metrics_whose_iteration_is_known_need_no_note(work_dir):
     assert (points(log, 'FID'), log.notes) == ({50: 2.0}, [])
 
 
-def test_of_two_metrics_beside_one_training_line_the_first_is_told_as_left_out(work_dir):
+def test_of_several_metrics_beside_one_training_line_the_last_is_drawn(work_dir):
     train, validation = dict(loss_gen=1.0, iter=20, step=20), dict(data_time=0.0, time=0.0, step=0)
     log = RunLog(work_dir.scalars(A, train, {**validation, 'FID': 3.0}, {**validation, 'FID': 2.0},
                                   {**validation, 'FID': 1.0}).path)  # fmt: skip
     assert points(log, 'FID') == {20: 1.0}
-    assert '2 values left out: a later one is drawn there.' in log.notes[0]
+    assert 'of several there, the last.' in log.notes[0]
 
 
 def test_metrics_counted_in_epochs_in_a_resumed_start(work_dir):
@@ -193,7 +195,13 @@ def test_figures_of_a_probe_stand_once(work_dir):
     assert list(points(log, 'loss_gen')) == [40, 60, 80, 100, 120, 140, 160, 180]
 
 
-def test_evaluations_without_scores_are_told(work_dir):
+def test_figures_that_are_not_finite_are_no_new_measurement(work_dir):
+    lines = [{'health/separation': math.nan, 'iter': step, 'step': step} for step in (20, 40)]
+    log = RunLog(work_dir.scalars(A, *lines).path)
+    assert log.curves['health/separation'].steps == [20]
+
+
+def test_evaluations_without_scores_are_noted(work_dir):
     work_dir.scalars(
         A,
         dict(loss_gen=1.0, iter=20, step=20),
@@ -207,8 +215,7 @@ def test_evaluations_without_scores_are_told(work_dir):
     assert log.evaluations == []
     assert points(log, 'FID') == {20: 1.0}
     assert log.notes == [
-        f'1 evaluation of {A}/vis_data/scalars.json left out: without scores.',
-        f'2 evaluations of {A}/evaluations.jsonl left out: without scores.',
+        f'2 lines of {A}/evaluations.jsonl left out: incomplete or without scores.',
     ]
 
 
@@ -217,7 +224,7 @@ def test_one_is_singular_in_notes(work_dir):
         A, 'nonsense', dict(lr=math.nan, iter=20, step=20), dict(lr=1.0, iter=40, step=40)
     )
     assert RunLog(work_dir.path).notes == [
-        f'1 line of {A}/vis_data/scalars.json left out: not JSON.',
+        f'1 line of {A}/vis_data/scalars.json left out: incomplete or without step.',
         '1 of 2 values of lr not finite, the first at iteration 20: left out of the curve.',
     ]
 
@@ -232,7 +239,7 @@ def test_a_test_alone_is_a_log_too(work_dir):
 def test_strange_files_are_no_crash(work_dir):
     work_dir.train(A, [20], loss_gen=1.0)
     (work_dir.path / A / 'evaluations.jsonl').write_text(
-        '{"scores": 3}\n{"scores": {"a": 1, "b": {"value": "x"}}, "iteration": "y"}\n'
+        '{"scores": 3}\n{"scores": {"a": 1, "b": {"value": "x"}}, "iteration": null}\n'
         '{"scores": {"c": {"value": null, "floor": NaN}}, "iteration": 5}\n'
     )
     (work_dir.path / A / 'x.log').write_bytes(b'\xff\xfe no header\n2026/')
@@ -240,7 +247,7 @@ def test_strange_files_are_no_crash(work_dir):
     log = RunLog(work_dir.path)
     assert len(log.evaluations) == 2
     assert log.notes == [
-        f'1 evaluation of {A}/evaluations.jsonl left out: without scores.',
+        f'1 line of {A}/evaluations.jsonl left out: incomplete or without scores.',
         'provenance.json left out: not JSON.',
     ]
 

@@ -22,7 +22,7 @@ EVIL = '</pre></script><script>document.title = "run by a stranger"</script><img
 
 
 @pytest.fixture
-def whole(work_dir):
+def full_work_dir(work_dir):
     """A training with all that a page shows."""
     work_dir.train(A, range(20, 220, 20), loss_gen=1.5, loss_disc=0.5, real_logits=0.1)
     work_dir.train(B, range(200, 420, 20), **{'loss_gen': 1.0, 'health/separation': 0.7})
@@ -39,8 +39,8 @@ def page_of(work_dir):
     return render_page(RunLog(work_dir.path))
 
 
-def test_all_of_it_is_there(whole):
-    page = page_of(whole)
+def test_all_of_it_is_there(full_work_dir):
+    page = page_of(full_work_dir)
     assert re.findall(r'<section id="(\w+)">', page) == SECTIONS
     assert page.count('alt="Samples at iteration') == 5
     assert page.count('data:image/png;base64,') == 6  # and the real images
@@ -56,9 +56,9 @@ def test_all_of_it_is_there(whole):
         assert text in page, text
 
 
-def test_one_file_without_network(whole):
-    page = page_of(whole)
-    assert re.search(r'default-src &#x27;none&#x27;; img-src data:;', page)
+def test_one_file_without_network(full_work_dir):
+    page = page_of(full_work_dir)
+    assert re.search(r"default-src 'none'; img-src data:;", page)
     assert not re.search(r'(?:src|href)="(?!data:|#)', page)
     assert '@import' not in page
     assert 'url(' not in page
@@ -66,7 +66,7 @@ def test_one_file_without_network(whole):
 
 def test_missing_data_is_named(work_dir):
     page = page_of(work_dir.train(A, [20], loss_gen=1.0))
-    for text in ('no grids of samples', 'No metric was computed', 'There is no log', 'no config'):
+    for text in ('No grids of samples', 'No metric was computed', 'There is no log', 'no config'):
         assert text in page, text
     assert re.findall(r'<section id="(\w+)">', page) == SECTIONS
 
@@ -74,18 +74,20 @@ def test_missing_data_is_named(work_dir):
 def test_why_health_and_provenance_are_missing(work_dir):
     work_dir.train(A, [20], loss_gen=1.0)
     unknown = page_of(work_dir)
-    assert 'no figures of health: GANHealthHook writes them, and without a config it' in unknown
-    assert 'provenance.json: GANCheckpointHook writes them, and without a config it' in unknown
+    text = 'without a config it is unknown whether GANHealthHook, which writes them, was used.'
+    assert f'No health figures: {text}' in unknown
+    text = text.replace('GANHealthHook', 'GANCheckpointHook')
+    assert f'No provenance: {text}' in unknown
     without = page_of(work_dir.config(A, 'model = dict(type="GAN")'))
     assert 'GANHealthHook, which writes them, is not in the config.' in without
     assert 'GANCheckpointHook, which writes them, is not in the config.' in without
     hooks = 'hooks = [dict(type="GANHealthHook"), dict(type="ProvenanceHook")]'
     page = page_of(work_dir.config(A, hooks))
-    assert 'GANHealthHook is in the config, but has not measured any before the last line' in page
-    assert 'ProvenanceHook is in the config, but no training began with it' in page
+    assert 'GANHealthHook is in the config, but has measured none yet: see its interval.' in page
+    assert 'ProvenanceHook is in the config, but the file is damaged or missing.' in page
     assert 'samples: SampleVisualizationHook, which writes them, is not in the config.' in page
     (work_dir.path / 'provenance.json').write_text('{"runs": [')
-    assert 'provenance.json cannot be read.' in page_of(work_dir)
+    assert 'provenance.json left out: not JSON.' in page_of(work_dir)
 
 
 def test_no_start_but_samples(work_dir):
@@ -104,25 +106,25 @@ def test_notes_name_what_was_left_out(work_dir):
     (work_dir.path / A / 'evaluations.jsonl').write_text('{"iteration": 20}\n')
     page = page_of(work_dir)
     notes = page[page.index('<aside class="notes">') : page.index('</aside>')]
-    assert f'1 evaluation of {A}/evaluations.jsonl left out: without scores.' in notes
+    assert f'1 line of {A}/evaluations.jsonl left out: incomplete or without scores.' in notes
 
 
-def test_text_of_files_is_no_script(whole):
-    whole.config(B, f'x = "{EVIL}"')
-    whole.log(B, head='2026/11/25 04:39:10 - mmengine - WARNING - ' + EVIL + '\n')
-    whole.train(B, [420], **{f'loss_{EVIL}': 1.0})
-    whole.evaluate(B, 420, 1.0, real_data=EVIL)
-    page = page_of(whole)
+def test_text_of_files_is_no_script(full_work_dir):
+    full_work_dir.config(B, f'x = "{EVIL}"')
+    full_work_dir.log(B, head='2026/11/25 04:39:10 - mmengine - WARNING - ' + EVIL + '\n')
+    full_work_dir.train(B, [420], **{f'loss_{EVIL}': 1.0})
+    full_work_dir.evaluate(B, 420, 1.0, real_data=EVIL)
+    page = page_of(full_work_dir)
     assert 'run by a stranger' in page
     assert EVIL not in page
-    assert len(re.findall(r'<script\b', page)) == 2  # data and our own
+    assert len(re.findall(r'<script\b', page)) == 2  # data and the one of the page
     assert '<img src=x' not in page
 
 
-def test_atomic_write(whole, tmp_path, monkeypatch):
-    out = write_page(RunLog(whole.path), tmp_path / 'new' / 'page.html')
+def test_atomic_write(full_work_dir, tmp_path, monkeypatch):
+    out = write_page(RunLog(full_work_dir.path), tmp_path / 'new' / 'page.html')
     before = out.read_bytes()
-    log = RunLog(whole.path)
+    log = RunLog(full_work_dir.path)
 
     def fail(*_, **__):
         raise OSError('full')
@@ -156,11 +158,11 @@ def browser(tmp_path_factory):
 
 
 @pytest.mark.parametrize(('width', 'scheme'), [(1400, 'light'), (390, 'light'), (390, 'dark')])
-def test_in_a_browser(whole, browser, tmp_path, width, scheme):
-    whole.config(B, f'x = "{EVIL}"')
+def test_in_a_browser(full_work_dir, browser, tmp_path, width, scheme):
+    full_work_dir.config(B, f'x = "{EVIL}"')
     browser.size(width)
     browser.scheme(scheme)
-    events = browser.open(write_page(RunLog(whole.path), tmp_path / 'page.html'))
+    events = browser.open(write_page(RunLog(full_work_dir.path), tmp_path / 'page.html'))
     requests = [
         event['params']['request']['url']
         for event in events
@@ -207,9 +209,9 @@ def test_charts_in_a_browser(work_dir, browser, tmp_path):
     assert drawn['Losses'][2] == 0
 
 
-def test_slider_by_keyboard(whole, browser, tmp_path):
+def test_slider_by_keyboard(full_work_dir, browser, tmp_path):
     browser.size(1000)
-    browser.open(write_page(RunLog(whole.path), tmp_path / 'page.html'))
+    browser.open(write_page(RunLog(full_work_dir.path), tmp_path / 'page.html'))
     shown = 'document.getElementById("shown-iteration").textContent'
     visible = (
         '[...document.querySelectorAll("img[data-iteration]:not([hidden])")]'

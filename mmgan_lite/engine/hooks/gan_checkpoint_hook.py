@@ -1,6 +1,5 @@
 """Checkpoints from which a training is resumed exactly."""
 
-import inspect
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
 from mmengine.fileio import LocalBackend, get_file_backend, register_backend
-from mmengine.hooks import CheckpointHook, Hook
+from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import IterBasedTrainLoop, Runner
 
@@ -43,7 +42,7 @@ from mmgan_lite.engine.resume.training_state import (
 from mmgan_lite.registry import HOOKS
 from mmgan_lite.utils.atomic_io import TEMPORARY_FILES, atomic_write
 from mmgan_lite.utils.log_filters import UntrueWarnings
-from mmgan_lite.utils.validation import did_you_mean
+from mmgan_lite.utils.signatures import unknown_argument
 
 _BACKEND = 'mmgan_lite_sealed'
 _KEY = 'training_state'
@@ -131,13 +130,10 @@ class GANCheckpointHook(OrderedCheckpointHook):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        if self.args or self.file_client_args:  # MMEngine keeps what it does not know
-            unknown = next(iter(self.args), 'file_client_args')
-            known = inspect.signature(CheckpointHook).parameters
-            raise TypeError(
-                f'GANCheckpointHook has no argument {unknown!r}. '
-                + did_you_mean(unknown, known, 'Remove it.')
-            )
+        if self.args:  # MMEngine keeps what it does not know
+            raise TypeError(unknown_argument(GANCheckpointHook, next(iter(self.args))))
+        if self.file_client_args is not None:
+            raise TypeError('file_client_args is not supported. Pass backend_args.')
         safe = SafeCheckpointHook(history_length, allow_mmengine_types)
         self._parts: list[Hook] = [ProvenanceHook(), safe]
         self._signals = StopSignals()

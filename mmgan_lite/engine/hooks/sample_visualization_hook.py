@@ -1,5 +1,6 @@
 """Grids of generated samples, from the first iteration to the last."""
 
+import math
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -8,17 +9,16 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
+from PIL import Image
 from torch import Tensor
 
 from mmgan_lite.engine.resume.rng_state import isolated_random_state
 from mmgan_lite.registry import HOOKS
+from mmgan_lite.utils.image_batch import batch_labels
 from mmgan_lite.utils.interfaces import unwrap_model
 from mmgan_lite.utils.validation import check_positive
 from mmgan_lite.visualization.image_grid import make_picture, pick_evenly, save_gif, save_png
-
-_GIF_MAX_FRAMES = 100
-_GIF_FRAME_MS = 100
-_GIF_LAST_FRAME_MS = 2000
+from mmgan_lite.visualization.run_log import find_grids
 
 # Dataset items read for each real image that is wanted, before a class counts as too rare.
 _SEARCH_FACTOR = 20
@@ -29,19 +29,8 @@ class _Samples(Protocol):
     """The part of ``SamplesImages`` that is used here."""
 
     num_classes: int | None
-
-    def sample(
-        self, num: int, labels: Tensor | None = None, latents: Tensor | None = None
-    ) -> Tensor: ...
-
-    def sample_latents(self, num: int, generator: torch.Generator | None = None) -> Tensor: ...
-
-
-@runtime_checkable
-class _HasLabel(Protocol):
-    """``data_samples`` of MMPretrain."""
-
-    gt_label: Any
+    sample: Any
+    sample_latents: Any
 
 
 @HOOKS.register_module()
@@ -57,7 +46,8 @@ class SampleVisualizationHook(Hook):
     - ``real.png``: as many images of the training dataset, chosen by ``seed`` and laid out in the
       same way. A class that is too rare to be found quickly leaves black cells.
     - ``training.gif``: the grids one after the other, at most 100 of them evenly picked. A
-      resumed run includes those from before.
+      resumed run includes those from before. Smaller grids, of a model whose images grow, are
+      enlarged to the size of the largest.
 
     Latents and labels depend on ``seed`` only, so all the grids of a run, resumed or not, show
     the same ones. The random state of training does not change. Only the main process draws, so
@@ -91,11 +81,7 @@ class SampleVisualizationHook(Hook):
     priority = 'LOW'
 
     def __init__(
-        self,
-        interval: int = 1000,
-        by_epoch: bool = False,
-        num_samples: int = 64,
-        seed: int = 0,
+        self, interval: int = 1000, by_epoch: bool = False, num_samples: int = 64, seed: int = 0
     ) -> None:
         self.interval = check_positive('interval', interval)
         self.by_epoch = by_epoch
@@ -127,10 +113,11 @@ class SampleVisualizationHook(Hook):
         self._draw_real(runner)
         # Only a resumed run goes on from grids on disk: beside a fresh one they are another run's,
         # and those of later iterations will be drawn again.
-        self._iterations = [i for i in self._iterations_on_disk() if i <= runner.iter]
+        self._iterations = []
         if runner.iter == 0:
-            self._iterations = []
             self._draw_samples(runner, iteration=0)
+        else:
+            self._iterations = [i for i in find_grids(self._folder) if i <= runner.iter]
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
@@ -151,37 +138,36 @@ class SampleVisualizationHook(Hook):
             return
         if runner.iter not in self._iterations:
             self._draw_samples(runner, iteration=runner.iter)
-        self._write_gif()
+        picked = pick_evenly(self._iterations, 100)
+        frames = [np.asarray(Image.open(self._path(iteration))) for iteration in picked]
+        save_gif(frames, self._folder / 'training.gif', frame_ms=100, last_frame_ms=2000)
 
-    def _set_inputs(self, model: Any) -> None:
+    def _set_inputs(self, model: _Samples) -> None:
         """Fix the latents ``(N, Z)`` and the labels ``(N,)`` int64 (or None) of every grid."""
-        num_classes = model.num_classes
         # A stream of its own: neither reads nor moves the ones that training draws from.
         generator = torch.Generator().manual_seed(self.seed)
-        if num_classes is None:
-            self._columns = int(np.ceil(np.sqrt(self.num_samples)))
-            self._latents = model.sample_latents(self.num_samples, generator=generator)
-            self._labels = None
-            return
-        self._columns = max(1, self.num_samples // num_classes)
-        rows = min(num_classes, self.num_samples)
-        latents = model.sample_latents(self._columns, generator=generator)
-        self._latents = latents.repeat(rows, 1)
-        self._labels = torch.arange(rows, device=latents.device).repeat_interleave(self._columns)
+        classes = model.num_classes
+        count = self.num_samples if classes is None else max(1, self.num_samples // classes)
+        self._latents = model.sample_latents(count, generator=generator)
+        self._labels = None
+        self._columns = math.ceil(math.sqrt(count))
+        if classes is not None:
+            rows = torch.arange(min(classes, self.num_samples), device=self._latents.device)
+            self._latents = self._latents.repeat(len(rows), 1)
+            self._labels = rows.repeat_interleave(count)
+            self._columns = count
 
     @torch.no_grad()
     def _draw_samples(self, runner: Runner, iteration: int) -> None:
         if self._model is None:
             return
         with isolated_random_state(self.seed, self._latents.device):
-            images = self._model.sample(
-                len(self._latents), labels=self._labels, latents=self._latents
-            )
+            count = len(self._latents)
+            images = self._model.sample(count, labels=self._labels, latents=self._latents)
         # Samples of a diverged generator are black (NaN) or clipped (inf), and no error.
         images = torch.nan_to_num(images.float(), nan=-1.0).clamp(-1, 1)
         images = ((images + 1) * 127.5).round().to(torch.uint8).cpu()
-        source = f'images of {type(self._model).__name__}.sample'
-        grid = make_picture(images, self._columns, source)
+        grid = make_picture(images, self._columns, f'images of {type(self._model).__name__}.sample')
         save_png(grid, self._path(iteration))
         runner.visualizer.add_image('samples', grid, step=iteration)
         self._iterations.append(iteration)
@@ -192,65 +178,34 @@ class SampleVisualizationHook(Hook):
         with isolated_random_state(self.seed, torch.device('cpu')):
             order = torch.randperm(len(dataset)).tolist()
             if self._labels is None or _label(dataset[order[0]]) is None:
-                num = len(self._latents)
-                images = torch.stack([_image(dataset[index]) for index in order[:num]])
+                images = [dataset[index]['inputs'] for index in order[: len(self._latents)]]
             else:
                 rows = len(self._latents) // self._columns
                 images = _images_by_class(dataset, order, rows, self._columns)
-        grid = make_picture(images, self._columns, 'images of the training dataset')
+        source = 'inputs of the training dataset, which the data preprocessor makes float,'
+        grid = make_picture(torch.stack(images), self._columns, source)
         save_png(grid, self._folder / 'real.png')
         runner.visualizer.add_image('real', grid, step=runner.iter)
 
     def _path(self, iteration: int) -> Path:
         return self._folder / f'samples_iter-{iteration:08d}.png'
 
-    def _iterations_on_disk(self) -> list[int]:
-        names = self._folder.glob(f'samples_iter-{"[0-9]" * 8}.png')
-        return sorted(int(path.stem.split('-')[1]) for path in names)
-
-    def _write_gif(self) -> None:
-        from PIL import Image
-
-        frames = []
-        for iteration in pick_evenly(self._iterations, _GIF_MAX_FRAMES):
-            with Image.open(self._path(iteration)) as image:
-                frames.append(np.asarray(image))
-        # A resumed run may have been given another num_samples; an animation has one size.
-        frames = [frame for frame in frames if frame.shape == frames[-1].shape]
-        save_gif(frames, self._folder / 'training.gif', _GIF_FRAME_MS, _GIF_LAST_FRAME_MS)
-
-
-def _image(item: dict) -> Tensor:
-    image = item['inputs']
-    if image.dtype != torch.uint8:
-        raise ValueError(
-            f'inputs of the training dataset must be uint8 to be drawn, got {image.dtype}. '
-            'Leave the conversion to float to the data preprocessor.'
-        )
-    return image
-
 
 def _label(item: dict) -> int | None:
     """The class of an item of a dataset of mmgan_lite or another MM project; None without one."""
-    if 'labels' in item:
-        return int(item['labels'])
-    sample = item.get('data_samples')
-    label = sample.gt_label if isinstance(sample, _HasLabel) else None
-    return None if label is None else int(label)
+    labels = batch_labels({key: [value] for key, value in item.items()})
+    return None if labels is None else int(labels)
 
 
-def _images_by_class(dataset: Any, order: list[int], rows: int, columns: int) -> Tensor:
-    """The first ``columns`` images of each class, as ``(rows * columns, C, H, W)`` uint8."""
+def _images_by_class(dataset: Any, order: list[int], rows: int, columns: int) -> list[Tensor]:
+    """The first ``columns`` images of each class, row by row; black where there are too few."""
     found: list[list[Tensor]] = [[] for _ in range(rows)]
-    num_missing = rows * columns
     for index in order[: _SEARCH_FACTOR * rows * columns]:
         item = dataset[index]
         label = _label(item)
         if label is not None and 0 <= label < rows and len(found[label]) < columns:
-            found[label].append(_image(item))
-            num_missing -= 1
-        if num_missing == 0:
+            found[label].append(item['inputs'])
+        if all(len(row) == columns for row in found):
             break
-    black = torch.zeros_like(_image(item))
-    cells = [row + [black] * (columns - len(row)) for row in found]
-    return torch.stack([image for row in cells for image in row])
+    black = torch.zeros_like(item['inputs'])
+    return [image for row in found for image in [*row, *[black] * (columns - len(row))]]

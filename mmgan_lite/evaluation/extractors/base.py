@@ -6,6 +6,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from mmgan_lite.utils.image_batch import join_columns
+
+# Inception's images of 299x299 fill a GPU soon.
+_BATCH = 250
+
 
 class Extracted(NamedTuple):
     """Features of N images.
@@ -45,6 +50,35 @@ class FeatureExtractor(nn.Module):
             ValueError: If the network takes no such images.
         """
         raise NotImplementedError
+
+    @torch.no_grad()
+    def extract(self, images: Tensor) -> Extracted:
+        """Features of any number of images in float32, whatever autocast is on.
+
+        Args:
+            images: uint8 ``(N, C, H, W)``, N >= 1; moved to the device of the extractor.
+
+        Returns:
+            Features and logits, on the CPU.
+
+        Raises:
+            ValueError: If a feature is not finite, or the extractor takes no such images.
+        """
+        images = images.to(next(iter(self.state_dict().values()), images).device)
+        with (
+            torch.autocast(images.device.type, enabled=False),
+            # TF32 would round the features of one image differently from those on a CPU.
+            torch.backends.cudnn.flags(enabled=True, allow_tf32=False),
+        ):
+            parts = [self(part) for part in images.split(_BATCH)]
+        columns = join_columns(parts, lambda column: torch.cat(column).float().cpu())
+        for what, tensor in zip(('features', 'logits'), columns, strict=True):
+            if tensor is not None and not tensor.isfinite().all():
+                raise ValueError(
+                    f'{self.name} must give finite {what}, got '
+                    f'{int((~tensor.isfinite()).sum())} that are not. Look at its weights.'
+                )
+        return Extracted(*columns)
 
     def freeze(self) -> None:
         """Set eval mode, float32 and no gradients."""

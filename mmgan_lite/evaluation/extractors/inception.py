@@ -5,11 +5,6 @@ from pathlib import Path
 from torch import Tensor
 
 from mmgan_lite.evaluation.extractors.base import Extracted, FeatureExtractor
-from mmgan_lite.evaluation.torch_fidelity_adapter import (
-    build_inception,
-    check_inception,
-    obtain_inception,
-)
 from mmgan_lite.registry import MODELS
 
 
@@ -33,10 +28,11 @@ class InceptionV3(FeatureExtractor):
     name = 'inception-v3'
 
     def __init__(self, weights: str | Path | None = None) -> None:
+        from mmgan_lite.evaluation.torch_fidelity_adapter import build_inception, obtain_inception
+
         super().__init__()
         path = obtain_inception() if weights is None else Path(weights).expanduser()
-        self.fingerprint = check_inception(path)
-        self.network = build_inception(path)
+        self.network, self.fingerprint = build_inception(path)
         self.freeze()
 
     @property
@@ -55,8 +51,7 @@ class InceptionV3(FeatureExtractor):
         """
         if images.shape[1] not in (1, 3):
             raise ValueError(
-                f'InceptionV3 takes images of 1 or 3 channels, got {images.shape[1]}. Choose '
-                'another extractor for them.'
+                f'InceptionV3 takes images of 1 or 3 channels, got {images.shape[1]}. Use another.'
             )
         features, logits = self.network(images.expand(-1, 3, -1, -1))
         return Extracted(features, logits)

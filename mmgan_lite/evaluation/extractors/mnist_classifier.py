@@ -53,14 +53,9 @@ class DigitNetwork(nn.Module):
         return features, self.head(features)
 
 
-def _convolution(
-    in_channels: int, out_channels: int, kernel_size: int, stride: int = 1
-) -> tuple[nn.Module, ...]:
-    return (
-        nn.Conv2d(in_channels, out_channels, kernel_size, stride, kernel_size // 2, bias=False),
-        nn.BatchNorm2d(out_channels),
-        nn.ReLU(),
-    )
+def _convolution(in_dim: int, out_dim: int, kernel_size: int, stride: int = 1) -> list[nn.Module]:
+    convolution = nn.Conv2d(in_dim, out_dim, kernel_size, stride, kernel_size // 2, bias=False)
+    return [convolution, nn.BatchNorm2d(out_dim), nn.ReLU()]
 
 
 def scale_images(images: Tensor) -> Tensor:
@@ -104,8 +99,8 @@ class MNISTClassifier(FeatureExtractor):
         self.fingerprint = hashlib.sha256(content).hexdigest()
         if weights is None and self.fingerprint != WEIGHTS_SHA256:
             raise ValueError(
-                f"'{path}' must have the sha256 {WEIGHTS_SHA256}, got {self.fingerprint}. It is "
-                'damaged: install mmgan-lite again.'
+                f"'{path}' is damaged: it must have the sha256 {WEIGHTS_SHA256}, got "
+                f'{self.fingerprint}. Install mmgan-lite again.'
             )
         self.network = DigitNetwork()
         try:
@@ -133,15 +128,8 @@ class MNISTClassifier(FeatureExtractor):
                 f'{tuple(images.shape)}. Choose another extractor for them.'
             )
         features, logits = self.network(scale_images(images.reshape(-1, 1, *images.shape[2:])))
-        return Extracted(
-            features.reshape(num, channels * NUM_FEATURES),
-            _joint_logits(logits.reshape(num, channels, NUM_CLASSES)),
-        )
-
-
-def _joint_logits(logits: Tensor) -> Tensor:
-    """Logits ``(N, K^C)`` of all combinations, from ``(N, C, K)``; the first counts most."""
-    joint = logits[:, 0]
-    for channel in range(1, logits.shape[1]):
-        joint = (joint[:, :, None] + logits[:, channel, None]).flatten(1)
-    return joint
+        logits = logits.reshape(num, channels, NUM_CLASSES)
+        joint = logits[:, 0]  # of all combinations; the first channel counts most
+        for channel in range(1, channels):
+            joint = (joint[:, :, None] + logits[:, channel, None]).flatten(1)
+        return Extracted(features.reshape(num, channels * NUM_FEATURES), joint)

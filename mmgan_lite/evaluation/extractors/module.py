@@ -1,11 +1,10 @@
 """Any network as an extractor."""
 
-from collections.abc import Mapping
-
 from torch import Tensor, nn
 
 from mmgan_lite.evaluation.extractors.base import Extracted, FeatureExtractor, state_fingerprint
 from mmgan_lite.registry import MODELS, build_part
+from mmgan_lite.utils.image_batch import join_columns
 
 
 @MODELS.register_module()
@@ -28,17 +27,14 @@ class ModuleExtractor(FeatureExtractor):
         tensor([[-1.,  1.]])
     """
 
-    def __init__(self, module: Mapping | nn.Module, name: str) -> None:
+    def __init__(self, module: dict | nn.Module, name: str) -> None:
         super().__init__()
         if not isinstance(name, str) or not name.strip():
-            raise ValueError(
-                f"name must be a name for the network, got {name!r}. Pass name='my-net'."
-            )
+            raise ValueError(f"name must not be empty, got {name!r}. Pass name='my-net'.")
         module = build_part(MODELS, module, 'module')
         if not isinstance(module, nn.Module):
             raise ValueError(
-                f'module must be an nn.Module, got {type(module).__name__}. Wrap the function in '
-                'the forward of one.'
+                f'module must be an nn.Module, got {type(module).__name__}. Wrap it in one.'
             )
         self.name = name
         self.module = module
@@ -56,11 +52,7 @@ class ModuleExtractor(FeatureExtractor):
         for what, tensor in zip(('features', 'logits'), extracted, strict=True):
             if tensor is not None and (tensor.ndim != 2 or len(tensor) != len(images)):
                 raise ValueError(
-                    f'module must return {what} of shape (N, ...) = ({len(images)}, ...), got '
-                    f'{tuple(tensor.shape)} from {type(self.module).__name__}. '
-                    'End its forward with .flatten(1).'
+                    f'module must return {what} of shape ({len(images)}, ...), got '
+                    f'{tuple(tensor.shape)}. End its forward with .flatten(1).'
                 )
-        return Extracted(
-            extracted.features.float(),
-            None if extracted.logits is None else extracted.logits.float(),
-        )
+        return Extracted(*join_columns([extracted], lambda column: column[0].float()))

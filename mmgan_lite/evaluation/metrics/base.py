@@ -1,20 +1,18 @@
 """What every metric of generated images has in common."""
 
-import logging
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from mmengine.evaluator import BaseMetric
-from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from mmgan_lite.utils.image_batch import join_columns
 from mmgan_lite.utils.validation import did_you_mean
 
 NEEDS = ('features', 'logits', 'labels', 'train', 'model')
-_OLD_NEEDS = {'needs_logits': 'logits', 'needs_labels': 'labels', 'needs_train': 'train'}
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,20 +34,8 @@ class Samples:
         return len(self.features)
 
     def __getitem__(self, index: Tensor | slice) -> 'Samples':
-        return self.merge([self], lambda columns: columns[0][index])
-
-    @classmethod
-    def merge(
-        cls, parts: Sequence['Samples'], join: Callable[[list[Tensor]], Tensor] = torch.cat
-    ) -> 'Samples':
-        """One of several, each tensor joined; logits or labels only where all parts have them."""
-        logits = [part.logits for part in parts if part.logits is not None]
-        labels = [part.labels for part in parts if part.labels is not None]
-        return cls(
-            join([part.features for part in parts]),
-            join(logits) if len(logits) == len(parts) else None,
-            join(labels) if len(labels) == len(parts) else None,
-        )
+        columns = (self.features, self.logits, self.labels)
+        return Samples(*join_columns([columns], lambda column: column[0][index]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +71,7 @@ class GANMetric(BaseMetric):
     Attributes:
         needs: Some of these names.
         score_names: The names that ``compute`` returns; empty if they depend on the data.
+        settings: Arguments that the scores depend on, by name, for the report.
 
     Example:
         >>> class NumParameters(GANMetric):
@@ -99,6 +86,7 @@ class GANMetric(BaseMetric):
     default_prefix = ''
     score_names: tuple[str, ...] = ()
     needs: tuple[str, ...] = ('features',)
+    settings: dict[str, Any] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Check ``needs``, and read the attributes of metrics for version 0.1.
@@ -107,13 +95,11 @@ class GANMetric(BaseMetric):
             ValueError: If ``needs`` has an unknown name.
         """
         super().__init_subclass__(**kwargs)
-        old = {
-            need: cls.__dict__[name] for name, need in _OLD_NEEDS.items() if name in cls.__dict__
-        }
-        if old:
-            needs = dict.fromkeys((*cls.needs, *old))
-            cls.needs = tuple(need for need in needs if old.get(need, True))
-            _warn_renamed(cls, ', '.join(f'needs_{need}' for need in old), f'needs = {cls.needs}')
+        for need in NEEDS:
+            if f'needs_{need}' in cls.__dict__:
+                others = tuple(other for other in cls.needs if other != need)
+                cls.needs = (*others, need) if cls.__dict__[f'needs_{need}'] else others
+                _warn_renamed(cls, f'needs_{need}', f'needs = {cls.needs}')
         if 'compute_floor' in cls.__dict__:
             cls.compute_real_score = cls.__dict__['compute_floor']  # type: ignore[method-assign]
             _warn_renamed(cls, 'compute_floor', 'compute_real_score')
@@ -127,7 +113,7 @@ class GANMetric(BaseMetric):
     @property
     def needs_images(self) -> bool:
         """Whether it needs anything but the model."""
-        return set(self.needs) != {'model'}
+        return bool(set(self.needs) - {'model'})
 
     def compute(self, comparison: Comparison) -> dict[str, float]:
         """Scores by their plain names, such as 'FID'; the evaluator adds the extractor's.
@@ -139,25 +125,17 @@ class GANMetric(BaseMetric):
 
     def require(self, comparison: Comparison, fake: int = 0, real: int = 0, train: int = 0) -> None:
         """Raise ``ValueError`` unless there are as many images of each kind."""
-        for what, samples, least in (
-            ('fake', comparison.fake, fake),
-            ('real', comparison.real, real),
-            ('training', comparison.train or Samples(), train),
-        ):
+        found = dict(fake=comparison.fake, real=comparison.real, training=comparison.train or ())
+        for (kind, samples), least in zip(found.items(), (fake, real, train), strict=True):
             if len(samples) < least:
                 raise ValueError(
-                    f'{type(self).__name__} needs at least {least} {what} images, got '
+                    f'{type(self).__name__} needs at least {least} {kind} images, got '
                     f'{len(samples)}. Draw or load more, or take the metric out of the list.'
                 )
 
     def compute_real_score(self, comparison: Comparison) -> dict[str, float]:
         """Scores of real images in the place of the fakes; none of a metric of the model."""
         return {} if 'model' in self.needs else self.compute(comparison)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What the scores depend on besides the images and the extractor, for the report."""
-        return {}
 
     def process(self, data_batch: Any, data_samples: Sequence[Mapping]) -> None:
         """Keep nothing of a batch: the evaluator collects for all metrics."""
@@ -171,24 +149,14 @@ class GANMetric(BaseMetric):
         if not results:
             name = type(self).__name__
             raise ValueError(
-                f'{name} must be in the list of a GANEvaluator, which collects what its metrics '
-                f"need, got it alone. Set val_evaluator=dict(type='GANEvaluator', "
-                f"metrics=[dict(type='{name}')])."
+                f'{name} must be in the list of a GANEvaluator, which collects what it needs. Set '
+                f"val_evaluator=dict(type='GANEvaluator', metrics=[dict(type='{name}')])."
             )
-        (comparison,) = results
-        return self.compute(comparison)
+        return self.compute(*results)
 
 
 def _warn_renamed(cls: type, old: str, new: str) -> None:
     warnings.warn(f'{old} of {cls.__name__} has a new name: write {new}.', FutureWarning, 4)
-
-
-def renamed_argument(name: str, value: int, old_name: str, old_value: int | None) -> int:
-    """The value of an argument that may be given under its old name, which gets a warning."""
-    if old_value is None:
-        return value
-    print_log(f'{old_name} has a new name: write {name}={old_value}.', 'current', logging.WARNING)
-    return old_value
 
 
 def centered(*sets: Tensor) -> list[Tensor]:

@@ -4,18 +4,11 @@ Naeem et al. 2020, Reliable Fidelity and Diversity Metrics for Generative Models
 Differs: any extractor.
 """
 
-from typing import Any
-
 import torch
 
-from mmgan_lite.evaluation.metrics.base import (
-    Comparison,
-    GANMetric,
-    centered,
-    renamed_argument,
-    squared_distances,
-)
+from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric, centered, squared_distances
 from mmgan_lite.registry import METRICS
+from mmgan_lite.utils.migration import either_name
 from mmgan_lite.utils.validation import check_positive
 
 _BLOCK = 1000
@@ -41,13 +34,9 @@ class DensityCoverage(GANMetric):
 
     def __init__(self, neighbors: int = 5, neighbours: int | None = None) -> None:
         super().__init__()
-        neighbors = renamed_argument('neighbors', neighbors, 'neighbours', neighbours)
+        neighbors = either_name('neighbors', neighbors, neighbours, 'neighbours')
         self.neighbors = check_positive('neighbors', neighbors)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The arguments."""
-        return dict(neighbors=self.neighbors)
+        self.settings = dict(neighbors=neighbors)
 
     def compute(self, comparison: Comparison) -> dict[str, float]:
         """Scores under 'density' and 'coverage'; more real images than ``neighbors``.

@@ -9,7 +9,6 @@ import logging
 from mmengine.logging import print_log
 
 from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric
-from mmgan_lite.evaluation.torch_fidelity_adapter import frechet_distance
 from mmgan_lite.registry import METRICS
 
 
@@ -36,14 +35,12 @@ class FrechetDistance(GANMetric):
         Raises:
             ValueError: If there are fewer.
         """
+        from mmgan_lite.evaluation.torch_fidelity_adapter import frechet_distance
+
         self.require(comparison, fake=2, real=2)
         fake, real = comparison.fake.features, comparison.real.features
-        for what, features in (('fake', fake), ('real', real)):
-            if len(features) <= features.shape[1]:
-                print_log(
-                    f'FID from {len(features)} {what} images is far too high: it needs many more '
-                    f'than the {features.shape[1]} features of the extractor.',
-                    'current',
-                    logging.WARNING,
-                )
+        least, width = min(len(fake), len(real)), fake.shape[1]
+        if least <= width:
+            text = f'FID of {width} features from {least} images is far too high: use many more.'
+            print_log(text, 'current', logging.WARNING)
         return {'FID': frechet_distance(fake, real)}

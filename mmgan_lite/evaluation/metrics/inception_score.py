@@ -4,10 +4,7 @@ Salimans et al. 2016, Improved Techniques for Training GANs, arXiv:1606.03498. D
 classifier; computed by torch-fidelity, on shuffled images.
 """
 
-from typing import Any
-
 from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric
-from mmgan_lite.evaluation.torch_fidelity_adapter import inception_score
 from mmgan_lite.registry import METRICS
 from mmgan_lite.utils.validation import check_positive
 
@@ -31,11 +28,7 @@ class InceptionScore(GANMetric):
     def __init__(self, splits: int = 10) -> None:
         super().__init__()
         self.splits = check_positive('splits', splits)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The arguments."""
-        return dict(splits=self.splits)
+        self.settings = dict(splits=splits)
 
     def compute(self, comparison: Comparison) -> dict[str, float]:
         """Scores under 'IS' and 'IS_std'; at least one fake for each split.
@@ -43,7 +36,9 @@ class InceptionScore(GANMetric):
         Raises:
             ValueError: If there are fewer.
         """
+        from mmgan_lite.evaluation.torch_fidelity_adapter import inception_score
+
         self.require(comparison, fake=self.splits)
         assert comparison.fake.logits is not None
-        mean, deviation = inception_score(comparison.fake.logits, self.splits)
-        return {'IS': mean, 'IS_std': deviation}
+        scores = inception_score(comparison.fake.logits, self.splits)
+        return dict(zip(self.score_names, scores, strict=True))

@@ -4,10 +4,7 @@ Bińkowski et al. 2018, Demystifying MMD GANs, arXiv:1801.01401. Differs: any ex
 torch-fidelity.
 """
 
-from typing import Any
-
 from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric
-from mmgan_lite.evaluation.torch_fidelity_adapter import kernel_distance
 from mmgan_lite.registry import METRICS
 from mmgan_lite.utils.validation import check_positive
 
@@ -34,11 +31,7 @@ class KernelDistance(GANMetric):
         self.subset_size = check_positive('subset_size', subset_size)
         if subset_size < 2:
             raise ValueError('subset_size must be at least 2, got 1. Pass subset_size=1000.')
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The arguments."""
-        return dict(subsets=self.subsets, subset_size=self.subset_size)
+        self.settings = dict(subsets=subsets, subset_size=subset_size)
 
     def compute(self, comparison: Comparison) -> dict[str, float]:
         """Scores under 'KID' and 'KID_std'; at least two images of each kind.
@@ -46,8 +39,10 @@ class KernelDistance(GANMetric):
         Raises:
             ValueError: If there are fewer.
         """
+        from mmgan_lite.evaluation.torch_fidelity_adapter import kernel_distance
+
         self.require(comparison, fake=2, real=2)
         fake, real = comparison.fake.features, comparison.real.features
         size = min(self.subset_size, len(fake), len(real))
-        mean, deviation = kernel_distance(fake, real, self.subsets, size)
-        return {'KID': mean, 'KID_std': deviation}
+        scores = kernel_distance(fake, real, self.subsets, size)
+        return dict(zip(self.score_names, scores, strict=True))

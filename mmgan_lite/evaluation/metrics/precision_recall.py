@@ -4,11 +4,9 @@ Kynkäänniemi et al. 2019, Improved Precision and Recall Metric for Assessing G
 arXiv:1904.06991. Differs: any extractor; computed by torch-fidelity.
 """
 
-from typing import Any
-
-from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric, renamed_argument
-from mmgan_lite.evaluation.torch_fidelity_adapter import precision_recall
+from mmgan_lite.evaluation.metrics.base import Comparison, GANMetric
 from mmgan_lite.registry import METRICS
+from mmgan_lite.utils.migration import either_name
 from mmgan_lite.utils.validation import check_positive
 
 
@@ -28,13 +26,9 @@ class PrecisionRecall(GANMetric):
 
     def __init__(self, neighbors: int = 3, neighbours: int | None = None) -> None:
         super().__init__()
-        neighbors = renamed_argument('neighbors', neighbors, 'neighbours', neighbours)
+        neighbors = either_name('neighbors', neighbors, neighbours, 'neighbours')
         self.neighbors = check_positive('neighbors', neighbors)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The arguments."""
-        return dict(neighbors=self.neighbors)
+        self.settings = dict(neighbors=neighbors)
 
     def compute(self, comparison: Comparison) -> dict[str, float]:
         """Scores under 'precision' and 'recall'; more images of each kind than ``neighbors``.
@@ -42,7 +36,9 @@ class PrecisionRecall(GANMetric):
         Raises:
             ValueError: If there are fewer.
         """
+        from mmgan_lite.evaluation.torch_fidelity_adapter import precision_recall
+
         self.require(comparison, fake=self.neighbors + 1, real=self.neighbors + 1)
         fake, real = comparison.fake.features, comparison.real.features
-        precision, recall = precision_recall(fake, real, self.neighbors)
-        return {'precision': precision, 'recall': recall}
+        scores = precision_recall(fake, real, self.neighbors)
+        return dict(zip(self.score_names, scores, strict=True))

@@ -360,7 +360,10 @@ def test_published_keys(config):
     ('arguments', 'message'),
     [
         (dict(intervall=3), "no argument 'intervall'. Did you mean 'interval'?"),
-        (dict(file_client_args=dict(backend='disk')), "no argument 'file_client_args'"),
+        (
+            dict(file_client_args=dict(backend='disk')),
+            'file_client_args is not supported. Pass backend_args.',
+        ),
         (dict(history_length=0), 'history_length must be an int of at least 1'),
     ],
 )

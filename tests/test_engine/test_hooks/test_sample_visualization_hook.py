@@ -1,10 +1,10 @@
 import random
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from mmengine.model import BaseModel
+from mmengine.structures import BaseDataElement
 from PIL import Image
 
 from mmgan_lite.engine.hooks import sample_visualization_hook
@@ -18,7 +18,7 @@ def _hook(**arguments):
 
 
 def _cells(path, rows, columns, height=4, width=6):
-    """The cells' pixels as ``(rows, columns, height, width, 3)``, found by hand."""
+    """The cells' pixels as ``(rows, columns, height, width, 3)``."""
     picture = np.asarray(Image.open(path))
     assert picture.shape == (
         PADDING + rows * (height + PADDING),
@@ -105,7 +105,7 @@ def test_labels_of_data_samples_are_understood(make_runner, fake_gan, fake_datas
         def __getitem__(self, index):
             item = super().__getitem__(index)
             gt_label = torch.tensor([item.pop('labels')])
-            return {**item, 'data_samples': SimpleNamespace(gt_label=gt_label)}
+            return {**item, 'data_samples': BaseDataElement(gt_label=gt_label)}
 
     runner = make_runner(
         fake_gan(num_classes=3),
@@ -175,6 +175,27 @@ def test_long_animation_is_thinned_to_100_frames(make_runner, fake_gan, tmp_path
         assert gif.convert('RGB').getpixel((0, 0)) == (0,) * 3
         gif.seek(99)  # level -1 + 120 / 64 = 0.875 -> 239.06
         assert gif.convert('RGB').getpixel((0, 0)) == (239,) * 3
+
+
+def test_grids_of_growing_images_are_animated_in_the_last_size(make_runner, fake_gan, tmp_path):
+    class GrowingGAN(fake_gan):
+        def sample(self, *args, **kwargs):
+            scale = 1 if self.level < -0.6 else 2  # -1, -0.75 | -0.5, -0.25, 0
+            return (
+                super()
+                .sample(*args, **kwargs)
+                .repeat_interleave(scale, 2)
+                .repeat_interleave(scale, 3)
+            )
+
+    make_runner(GrowingGAN(), [_hook(interval=1, num_samples=1)]).train()
+    with Image.open(tmp_path / 'samples' / 'samples_iter-00000000.png') as first:
+        assert first.size == (6, 4)
+    with Image.open(tmp_path / 'samples' / 'training.gif') as gif:
+        assert (gif.size, gif.n_frames) == ((12, 8), 5)
+        for frame, value in enumerate((0, 32, 64, 96, 128)):
+            gif.seek(frame)
+            assert np.unique(np.asarray(gif.convert('RGB'))).tolist() == [value]
 
 
 def test_resumed_run_animates_the_grids_from_before(make_runner, fake_gan, tmp_path):
@@ -266,7 +287,7 @@ def test_epochs_in_iteration_based_training_are_refused(make_runner, fake_gan):
 
 def test_images_of_two_channels_are_refused(make_runner, fake_gan, fake_dataset):
     model, dataset = fake_gan(channels=2), fake_dataset(channels=1)
-    message = r'images of FakeGAN.sample must be of shape \(N, C, H, W\) with C = 1 or 3'
+    message = r'images of FakeGAN.sample must be uint8 \(N, C, H, W\) with C = 1 or 3'
     with pytest.raises(ValueError, match=message):
         make_runner(model, [_hook()], dataset=dataset).train()
 
@@ -277,6 +298,6 @@ def test_real_images_that_are_not_uint8_are_refused(make_runner, fake_gan, fake_
             item = super().__getitem__(index)
             return {**item, 'inputs': item['inputs'].float()}
 
-    message = 'inputs of the training dataset must be uint8 to be drawn, got torch.float32. '
+    message = 'inputs of the training dataset, .* must be uint8 .* to be drawn, got torch.float32 '
     with pytest.raises(ValueError, match=message):
         make_runner(fake_gan(), [_hook()], dataset=FloatDataset()).train()

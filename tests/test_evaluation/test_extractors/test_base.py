@@ -5,7 +5,10 @@ import torch
 from torch import nn
 
 from mmgan_lite.evaluation import MNISTClassifier, ModuleExtractor
+from mmgan_lite.evaluation.extractors import base
 from mmgan_lite.evaluation.extractors.base import state_fingerprint
+
+IMAGES = torch.randint(0, 256, (5, 1, 2, 2), dtype=torch.uint8)
 
 
 @pytest.mark.parametrize(
@@ -38,3 +41,30 @@ def test_fingerprint_tells_weights_and_structure_apart():
     assert state_fingerprint(layer.bfloat16()) != first
     assert state_fingerprint(nn.MaxPool2d(2)) != state_fingerprint(nn.MaxPool2d(3))
     assert len(state_fingerprint(nn.BatchNorm1d(2))) == 64  # has a counter without axes
+
+
+def test_batches_make_no_difference(monkeypatch):
+    extractor = ModuleExtractor(nn.Flatten(), 'pixels')
+    expected = extractor.extract(IMAGES)
+    monkeypatch.setattr(base, '_BATCH', 2)
+    assert torch.equal(extractor.extract(IMAGES).features, expected.features)
+    torch.testing.assert_close(expected.features, IMAGES.flatten(1) / 127.5 - 1)
+    assert expected.logits is None
+
+
+def test_autocast_of_the_loop_is_left_outside():
+    extractor = ModuleExtractor(nn.Sequential(nn.Flatten(), nn.Linear(4, 3)), 'net')
+    expected = extractor.extract(IMAGES).features
+    with torch.autocast('cpu', torch.bfloat16):
+        assert torch.equal(extractor.extract(IMAGES).features, expected)
+
+
+def test_features_that_are_not_finite():
+    images = torch.full((1, 1, 1, 1), 255, dtype=torch.uint8)
+
+    class Zero(nn.Module):
+        def forward(self, images):
+            return 1 / (images.flatten(1) - 1)
+
+    with pytest.raises(ValueError, match='zero must give finite features, got 1 that are not'):
+        ModuleExtractor(Zero(), 'zero').extract(images)

@@ -9,7 +9,6 @@ import torch
 
 from mmgan_lite.datasets import MNISTDataset
 from mmgan_lite.evaluation import MNISTClassifier
-from mmgan_lite.evaluation.extraction import extract
 from mmgan_lite.evaluation.extractors import mnist_classifier
 from mmgan_lite.evaluation.extractors.mnist_classifier import WEIGHTS, DigitNetwork
 from mmgan_lite.registry import MODELS
@@ -17,7 +16,7 @@ from mmgan_lite.registry import MODELS
 
 def test_accuracy(mnist_root):
     dataset = MNISTDataset(mnist_root, 'test')
-    logits = extract(MNISTClassifier(), dataset.images).logits
+    logits = MNISTClassifier().extract(dataset.images).logits
     assert (logits.argmax(1) == dataset.labels).double().mean() >= 0.993
 
 
@@ -70,5 +69,5 @@ def test_bad_weights(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match='must hold the weights of DigitNetwork'):
         MNISTClassifier(path)
     monkeypatch.setattr(mnist_classifier, 'WEIGHTS', path)
-    with pytest.raises(ValueError, match='must have the sha256 .* install mmgan-lite again'):
+    with pytest.raises(ValueError, match='must have the sha256 .* Install mmgan-lite again'):
         MNISTClassifier()

@@ -7,7 +7,6 @@ import torch
 
 from mmgan_lite.datasets import StackedMNISTDataset
 from mmgan_lite.evaluation import Comparison, MNISTClassifier, ModeCoverage, Samples
-from mmgan_lite.evaluation.extraction import extract
 
 
 def compute(classes, num_classes):
@@ -38,7 +37,7 @@ def test_real_stacks(mnist_root):
     digits = dataset.images._digits[:, None]
     # Each digit is read once: a stack's logits are sums of its digits' logits.
     used, rows = dataset.images._rows.unique(return_inverse=True)
-    classes = extract(MNISTClassifier(), digits[used]).logits.argmax(1)[rows]
+    classes = MNISTClassifier().extract(digits[used]).logits.argmax(1)[rows]
     scores = compute(classes @ torch.tensor([100, 10, 1]), 1000)
     assert scores['modes'] == 1000
     assert 0.02 < scores['mode_kl'] < 0.03
