@@ -6,6 +6,7 @@ in the comment at the end of the zip file, which ``torch.load`` ignores.
 
 import contextlib
 import errno
+import functools
 import hashlib
 import importlib
 import io
@@ -98,23 +99,18 @@ class _PickledHistory(HistoryBuffer):
 
 
 # The unpickler of torch compares names.
-_PickledHistory.__module__ = HistoryBuffer.__module__
-_PickledHistory.__name__ = HistoryBuffer.__name__
-_PickledHistory.__qualname__ = HistoryBuffer.__qualname__
+functools.update_wrapper(_PickledHistory, HistoryBuffer, updated=())
 
 
 def _mmengine_types() -> list[Any]:
     """The types in a checkpoint of MMEngine, each under the name that it has there."""
-    numpy_core = importlib.import_module('numpy._core' if np.__version__ >= '2' else 'numpy.core')
     types = [np.ndarray, np.dtype, *{type(np.dtype(code)) for code in '?bBhHiIlLqQefd'}]
-    # One version of numpy reads what the other wrote.
+    # What an array and a number are made by; one version of numpy reads what the other wrote.
+    made: dict[str, Any] = dict(_reconstruct=np.empty(0), scalar=np.float64())
     functions = [
-        _stand_in(function, f'numpy.{core}.multiarray', name)
+        _stand_in(value.__reduce__()[0], f'numpy.{core}.multiarray', name)
         for core in ('core', '_core')
-        for name, function in (
-            ('_reconstruct', numpy_core.multiarray._reconstruct),
-            ('scalar', numpy_core.multiarray.scalar),
-        )
+        for name, value in made.items()
     ]
     # Only the names of the functions that are left out above are made with it.
     functions.append(_stand_in(lambda owner, name: None, 'builtins', 'getattr'))
@@ -153,21 +149,19 @@ def _refused(path: str | Path, error: Exception) -> ValueError:
     if unknown is None:
         # The rest of what torch says is how to read the file all the same.
         reason = text.rpartition('WeightsUnpickler error: ')[2].strip().partition('\n')[0]
-        return ValueError(
-            f'checkpoint {str(path)!r} is damaged, no file of torch, or holds what could run code '
-            f'({type(error).__name__}: {reason}). Nothing of it was run. Take another.'
-        )
-    remedy = 'Nothing of it was run. Use only files whose origin you know.'
-    if any(name in unknown[1] for name in _MMENGINE_NAMES):
-        remedy = (
-            'Nothing of it was run. If MMEngine wrote it without SafeCheckpointHook, pass '
-            '--allow-mmengine-types, or allow_mmengine_types=True: its log history is then read '
-            'too, and still no code run.'
-        )
-    return ValueError(
-        f'checkpoint {str(path)!r} must hold tensors and plain values only, but it names '
-        f'{unknown[1]}, which could run code. {remedy}'
-    )
+        problem = 'is damaged, no file of torch, or holds what could run code '
+        problem += f'({type(error).__name__}: {reason})'
+        remedy = 'Take another.'
+    else:
+        problem = 'must hold tensors and plain values only, but it names '
+        problem += f'{unknown[1]}, which could run code'
+        remedy = 'Use only files whose origin you know.'
+        if any(name in unknown[1] for name in _MMENGINE_NAMES):
+            remedy = (
+                'If MMEngine wrote it without SafeCheckpointHook, pass --allow-mmengine-types, or '
+                'allow_mmengine_types=True: its log history is then read, and still no code run.'
+            )
+    return ValueError(f'checkpoint {str(path)!r} {problem}. Nothing of it was run. {remedy}')
 
 
 def read_checkpoint(
@@ -212,17 +206,18 @@ def newest_checkpoint(folder: str | Path) -> Path | None:
     Returns:
         Its path; None if there is no undamaged checkpoint.
     """
-    damaged: list[str] = []
+    damaged: dict[Path, str] = {}
     newest = None
     for path in _candidates(Path(folder)):
-        problem = find_damage(path)
-        if problem is None:
+        if problem := find_damage(path):
+            damaged[path] = problem
+        else:
             newest = path
             break
-        damaged.append(f'{path} is damaged: {problem}')
-    found = 'No other is undamaged' if newest is None else f'The newest undamaged one is {newest}'
-    for other in damaged:
-        print_log(f'Checkpoint {other}. {found}.', logger='current', level=logging.WARNING)
+    found = f'The newest undamaged one is {newest}' if newest else 'No other is undamaged'
+    for path, problem in damaged.items():
+        text = f'Checkpoint {path} is damaged: {problem}. {found}.'
+        print_log(text, logger='current', level=logging.WARNING)
     return newest
 
 
@@ -243,7 +238,8 @@ def find_damage(path: str | Path) -> str | None:
         if seal is not None:
             return None if _digest(path, seal) == seal[1].decode() else 'its checksum is wrong'
         if not is_zip:
-            return 'its end is missing' if _starts_a_zip(path) else _NO_ZIP
+            with open(path, 'rb') as file:
+                return 'its end is missing' if file.read(2) == b'PK' else _NO_ZIP
         with zipfile.ZipFile(path) as file:
             bad = file.testzip()
         return None if bad is None else f'the checksum of its part {bad!r} is wrong'
@@ -284,9 +280,9 @@ def write_sealed(data: bytes, path: str | Path) -> None:
 
 
 _REMEDIES = {
-    (errno.ENOSPC, errno.EDQUOT, errno.EFBIG): 'Make room, or keep fewer by max_keep_ckpts',
-    (errno.EACCES, errno.EPERM, errno.EROFS): 'Make the folder writable again',
-    (errno.ENOENT, errno.ENOTDIR, errno.EEXIST): 'Put the folder back',
+    'Make room, or keep fewer by max_keep_ckpts': (errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+    'Make the folder writable again': (errno.EACCES, errno.EPERM, errno.EROFS),
+    'Put the folder back': (errno.ENOENT, errno.ENOTDIR, errno.EEXIST),
 }
 
 
@@ -300,16 +296,14 @@ def not_written(caught: OSError, path: str, work_dir: str) -> OSError:
     """
     folder, name = os.path.split(path)
     newest = newest_checkpoint(work_dir)
-    remedy = next(
-        (text for numbers, text in _REMEDIES.items() if caught.errno in numbers), 'Mend that'
-    )
+    remedy = next((text for text, codes in _REMEDIES.items() if caught.errno in codes), 'Mend that')
     found = 'there is none before it' if newest is None else f'the newest undamaged one is {newest}'
-    error = OSError(
-        caught.errno,
+    text = (
         f'checkpoint {name!r} could not be written to {folder!r}: {caught.strerror or caught}. '
-        f'Training stops; {found}. '
-        f'{remedy}, or set out_dir of GANCheckpointHook to another disk; then go on by --resume',
+        f'Training stops; {found}. {remedy}, or set out_dir of GANCheckpointHook to another disk; '
+        'then go on by --resume'
     )
+    error = OSError(caught.errno, text)
     error.__cause__ = caught
     return error
 
@@ -317,46 +311,32 @@ def not_written(caught: OSError, path: str, work_dir: str) -> OSError:
 def _candidates(folder: Path) -> list[Path]:
     """Candidates for the newest checkpoint: the one that is named, then the latest written."""
     named = []
-    folders = [folder]
     with contextlib.suppress(OSError):
         text = (folder / 'last_checkpoint').read_text().strip()
-        if text:
-            # The folder may have been moved, or the path is from another working directory.
-            path = Path(text) if Path(text).is_file() else folder / Path(text).name
-            named = [path]
-            folders.append(path.parent)
-    others = {
-        path
-        for where in folders
-        for path in where.glob('*.pth')
-        if path not in named and not _NO_TRAINING.fullmatch(path.stem)
-    }
+        # The folder may have been moved, or the path is from another working directory.
+        path = Path(text) if Path(text).is_file() else folder / Path(text).name
+        named = [path] if text else []
+    folders = [folder, *(path.parent for path in named)]
+    found = {path for where in folders for path in where.glob('*.pth')}.difference(named)
+    others = [path for path in found if not _NO_TRAINING.fullmatch(path.stem)]
     return named + sorted(others, key=_time_written, reverse=True)
 
 
 def _time_written(path: Path) -> tuple[float, str]:
     """For sorting; from the seal, as copying a file may change its time."""
+    written = 0.0
     with contextlib.suppress(OSError):
         seal, _ = _read_end(path)
-        if seal is not None:
-            return float(seal[2].removeprefix(b'time=')), path.name
-        return path.stat().st_mtime, path.name
-    return 0.0, path.name
+        written = float(seal[2].removeprefix(b'time=')) if seal else path.stat().st_mtime
+    return written, path.name
 
 
 def _read_end(path: Path) -> tuple[re.Match[bytes] | None, bool]:
     """The seal if there is one, and whether the file ends as one of ``torch.save`` does."""
     with open(path, 'rb') as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(size - _SEAL_SIZE, 0))
+        file.seek(max(os.path.getsize(path) - _SEAL_SIZE, 0))
         tail = file.read()
-    end = tail[-_END_SIZE:]
-    return _SEAL.fullmatch(tail), _ends_a_zip(end)
-
-
-def _starts_a_zip(path: Path) -> bool:
-    with open(path, 'rb') as file:
-        return file.read(2) == b'PK'
+    return _SEAL.fullmatch(tail), _ends_a_zip(tail[-_END_SIZE:])
 
 
 def _ends_a_zip(end: bytes) -> bool:
@@ -365,12 +345,10 @@ def _ends_a_zip(end: bytes) -> bool:
 
 def _digest(path: Path, seal: re.Match[bytes]) -> str:
     digest = hashlib.sha256()
+    left = os.path.getsize(path) - _SEAL_SIZE
     with open(path, 'rb') as file:
-        left = file.seek(0, os.SEEK_END) - _SEAL_SIZE
-        file.seek(0)
-        while left > 0 and (block := file.read(min(_BLOCK, left))):
-            digest.update(block)
-            left -= len(block)
+        for start in range(0, left, _BLOCK):
+            digest.update(file.read(min(_BLOCK, left - start)))
     digest.update(seal[2])
     return digest.hexdigest()
 

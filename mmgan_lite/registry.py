@@ -66,16 +66,10 @@ def build_part(registry: MMEngineRegistry, cfg: Any, argument: str) -> Any:
     Raises:
         ValueError: If ``cfg`` is None, a name, a class, or a dict without ``type``.
     """
-    if cfg is None:
-        raise ValueError(
-            f"{argument} must be a config or an object, got None. Add {argument}=dict(type='...')."
-        )
-    if isinstance(cfg, (str, type)):
-        name = cfg if isinstance(cfg, str) else cfg.__name__
-        raise ValueError(
-            f'{argument} must be a config or an object, got {cfg!r}. '
-            f'Pass {argument}=dict(type={name!r}).'
-        )
+    if cfg is None or isinstance(cfg, (str, type)):
+        name = cfg.__name__ if isinstance(cfg, type) else cfg or '...'
+        example = f'{argument}=dict(type={name!r})'
+        raise ValueError(f'{argument} must be a config or an object, got {cfg!r}. Pass {example}.')
     if not isinstance(cfg, Mapping):
         return cfg
     if 'type' not in cfg:
@@ -94,34 +88,33 @@ for _root in vars(mmengine_registry).values():
 
 
 def _child(name: str, parent: MMEngineRegistry, *locations: str) -> Registry:
-    return Registry(name, parent=parent, scope=SCOPE, locations=list(locations))
+    places = [f'{SCOPE}.{location}' for location in locations]
+    return Registry(name, parent=parent, scope=SCOPE, locations=places)
 
-
-_ENGINE = 'mmgan_lite.engine'
-_EVALUATION = 'mmgan_lite.evaluation'
 
 RUNNERS = _child('runner', mmengine_registry.RUNNERS)
 RUNNER_CONSTRUCTORS = _child('runner constructor', mmengine_registry.RUNNER_CONSTRUCTORS)
 LOOPS = _child('loop', mmengine_registry.LOOPS)
-HOOKS = _child('hook', mmengine_registry.HOOKS, _ENGINE)
+HOOKS = _child('hook', mmengine_registry.HOOKS, 'engine')
 STRATEGIES = _child('strategy', mmengine_registry.STRATEGIES)
-DATASETS = _child('dataset', mmengine_registry.DATASETS, 'mmgan_lite.datasets')
-DATA_SAMPLERS = _child('data sampler', mmengine_registry.DATA_SAMPLERS, _EVALUATION)
-TRANSFORMS = _child('transform', mmengine_registry.TRANSFORMS, 'mmgan_lite.datasets')
-MODELS = _child('model', mmengine_registry.MODELS, 'mmgan_lite.models', _EVALUATION)
-MODEL_WRAPPERS = _child('model wrapper', mmengine_registry.MODEL_WRAPPERS, 'mmgan_lite.models')
+# With the engine, which lets a data loader take the collate function of its dataset.
+DATASETS = _child('dataset', mmengine_registry.DATASETS, 'datasets', 'engine')
+DATA_SAMPLERS = _child('data sampler', mmengine_registry.DATA_SAMPLERS, 'evaluation')
+TRANSFORMS = _child('transform', mmengine_registry.TRANSFORMS, 'datasets')
+MODELS = _child('model', mmengine_registry.MODELS, 'models', 'evaluation')
+MODEL_WRAPPERS = _child('model wrapper', mmengine_registry.MODEL_WRAPPERS, 'models')
 WEIGHT_INITIALIZERS = _child('weight initializer', mmengine_registry.WEIGHT_INITIALIZERS)
 OPTIMIZERS = _child('optimizer', mmengine_registry.OPTIMIZERS)
 OPTIM_WRAPPERS = _child('optim wrapper', mmengine_registry.OPTIM_WRAPPERS)
 OPTIM_WRAPPER_CONSTRUCTORS = _child(
-    'optim wrapper constructor', mmengine_registry.OPTIM_WRAPPER_CONSTRUCTORS, _ENGINE
+    'optim wrapper constructor', mmengine_registry.OPTIM_WRAPPER_CONSTRUCTORS, 'engine'
 )
 PARAM_SCHEDULERS = _child('parameter scheduler', mmengine_registry.PARAM_SCHEDULERS)
-METRICS = _child('metric', mmengine_registry.METRICS, _EVALUATION)
-EVALUATOR = _child('evaluator', mmengine_registry.EVALUATOR, _EVALUATION)
+METRICS = _child('metric', mmengine_registry.METRICS, 'evaluation')
+EVALUATOR = _child('evaluator', mmengine_registry.EVALUATOR, 'evaluation')
 TASK_UTILS = _child('task util', mmengine_registry.TASK_UTILS)
 VISUALIZERS = _child('visualizer', mmengine_registry.VISUALIZERS)
 VISBACKENDS = _child('vis backend', mmengine_registry.VISBACKENDS)
 LOG_PROCESSORS = _child('log processor', mmengine_registry.LOG_PROCESSORS)
-INFERENCERS = _child('inferencer', mmengine_registry.INFERENCERS, 'mmgan_lite.inference')
-FUNCTIONS = _child('function', mmengine_registry.FUNCTIONS, 'mmgan_lite.datasets')
+INFERENCERS = _child('inferencer', mmengine_registry.INFERENCERS, 'inference')
+FUNCTIONS = _child('function', mmengine_registry.FUNCTIONS, 'datasets')

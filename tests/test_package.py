@@ -16,7 +16,7 @@ from mmgan_lite import registry
 
 # Classes that several modules share and users do not need, by their face.
 INTERNAL = {
-    'mmgan_lite.config_validation': {'ConfigWalk', 'Signature'},
+    'mmgan_lite.config_validation': {'ConfigWalk'},
     'mmgan_lite.engine': {'LazyHistoryBuffer', 'OrderedCheckpointHook'},
     'mmgan_lite.engine.hooks': {'Change', 'HealthWatch', 'Rule', 'SealedFileBackend', 'State'},
     'mmgan_lite.models': {'GraphedStep'},

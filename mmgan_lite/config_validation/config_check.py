@@ -38,28 +38,21 @@ def check_config(cfg: Config | Mapping) -> list[str]:
         DefaultScope.overwrite_default_scope(scope),
     ):
         warnings.simplefilter('ignore')
-        _check(walk)
+        runner_rules.check_top_level(walk)
+        training_rules.check_model(walk)
+        runner_rules.check_loops(walk)
+        data_rules.check_data(walk)
+        training_rules.check_optim_wrapper(walk)
+        schedulers = training_rules.check_schedulers(walk)
+        hooks = runner_rules.check_hooks(walk)
+        data_rules.check_evaluators(walk)
+        runner_rules.check_settings(walk)
+        runner_rules.check_annealing(walk, hooks, schedulers)
     return list(dict.fromkeys(walk.problems))  # what two networks share is checked twice
 
 
 def require_valid(cfg: Config | Mapping) -> None:
     """Raise ``ValueError`` with all errors of a config, if it has any."""
-    problems = check_config(cfg)
-    if problems:
+    if problems := check_config(cfg):
         count = 'an error' if len(problems) == 1 else f'{len(problems)} errors'
-        lines = ''.join(f'\n  {problem}' for problem in problems)
-        raise ValueError(f'The config has {count}:{lines}')
-
-
-def _check(walk: ConfigWalk) -> None:
-    """Check each part first, and then what was built."""
-    runner_rules.check_top_level(walk)
-    training_rules.check_model(walk)
-    runner_rules.check_loops(walk)
-    data_rules.check_data(walk)
-    training_rules.check_optim_wrapper(walk)
-    schedulers = training_rules.check_schedulers(walk)
-    hooks = runner_rules.check_hooks(walk)
-    data_rules.check_evaluators(walk)
-    runner_rules.check_settings(walk)
-    runner_rules.check_annealing(walk, hooks, schedulers)
+        raise ValueError('\n  '.join([f'The config has {count}:', *problems]))

@@ -40,30 +40,40 @@ def _check_loader(walk: ConfigWalk, path: str, must_end: bool) -> Any:
     if len(walk.problems) == count:
         order = None if sampler is None else range(1)
         walk.attempt(path, lambda: DataLoader(_ITEMS, sampler=order, **plain), plain)
-    needed = ('dataset',) if cfg.get('batch_sampler') else ('dataset', 'sampler', 'batch_size')
-    for key in needed:
-        # For None torch takes a sampler of its own, in the order of ``shuffle``.
-        torch_samples = key == 'sampler' and key in cfg and 'shuffle' in cfg
-        if cfg.get(key) is None and not torch_samples:
+    needed = {'dataset'} if cfg.get('batch_sampler') else {'dataset', 'sampler', 'batch_size'}
+    if 'sampler' in cfg and 'shuffle' in cfg:
+        needed.discard('sampler')  # None: torch takes one of its own
+    for key in sorted(needed):
+        if cfg.get(key) is None:
             walk.note(f'{path}.{key}', 'is missing, and the data loader needs it.')
     if sampler is not None:
-        target = walk.part(f'{path}.sampler', sampler, 'DATA_SAMPLERS', ('dataset',))
-        if target is not None and is_known(target):  # another might make a list of all items
-            walk.build(f'{path}.sampler', sampler, 'DATA_SAMPLERS', dataset=_ITEMS)
-        if must_end and isinstance(target, type) and issubclass(target, InfiniteSampler):
-            text = f'must end here, got {target.__name__}, which never does.'
-            walk.note(f'{path}.sampler.type', f"{text} Use dict(type='DefaultSampler').")
+        _check_sampler(walk, f'{path}.sampler', sampler, must_end)
     if (batches := cfg.get('batch_sampler')) is not None:
         walk.part(f'{path}.batch_sampler', batches, 'DATA_SAMPLERS', ('sampler', 'batch_size'))
+    _check_functions(walk, path, cfg)
+    dataset = cfg.get('dataset')
+    return None if dataset is None else _check_dataset(walk, f'{path}.dataset', dataset)
+
+
+def _check_sampler(walk: ConfigWalk, path: str, cfg: Any, must_end: bool) -> None:
+    target = walk.part(path, cfg, 'DATA_SAMPLERS', ('dataset',))
+    if target is not None and is_known(target):  # another might make a list of all items
+        walk.build(path, cfg, 'DATA_SAMPLERS', dataset=_ITEMS)
+    if must_end and isinstance(target, type) and issubclass(target, InfiniteSampler):
+        text = f'must end here, got {target.__name__}, which never does.'
+        walk.note(f'{path}.type', f"{text} Use dict(type='DefaultSampler').")
+
+
+def _check_functions(walk: ConfigWalk, path: str, cfg: dict) -> None:
     for key in ('collate_fn', 'worker_init_fn'):
         function, place = cfg.get(key), f'{path}.{key}'
+        if isinstance(function, dict):  # configs whose base once had one may delete it
+            function = {name: value for name, value in function.items() if name != '_delete_'}
         if function is None or callable(function) or not walk.part(place, function, 'FUNCTIONS', 1):
             continue
         # Runner looks it up without the default scope.
         if isinstance(name := function['type'], str) and roots.FUNCTIONS.get(name) is None:
             walk.note(f'{place}.type', f"needs its project. Set type='mmgan_lite.{name}'.")
-    dataset = cfg.get('dataset')
-    return None if dataset is None else _check_dataset(walk, f'{path}.dataset', dataset)
 
 
 def _check_dataset(walk: ConfigWalk, path: str, cfg: Any) -> Any:

@@ -5,8 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from mmengine import hooks as known_hooks
-from mmengine import runner as loops
-from mmengine.runner import Priority, Runner, get_priority
+from mmengine import runner as runners
 from mmengine.utils.dl_utils import set_multi_processing
 from torch.distributed import init_process_group
 
@@ -15,10 +14,6 @@ from mmgan_lite.engine.hooks.anneal_hook import AnnealHook
 from mmgan_lite.utils.config_keys import RUNNER_KEYS, unknown_keys
 from mmgan_lite.utils.signatures import name_of, signature_of
 
-_OPTIONS = {
-    'launcher': ('none', 'pytorch', 'slurm', 'mpi'),
-    'log_level': ('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'),
-}
 # Hooks that Runner adds under these names of default_hooks.
 _RUNNER_HOOKS = {
     'runtime_info': known_hooks.RuntimeInfoHook,
@@ -39,10 +34,7 @@ def check_top_level(walk: ConfigWalk) -> None:
     # None is the same as absent, and the train command chooses a folder.
     given = {key: value for key, value in walk.cfg.items() if value is not None}
     known = {key: value for key, value in given.items() if key in RUNNER_KEYS}
-    walk.arguments('', Runner, {'work_dir': '', **known}, ('cfg',))
-    for key, names in _OPTIONS.items():
-        if isinstance(value := given.get(key), str) and value not in names:
-            walk.note(key, f'must be one of {", ".join(names)}, got {value!r}.')
+    walk.arguments('', runners.Runner, {'work_dir': '', **known}, ('cfg',))
     groups = [('train_dataloader', 'train_cfg', 'optim_wrapper')]
     groups += [(f'{s}_dataloader', f'{s}_cfg', f'{s}_evaluator') for s in ('val', 'test')]
     for group in groups:
@@ -56,7 +48,7 @@ def check_top_level(walk: ConfigWalk) -> None:
 
 def check_loops(walk: ConfigWalk) -> None:
     """Check the loops, and whether training counts epochs."""
-    for key, loop in (('val_cfg', loops.ValLoop), ('test_cfg', loops.TestLoop)):
+    for key, loop in (('val_cfg', runners.ValLoop), ('test_cfg', runners.TestLoop)):
         if (cfg := walk.entry(key)) is not None:
             walk.part(key, cfg, 'LOOPS', ('runner', 'dataloader', 'evaluator'), default=loop)
     if (cfg := walk.entry('train_cfg')) is None:
@@ -68,14 +60,14 @@ def check_loops(walk: ConfigWalk) -> None:
         walk.note('train_cfg.by_epoch', f'must be given, or type, and not both. {remedy}')
     elif not isinstance(by_epoch, bool):
         walk.note('train_cfg.by_epoch', f'must be bool, got {by_epoch!r}.')
-    default = loops.EpochBasedTrainLoop if by_epoch else loops.IterBasedTrainLoop
+    default = runners.EpochBasedTrainLoop if by_epoch else runners.IterBasedTrainLoop
     target = walk.part('train_cfg', given, 'LOOPS', ('runner', 'dataloader'), default=default)
     for key in ('max_iters', 'max_epochs', 'val_interval'):
         if type(cfg.get(key)) is int and cfg[key] < 1:
             walk.note(f'train_cfg.{key}', f'must be at least 1, got {cfg[key]}.')
-    for loop in (loops.EpochBasedTrainLoop, loops.IterBasedTrainLoop):
+    for loop in (runners.EpochBasedTrainLoop, runners.IterBasedTrainLoop):
         if isinstance(target, type) and issubclass(target, loop):
-            walk.by_epoch = loop is loops.EpochBasedTrainLoop
+            walk.by_epoch = loop is runners.EpochBasedTrainLoop
 
 
 def check_settings(walk: ConfigWalk) -> None:
@@ -88,7 +80,7 @@ def check_settings(walk: ConfigWalk) -> None:
         if walk.part('log_processor', cfg, 'LOG_PROCESSORS'):
             walk.build('log_processor', cfg, 'LOG_PROCESSORS')
     if cfg := walk.entry('randomness'):
-        walk.arguments('randomness', Runner.set_randomness, cfg, ('self',))
+        walk.arguments('randomness', runners.Runner.set_randomness, cfg, ('self',))
         seed = cfg.get('seed')
         if seed is not None and (type(seed) is not int or not 0 <= seed < 2**32):
             walk.note('randomness.seed', f'must be an int in [0, 2**32) or None, got {seed!r}.')
@@ -133,9 +125,9 @@ def _check_hook(walk: ConfigWalk, path: str, cfg: Any) -> Any:
     if isinstance(cfg, dict):
         given = {key: value for key, value in cfg.items() if key != 'priority'}
         try:
-            get_priority(cfg.get('priority') or 'NORMAL')
+            runners.get_priority(cfg.get('priority') or 'NORMAL')
         except (KeyError, TypeError, ValueError):
-            names = f'{", ".join(Priority.__members__)}, or an int in [0, 100]'
+            names = f'{", ".join(runners.Priority.__members__)}, or an int in [0, 100]'
             walk.note(f'{path}.priority', f'must be one of {names}, got {cfg["priority"]!r}.')
     target = walk.part(path, given, 'HOOKS')
     # Hooks of MMEngine never run with 0, or divide by it. Other projects have rules of their own.

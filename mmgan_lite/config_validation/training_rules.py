@@ -28,8 +28,7 @@ def check_model(walk: ConfigWalk) -> None:
     if (wrapper := walk.cfg.get('model_wrapper_cfg')) is not None:
         walk.part('model_wrapper_cfg', wrapper, 'MODEL_WRAPPERS', ('module', 'device_ids'))
     cfg = walk.entry('model')
-    target = None if cfg is None else walk.part('model', cfg, 'MODELS')
-    if cfg is None or target is None:
+    if cfg is None or (target := walk.part('model', cfg, 'MODELS')) is None:
         return
     # Runner passes this one to a model that has none.
     if preprocessor := walk.cfg.get('data_preprocessor'):
@@ -74,19 +73,18 @@ def check_optim_wrapper(walk: ConfigWalk) -> None:
     constructor = walk.attempt(place, lambda: find(name, 'OPTIM_WRAPPER_CONSTRUCTORS'))
     given = {k: v for k, v in cfg.items() if k not in ('constructor', 'paramwise_cfg')}
     count, model = len(walk.problems), walk.model
-    entries: dict[str, tuple] = {}
+    can_build = []
     if constructor is MultiOptimWrapperConstructor:
         # Any network shows a rate that is not valid, for example.
         model = nn.ModuleDict({key: nn.Linear(1, 1) for key in given}) if model is None else model
         networks = multi.trained_networks(model)
         for key, entry in given.items():
-            entries[f'optim_wrapper.{key}'] = (entry, networks.get(key))
+            can_build.append(_check_wrapper(walk, f'optim_wrapper.{key}', entry, networks.get(key)))
     elif constructor is optim.DefaultOptimWrapperConstructor and isinstance(model, HasPlayers):
         single = optim.OptimWrapper(torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1))
         walk.attempt(place, lambda: model.check_optim_wrapper(single))
     elif constructor is optim.DefaultOptimWrapperConstructor:
-        entries = {'optim_wrapper': (cfg, model)}
-    can_build = [_check_wrapper(walk, path, *entry) for path, entry in entries.items()]
+        can_build.append(_check_wrapper(walk, 'optim_wrapper', cfg, model))
     if None in (model, constructor) or len(walk.problems) > count or not all(can_build):
         return
     given = dict(optim_wrapper_cfg=copy.deepcopy(given), paramwise_cfg=cfg.get('paramwise_cfg'))
@@ -137,17 +135,17 @@ def _check_paramwise(walk: ConfigWalk, path: str, wrapper: Mapping, network: Any
     if not isinstance(cfg, dict) or 'constructor' in wrapper:
         return
     walk.keys(path, cfg, _PARAMWISE)
-    factors = {f'{path}.{key}': key for key in cfg}
+    places = [f'{path}.{key}' for key in cfg]
     names = [] if network is None else [f'.{name}' for name, _ in network.named_parameters()]
     for key, entry in (cfg.get('custom_keys') or {}).items():
         place = f'{path}.custom_keys[{key!r}]'
         walk.keys(place, entry, _FACTORS)
-        factors |= {f'{place}.{factor}': factor for factor in entry}
+        places += [f'{place}.{factor}' for factor in entry]
         if names and not any(key in name for name in names):
             walk.note(place, f'is in the name of no weight. There are {", ".join(names[:3])}, ...')
     if isinstance(optimizer, dict) and optimizer.get('weight_decay') is None:
-        for place, factor in factors.items():
-            if factor.endswith('decay_mult'):
+        for place in places:
+            if place.endswith('decay_mult'):
                 walk.note(place, 'is a factor of weight_decay, which the optimizer must have.')
 
 

@@ -65,18 +65,12 @@ class ConfigWalk:
                 self.note(f'{path}.{key}', text)
 
     def part(
-        self,
-        path: str,
-        cfg: Any,
-        kind: str,
-        added: Collection[str] | int = (),
-        default: Any = None,
-        owner: str = 'mmengine',
+        self, path: str, cfg: Any, kind: str, added: Any = (), default: Any = None, owner: str = ''
     ) -> Any:
         """Check a part, and the parts in it; returns its class if all of it is valid.
 
-        The class around it, of the package ``owner``, adds the arguments ``added``: names, or how
-        many leading ones. Without a ``type`` its class is ``default``.
+        The class around it, of the package ``owner`` (MMEngine if empty), adds the arguments
+        ``added``: names, or how many leading ones. Without a ``type`` its class is ``default``.
         """
         if not isinstance(cfg, dict) or ('type' not in cfg and default is None):
             self.note(path, f"must be a dict with type='...', got {cfg!r}.")
@@ -84,15 +78,15 @@ class ConfigWalk:
         count = len(self.problems)
         # The parts in it are built in its scope.
         with DefaultScope.overwrite_default_scope(cfg.get('_scope_')):
-            target = default
-            if 'type' in cfg:
-                target = self.attempt(f'{path}.type', lambda: find(cfg['type'], kind, owner))
+            name = cfg.get('type', default)
+            target = self.attempt(f'{path}.type', lambda: find(name, kind, owner))
             if target is None:
                 return None
+            taken = list(signature_of(target).parameters)
             if isinstance(added, int):
-                added = list(signature_of(target).parameters)[:added]
-            elif owner not in _KNOWN_PACKAGES:
-                added = set(signature_of(target).parameters).difference(cfg)
+                added = taken[:added]
+            elif owner and owner not in _KNOWN_PACKAGES:
+                added = set(taken).difference(cfg)
             given = {key: value for key, value in cfg.items() if key not in ('type', '_scope_')}
             for key, value in self.arguments(path, target, given, added).items():
                 self._parts_in(f'{path}.{key}', key, value, kind, package_of(target))
@@ -103,16 +97,14 @@ class ConfigWalk:
         if isinstance(value, (list, tuple)):
             for place, item in items_of(path, value).items():
                 self._parts_in(place, key, item, kind, owner)
-        if not isinstance(value, dict):
-            return
-        kind, is_part = _PART_KINDS.get(key, kind), 'type' in value
-        if owner in _KNOWN_PACKAGES:
-            is_part = is_part or key in _PART_KINDS or key in _ADDED_BY_OWNER
-        elif is_part:
-            is_part = is_registered(value['type'], kind)
-        if is_part:
-            added = [name for name in _ADDED_BY_OWNER.get(key, ()) if name not in value]
-            self.part(path, value, kind, added, owner=owner)
+        elif isinstance(value, dict):
+            kind, added = _PART_KINDS.get(key, kind), _ADDED_BY_OWNER.get(key, ())
+            if owner in _KNOWN_PACKAGES:
+                is_part = 'type' in value or key in _PART_KINDS or key in _ADDED_BY_OWNER
+            else:
+                is_part = 'type' in value and is_registered(value['type'], kind)
+            if is_part:
+                self.part(path, value, kind, set(added).difference(value), owner=owner)
 
     def attempt(self, path: str, build: Callable[[], Any], cfg: Mapping | None = None) -> Any:
         """Call ``build``; if it raises, the result is None and the error is noted."""
@@ -141,7 +133,7 @@ def items_of(path: str, cfg: Any) -> dict[str, Any]:
     return {path: cfg}
 
 
-def find(name: Any, kind: str, owner: str = 'mmengine') -> Any:
+def find(name: Any, kind: str, owner: str = '') -> Any:
     """The class or function of a ``type`` under the current default scope.
 
     Raises:
@@ -156,15 +148,16 @@ def find(name: Any, kind: str, owner: str = 'mmengine') -> Any:
             importlib.import_module('mmcv.transforms')
     own, root = vars(built_in)[kind], vars(roots)[kind]
     with root.switch_scope_and_registry(None) as registry:
-        found = own.get(name) if owner == 'mmgan_lite' and '.' not in name else None
-        found = found or registry.get(name)
+        is_own = owner == 'mmgan_lite' and '.' not in name
+        found = (own.get(name) if is_own else None) or registry.get(name)
     if found is not None:
         return found
-    remedy = f"Set default_scope='mmgan_lite', or write 'mmgan_lite.{name}'."
-    if name not in own.module_dict:
-        known = {*registry.module_dict, *own.module_dict, *root.module_dict}
-        near = did_you_mean(name.rpartition('.')[2], known)
-        remedy = f'{near} A class of yours needs custom_imports.'
+    known = {*registry.module_dict, *own.module_dict, *root.module_dict}
+    remedy = (
+        f'{did_you_mean(name.rpartition(".")[2], known)} A class of yours needs custom_imports.'
+    )
+    if name in own.module_dict:
+        remedy = f"Set default_scope='mmgan_lite', or write 'mmgan_lite.{name}'."
     scope = f'a {registry.name} under the scope {registry.scope!r}'
     raise ValueError(f'{name!r} is not registered as {scope}. {remedy}')
 

@@ -11,6 +11,7 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 from torch import Tensor
 
+from mmgan_lite.datasets.collate import image_collate
 from mmgan_lite.datasets.transforms import build_transforms
 
 
@@ -34,6 +35,8 @@ class ImageDataset(BaseDataset):
         ValueError: If a transform is unknown and mmcv is not installed.
     """
 
+    # What a data loader takes whose config has no ``collate_fn``.
+    collate_fn = staticmethod(image_collate)
     _fully_initialized: bool = False
     # Channels, height and width; None if they are not known before the images are loaded.
     image_shape: tuple[int, int, int] | None = None

@@ -49,8 +49,8 @@ class ImageFolderDataset(ImageDataset):
     uint8 array of shape ``(H, W, C)``, RGB), ``img_path``, ``gt_label``, ``img_shape``,
     ``ori_shape``, ``sample_idx``.
 
-    Decoding is slow: give the loader ``num_workers``, ``persistent_workers=True``,
-    ``pin_memory=True`` and ``collate_fn=dict(type='mmgan_lite.image_collate')``.
+    Decoding is slow: give the loader ``num_workers``, ``persistent_workers=True`` and
+    ``pin_memory=True``.
 
     Args:
         data_root: The folder.

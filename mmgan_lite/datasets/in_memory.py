@@ -25,7 +25,7 @@ class InMemoryImageDataset(ImageDataset):
     """Images in memory, with optional labels.
 
     Without a pipeline an item is ``dict(inputs=..., labels=...)``, a uint8 tensor of shape
-    ``(C, H, W)`` and an int, and a loader with ``collate_fn=dict(type='mmgan_lite.image_collate')``
+    ``(C, H, W)`` and an int, and with its ``collate_fn``, which a config takes by default, a loader
     gets each batch in one indexing step. A pipeline gets each image separately,
     under mmcv's names: ``img`` (a uint8 array of shape ``(H, W, C)``), ``gt_label``,
     ``img_shape``, ``ori_shape``, ``sample_idx``.

@@ -12,26 +12,25 @@ import hashlib
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from mmengine.dataset import InfiniteSampler
-from mmengine.dist import is_main_process
+from mmengine.dist import master_only
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import HistoryBuffer, print_log
 from mmengine.optim import OptimWrapper, OptimWrapperDict
-from mmengine.runner import (
-    BaseLoop,
-    CheckpointLoader,
-    EpochBasedTrainLoop,
-    IterBasedTrainLoop,
-    Runner,
-)
+from mmengine.registry import DefaultScope
+from mmengine.runner import BaseLoop, CheckpointLoader, IterBasedTrainLoop, Runner
 from mmengine.runner.loops import _InfiniteDataloaderIterator
+from mmengine.runner.runner import _SlicedDataset
+from torch.utils.data import DataLoader
 
 from mmgan_lite.checkpoints import read_checkpoint, reading, write_checkpoint
+from mmgan_lite.engine.optimizers.multi_optim_wrapper import GANOptimWrapperDict, check_schedulers
+from mmgan_lite.registry import SCOPE
 
 # The Runner.
 
@@ -71,6 +70,48 @@ def call_at_end(loop: BaseLoop, function: Callable[[], None]) -> None:
     loop.run = run_and_call
 
 
+@runtime_checkable
+class _Collates(Protocol):
+    """A dataset with a collate function of its own."""
+
+    collate_fn: Callable
+
+
+_build_dataloader, _build_param_scheduler = Runner.build_dataloader, Runner.build_param_scheduler
+
+
+@functools.wraps(_build_dataloader)
+def _build_collating(dataloader: Any, *args: Any, **kwargs: Any) -> DataLoader:
+    """Under this default scope, a config without ``collate_fn`` takes that of its dataset."""
+    if isinstance(dataloader, DataLoader):
+        return dataloader
+    collate = dataloader.get('collate_fn')
+    if isinstance(collate, Mapping):  # in configs whose base once had one it may be deleted
+        kept = {key: value for key, value in collate.items() if key != '_delete_'}
+        dataloader = {**dataloader, 'collate_fn': kept}
+    loader = _build_dataloader(dataloader, *args, **kwargs)
+    scope, dataset = DefaultScope.get_current_instance(), loader.dataset
+    if isinstance(dataset, _SlicedDataset):
+        dataset = dataset._dataset
+    is_own = scope is not None and scope.scope_name == SCOPE
+    if is_own and collate is None and isinstance(dataset, _Collates):
+        loader.collate_fn = dataset.collate_fn
+    return loader
+
+
+@functools.wraps(_build_param_scheduler)
+def _build_checked(runner: Runner, scheduler: Any) -> Any:
+    """With an error that names the networks: MMEngine raises KeyError, or ignores an entry."""
+    if isinstance(runner.optim_wrapper, GANOptimWrapperDict):
+        check_schedulers(scheduler, dict(runner.optim_wrapper.items()))
+    return _build_param_scheduler(runner, scheduler)
+
+
+# The registries of datasets, hooks and optim wrappers import this module.
+Runner.build_dataloader = staticmethod(_build_collating)
+Runner.build_param_scheduler = _build_checked
+
+
 # Training loops and their data.
 
 
@@ -89,11 +130,11 @@ def validation_is_due(runner: Runner) -> bool:
     return done >= loop.val_begin and (done % loop.val_interval == 0 or done == last)
 
 
-def replace_next_epoch(loop: EpochBasedTrainLoop, run_epoch: Callable[[], bool]) -> None:
+def replace_next_epoch(loop: Any, run_epoch: Callable[[], bool]) -> None:
     """Run the loop's next epoch by a function; those after it are MMEngine's own.
 
     Args:
-        loop: Before that epoch.
+        loop: MMEngine's loop over epochs, before that epoch.
         run_epoch: Runs the epoch, and returns whether it did: otherwise MMEngine's is run.
     """
 
@@ -215,9 +256,7 @@ class OrderedCheckpointHook(CheckpointHook):
 
     out_dir: Any
     backend_args: dict | None
-    last_ckpt: str | None
     keep_ckpt_ids: deque
-    key_indicators: list[str]
     best_ckpt_path: str | None
     best_ckpt_path_dict: dict[str, str | None]
 
@@ -244,10 +283,11 @@ class OrderedCheckpointHook(CheckpointHook):
         self.keep_ckpt_ids = deque(kept[-self.max_keep_ckpts :], self.max_keep_ckpts)
         runner.message_hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
 
-    def publish(self, runner: Runner, path: str) -> None:
+    _save_checkpoint_with_step = write_step
+
+    @master_only
+    def _publish_model(self, runner: Runner, path: str) -> None:
         """Write ``published_keys`` of a checkpoint anew, under a name with its checksum."""
-        if not is_main_process():
-            return
         checkpoint = read_checkpoint(path)
         kept = {key: value for key, value in checkpoint.items() if key in self.published_keys}
         digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()[:8]
@@ -256,10 +296,9 @@ class OrderedCheckpointHook(CheckpointHook):
         left_out = ', '.join(map(repr, checkpoint.keys() - kept.keys())) or 'nothing'
         runner.logger.info(f'{path} is published as {published}, without {left_out}.')
 
+    @master_only
     def remove(self, path: str) -> None:
         """Delete a checkpoint; warns if it cannot be deleted, which is no reason to stop."""
-        if not is_main_process():
-            return
         try:
             if self.file_backend.isfile(path):
                 self.file_backend.remove(path)
@@ -275,28 +314,23 @@ class OrderedCheckpointHook(CheckpointHook):
         """
         self._init_rule(self.rules, list(names))
 
-    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
-        self.write_step(runner, step, meta)
-
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         if not self.save_best:
             return
-        several = len(self.key_indicators) > 1
-        before = dict(self.best_ckpt_path_dict) if several else {'': self.best_ckpt_path}
         # MMEngine deletes what it knows of.
-        if several:
+        if len(self.key_indicators) > 1:
+            before = self.best_ckpt_path_dict
             self.best_ckpt_path_dict = dict.fromkeys(before)
+            self.write_best(runner, metrics)
+            now = self.best_ckpt_path_dict
+            now.update({name: self._better(before[name], now[name]) for name in before})
         else:
-            self.best_ckpt_path = None
-        self.write_best(runner, metrics)
-        now = self.best_ckpt_path_dict if several else {'': self.best_ckpt_path}
-        for name, path in before.items():
-            if now[name] is None:  # it was not surpassed
-                now[name] = path
-            elif path not in (None, now[name]):
-                self.remove(path)
-        if not several:
-            self.best_ckpt_path = now['']
+            path, self.best_ckpt_path = self.best_ckpt_path, None
+            self.write_best(runner, metrics)
+            self.best_ckpt_path = self._better(path, self.best_ckpt_path)
 
-    def _publish_model(self, runner: Runner, ckpt_path: str) -> None:
-        self.publish(runner, ckpt_path)
+    def _better(self, old: str | None, new: str | None) -> str | None:
+        """The new best checkpoint, which replaces the old one; the old one if there is none."""
+        if None not in (old, new) and old != new:
+            self.remove(old)
+        return new or old

@@ -26,11 +26,9 @@ def unknown_keys(keys: Iterable[str]) -> dict[str, str]:
         "is read by nothing. Did you mean 'optim_wrapper'?"
     """
     known = (*RUNNER_KEYS, *_OTHER_KEYS)
+    remedy = 'Begin the name of a variable of your own with an underscore: _'
     return {
-        key: ' '.join(
-            f'is read by nothing. {did_you_mean(key, known)} '
-            f'Begin the name of a variable of your own with an underscore: _{key}.'.split()
-        )
+        key: f'is read by nothing. {did_you_mean(key, known)} {remedy}{key}.'.replace('  ', ' ')
         for key in keys
         if key not in known and not key.startswith('_')
     }

@@ -34,79 +34,57 @@ _MOVED_MODULES: dict[str, tuple[str, ...]] = {
     'whole_files': ('utils.atomic_io',),
 }
 
-_LOSS = (
-    'NonSaturatingGANLoss() under loss of the GAN, for gan_type vanilla and wgan-logistic-ns; '
-    'LeastSquaresGANLoss(), half as large, for lsgan; WassersteinGANLoss() for wgan; '
-    'HingeGANLoss() for hinge; label_smoothing is 1 - real_label_val'
-)
-_R1 = (
-    'R1Regularizer(weight=10.0, interval=1) under regularizers of the GAN; '
-    'for norm_mode HWC, weight is 2 * loss_weight / interval'
-)
-_GRADIENT_PENALTY = (
-    'GradientPenalty(weight=10.0, interval=1) under regularizers of the GAN; '
-    'for norm_mode HWC, weight is loss_weight'
-)
-_DRIFT = (
-    'DriftRegularizer(weight=0.001, interval=1) under regularizers of the GAN, '
-    'which is on the real logits alone; weight is loss_weight'
-)
-_GAN = (
-    'GAN(generator, discriminator, loss, ema=None, discriminator_steps=1, generator_steps=1); '
-    'noise_size is latent_dim of the generator here'
-)
-_OPTIMIZERS = (
-    'MultiOptimWrapperConstructor with generator=dict(optimizer=...), '
-    'discriminator=dict(optimizer=...) beside it in optim_wrapper'
-)
-_PREPROCESSOR = 'ImageBatchPreprocessor(), which scales uint8 images to [-1, 1]; no mean, no std'
-_VISUALIZATION = 'SampleVisualizationHook(interval=1000, by_epoch=False, num_samples=64, seed=0)'
-_EMA = (
-    "ema=dict(type='ExponentialMovingAverage', momentum=...) of the GAN; "
-    'momentum is 1 - decay, 0.001 for a decay of 0.999'
-)
-_FID = (
-    "FrechetDistance() among the metrics of a GANEvaluator with extractor=dict(type='InceptionV3')"
-)
-
-OLD_NAMES = {
-    'GenVisualizationHook': _VISUALIZATION,
-    'VisualizationHook': _VISUALIZATION,
-    'BasicVisualizationHook': _VISUALIZATION,
-    'VisualizeUnconditionalSamples': _VISUALIZATION,
-    'GANDataPreprocessor': _PREPROCESSOR,
-    'GenDataPreprocessor': _PREPROCESSOR,
-    'DataPreprocessor': _PREPROCESSOR,
-    'GenOptimWrapperConstructor': _OPTIMIZERS,
-    'PGGANOptimWrapperConstructor': _OPTIMIZERS,
-    'GANLoss': _LOSS,
-    'GANLossComps': _LOSS,
-    'BaseGAN': _GAN,
-    'BaseConditionalGAN': _GAN,
-    'StaticUnconditionalGAN': _GAN,
-    'BasicConditionalGAN': _GAN,
+# Names of the other projects, and what to write instead of them.
+_REPLACEMENTS = {
+    'GenVisualizationHook VisualizationHook BasicVisualizationHook VisualizeUnconditionalSamples': (
+        'SampleVisualizationHook(interval=1000, by_epoch=False, num_samples=64, seed=0)'
+    ),
+    'GANDataPreprocessor GenDataPreprocessor DataPreprocessor': (
+        'ImageBatchPreprocessor(), which scales uint8 images to [-1, 1]; no mean, no std'
+    ),
+    'GenOptimWrapperConstructor PGGANOptimWrapperConstructor': (
+        'MultiOptimWrapperConstructor with generator=dict(optimizer=...), '
+        'discriminator=dict(optimizer=...) beside it in optim_wrapper'
+    ),
+    'GANLoss GANLossComps': (
+        'NonSaturatingGANLoss() under loss of the GAN, for gan_type vanilla and wgan-logistic-ns; '
+        'LeastSquaresGANLoss(), half as large, for lsgan; WassersteinGANLoss() for wgan; '
+        'HingeGANLoss() for hinge; label_smoothing is 1 - real_label_val'
+    ),
+    'BaseGAN BaseConditionalGAN StaticUnconditionalGAN BasicConditionalGAN': (
+        'GAN(generator, discriminator, loss, ema=None, discriminator_steps=1, generator_steps=1); '
+        'noise_size is latent_dim of the generator here'
+    ),
     'UnconditionalImageDataset': (
         'ImageFolderDataset(data_root=..., image_size=...) for files, '
         'or a subclass of InMemoryImageDataset, which overrides load_images'
     ),
-    'RampUpEMA': _EMA,
-    'ExponentialMovingAverageHook': _EMA,
-    'R1GradientPenalty': _R1,
-    'R1GradientPenaltyComps': _R1,
-    'GradientPenaltyLoss': _GRADIENT_PENALTY,
-    'GradientPenaltyLossComps': _GRADIENT_PENALTY,
-    'DiscShiftLoss': _DRIFT,
-    'DiscShiftLossComps': _DRIFT,
+    'RampUpEMA ExponentialMovingAverageHook': (
+        "ema=dict(type='ExponentialMovingAverage', momentum=...) of the GAN; "
+        'momentum is 1 - decay, 0.001 for a decay of 0.999'
+    ),
+    'R1GradientPenalty R1GradientPenaltyComps': (
+        'R1Regularizer(weight=10.0, interval=1) under regularizers of the GAN; '
+        'for norm_mode HWC, weight is 2 * loss_weight / interval'
+    ),
+    'GradientPenaltyLoss GradientPenaltyLossComps': (
+        'GradientPenalty(weight=10.0, interval=1) under regularizers of the GAN; '
+        'for norm_mode HWC, weight is loss_weight'
+    ),
+    'DiscShiftLoss DiscShiftLossComps': (
+        'DriftRegularizer(weight=0.001, interval=1) under regularizers of the GAN, '
+        'which is on the real logits alone; weight is loss_weight'
+    ),
     'DCGAN': 'GAN with DCGANGenerator and DCGANDiscriminator; see configs/dcgan',
     'LSGAN': 'GAN with LeastSquaresGANLoss; see configs/lsgan',
     'WGANGP': 'GAN with WassersteinGANLoss and GradientPenalty; see configs/wgan_gp',
     'SNGANGenerator': 'ResNetGenerator(latent_dim=128, image_shape=...); see configs/sngan',
-    'ProjDiscriminator': (
-        "ResNetDiscriminator(num_classes=..., conditioning='projection'); see configs/sngan"
+    'ProjDiscriminator': "ResNetDiscriminator(num_classes=..., conditioning='projection')",
+    'FrechetInceptionDistance FID': (
+        "FrechetDistance() in a GANEvaluator with extractor=dict(type='InceptionV3')"
     ),
-    'FrechetInceptionDistance': _FID,
-    'FID': _FID,
 }
+OLD_NAMES = {old: new for names, new in _REPLACEMENTS.items() for old in names.split()}
 
 
 def check_name(name: str) -> None:
@@ -142,11 +120,8 @@ class _MovedModuleFinder:
 
     def exec_module(self, module: ModuleType) -> None:
         found = new_modules(module.__name__)
-        warnings.warn(
-            f'{module.__name__} has moved: import from {" or ".join(found)}.',
-            DeprecationWarning,
-            stacklevel=2,
-        )
+        text = f'{module.__name__} has moved: import from {" or ".join(found)}.'
+        warnings.warn(text, DeprecationWarning, stacklevel=2)
         for name in reversed(found):
             new = vars(importlib.import_module(name))
             module.__dict__.update({k: v for k, v in new.items() if not k.startswith('__')})
@@ -160,14 +135,13 @@ def new_modules(name: str) -> list[str]:
         ['mmgan_lite.models.networks.mlp']
     """
     package, _, old = name.partition('.')
-    rest = ''
-    while package == 'mmgan_lite' and old:
-        if old in _MOVED_MODULES:
-            new = _MOVED_MODULES[old] if not rest else _MOVED_MODULES[old][:1]
-            return [f'{package}.{module}{rest}' for module in new]
-        old, _, last = old.rpartition('.')
-        rest = f'.{last}{rest}'
-    return []
+    moved = [module for module in _MOVED_MODULES if f'{old}.'.startswith(f'{module}.')]
+    if package != 'mmgan_lite' or not moved:
+        return []
+    nearest = max(moved, key=len)
+    rest = old.removeprefix(nearest)
+    new = _MOVED_MODULES[nearest][:1] if rest else _MOVED_MODULES[nearest]
+    return [f'{package}.{module}{rest}' for module in new]
 
 
 def redirect_moved_modules() -> None:
@@ -194,15 +168,9 @@ def either_name(new: str, value: Any, old_value: Any, old: str = 'old_checkpoint
 _PARTS = {
     'data_placement': ('DataPlacementHook', "setup_check=dict(type='SetupCheckHook')"),
     'corrupt_images': ('CorruptImageHook', "setup_check=dict(type='SetupCheckHook')"),
-    'non_finite_guard': (
-        'NonFiniteGuardHook',
-        "health=dict(type='GANHealthHook', guard=dict(...)), with its arguments in guard",
-    ),
+    'non_finite_guard': ('NonFiniteGuardHook', "health=dict(type='GANHealthHook', guard=dict())"),
     'provenance': ('ProvenanceHook', "checkpoint=dict(type='GANCheckpointHook')"),
-    'safe_checkpoint': (
-        'SafeCheckpointHook',
-        "checkpoint=dict(type='GANCheckpointHook', ...), which takes its arguments",
-    ),
+    'safe_checkpoint': ('SafeCheckpointHook', "checkpoint=dict(type='GANCheckpointHook')"),
     'evaluation_log': ('EvaluationLogHook', "runtime_info=dict(type='DeferredLogHook')"),
 }
 
@@ -223,5 +191,6 @@ def former_hooks(cfg: Any) -> list[str]:
     for key, (kind, place) in _PARTS.items():
         if isinstance(hooks, dict) and isinstance(hooks.get(key), dict):
             hooks[key].setdefault('type', f'mmgan_lite.{kind}')
-            notes.append(f'default_hooks.{key}: {kind} is in {place} now. It works here, too.')
+            text = f'{kind} is in {place} now, with its arguments. It works here, too.'
+            notes.append(f'default_hooks.{key}: {text}')
     return notes

@@ -9,21 +9,23 @@ import typing
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from mmgan_lite.utils.validation import did_you_mean
 
 # Packages with correct annotations, whose **kwargs go to the base class. Of others neither is sure:
 # MMPretrain has Tuple[int] for tuples of any length, and classes that keep some of their **kwargs.
 _TRUSTED = ('mmgan_lite', 'mmengine', 'mmcv', 'torch')
-# Exceptions: **kwargs that go to another class, and annotations narrower than the documentation.
+# Exceptions: **kwargs that go to another class, and annotations other than the documentation.
 _OPEN = ('EMAHook', 'RandomChoiceResize', 'RandomResize', 'ZeroRedundancyOptimizer')
-_TOO_NARROW = (
-    'Runner.log_level',
-    'AmpOptimWrapper.loss_scale',
-    'OneCycleParamScheduler.eta_max',
-    'ImageToTensor.keys',
-)
+_DOCUMENTED: dict[str, Any] = {
+    'Runner.launcher': Literal['none', 'pytorch', 'slurm', 'mpi'],
+    'Runner.log_level': int | Literal['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'],
+    'AmpOptimWrapper.loss_scale': Any,
+    'OneCycleParamScheduler.eta_max': Any,
+    'ImageToTensor.keys': Any,
+}
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 class Signature(NamedTuple):
@@ -54,10 +56,7 @@ def signature_of(target: Callable) -> Signature:
             return Signature({}, is_open=True)
         for parameter in found:
             name = parameter.name
-            if name in parameters or parameter.kind in (
-                parameter.VAR_KEYWORD,
-                parameter.VAR_POSITIONAL,
-            ):
+            if name in parameters or parameter.kind in _VARIADIC:
                 continue
             if is_open and parameter.default is parameter.empty:
                 parameter = parameter.replace(default=None)  # the subclass may pass it
@@ -125,7 +124,7 @@ def fits(value: Any, hint: Any) -> bool:
     kind, arguments = typing.get_origin(hint) or hint, typing.get_args(hint)
     if kind in (typing.Union, types.UnionType):
         return any(fits(value, part) for part in arguments)
-    if kind is typing.Literal:
+    if kind is Literal:
         return value in arguments
     if kind in (None, types.NoneType):
         return value is None
@@ -166,8 +165,10 @@ def package_of(target: Callable) -> str:
 def _resolve(owner: Any, function: Any, parameter: inspect.Parameter) -> Any:
     """The annotation as a type; Any where it cannot be resolved or is not reliable."""
     name = parameter.name
-    if package_of(owner) not in _TRUSTED or f'{name_of(owner)}.{name}' in _TOO_NARROW:
+    if package_of(owner) not in _TRUSTED:
         return Any
+    if (documented := _DOCUMENTED.get(f'{name_of(owner)}.{name}')) is not None:
+        return documented
     # Each by itself: a name in one of them may be imported for type checkers only.
     alone = types.SimpleNamespace(__annotations__={name: parameter.annotation})
     with suppress(Exception):

@@ -28,7 +28,7 @@ LOADER, EVALUATOR = 'train_dataloader', 'val_evaluator'
         ({f'{LOADER}.sampler': 'InfiniteSampler'}, f'{LOADER}.sampler', 'must be a dict with type'),
         ({f'{LOADER}.colate_fn': None}, f'{LOADER}.colate_fn', "Did you mean 'collate_fn'?"),
         ({f'{LOADER}.collate_fn': 'image_collate'}, f'{LOADER}.collate_fn', 'must be a dict with'),
-        ({f'{LOADER}.collate_fn.type': 'image_colate'},
+        ({f'{LOADER}.collate_fn': dict(type='image_colate')},
          f'{LOADER}.collate_fn.type', "Did you mean 'image_collate'?"),
         ({f'{LOADER}.worker_init_fn': dict(type='mmengine.dataset.worker_init_fn')},
          f'{LOADER}.worker_init_fn.rank', 'is missing'),
@@ -87,6 +87,8 @@ IN_ORDER = dict(type='DefaultSampler', shuffle=True)
         {f'{LOADER}.num_workers': 1, f'{LOADER}.persistent_workers': True,
          f'{LOADER}.worker_init_fn': dict(type='mmengine.dataset.worker_init_fn',
                                           num_workers=1, rank=0, seed=0)},
+        {f'{LOADER}.collate_fn': dict(type='mmgan_lite.image_collate')},
+        {f'{LOADER}.collate_fn': dict(_delete_=True, type='default_collate')},
         {f'{LOADER}.dataset': dict(type='ConcatDataset', datasets=[DIGITS, DIGITS])},
         {f'{LOADER}.dataset': dict(type='RepeatDataset', dataset=DIGITS, times=2)},
         {'train_cfg': dict(type='EpochBasedTrainLoop', max_epochs=1), f'{LOADER}.sampler': IN_ORDER,
@@ -156,7 +158,7 @@ def test_a_dataset_of_fixed_shape_needs_only_an_attribute(mistakes):
 
 
 def test_functions_need_their_project(mistakes):
-    found = mistakes({'train_dataloader.collate_fn.type': 'image_collate'})
+    found = mistakes({'train_dataloader.collate_fn': dict(type='image_collate')})
     assert list(found) == ['train_dataloader.collate_fn.type']
     assert "Set type='mmgan_lite.image_collate'." in found['train_dataloader.collate_fn.type']
 

@@ -1,5 +1,6 @@
 """Fails when MMEngine changes something that is not part of its public interface."""
 
+import functools
 import uuid
 from collections import deque
 from types import SimpleNamespace
@@ -7,15 +8,22 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from mmengine.dataset import InfiniteSampler
+from mmengine.dataset import InfiniteSampler, default_collate, pseudo_collate
 from mmengine.evaluator import Evaluator
 from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.registry import DefaultScope
 from mmengine.runner import CheckpointLoader, EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
+from mmgan_lite.datasets import (
+    ImageFolderDataset,
+    InMemoryImageDataset,
+    PackedImageDataset,
+    image_collate,
+)
 from mmgan_lite.engine import mmengine_compat
 from mmgan_lite.engine.mmengine_compat import (
     LazyHistoryBuffer,
@@ -34,6 +42,7 @@ from mmgan_lite.engine.mmengine_compat import (
     use_safe_loader,
     validation_is_due,
 )
+from mmgan_lite.engine.optimizers import GANOptimWrapperDict
 
 
 class Toy(BaseModel):
@@ -103,6 +112,58 @@ def test_loop_that_is_not_built(tmp_path):
     assert train_loop(runner) is None
     loop = runner.train_loop
     assert train_loop(runner) is loop
+
+
+DIGITS = dict(
+    dataset=dict(type='mmgan_lite.DigitsDataset', image_size=8),
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    batch_size=2,
+)
+
+
+@pytest.mark.parametrize(
+    ('scope', 'settings', 'expected'),
+    [
+        ('mmgan_lite', {}, image_collate),
+        ('mmgan_lite', dict(num_batch_per_epoch=1), image_collate),
+        ('mmgan_lite', dict(dataset=[1]), pseudo_collate),
+        ('mmgan_lite', dict(collate_fn=dict(type='pseudo_collate')), pseudo_collate),
+        (
+            'mmgan_lite',
+            dict(collate_fn=dict(_delete_=True, type='default_collate')),
+            default_collate,
+        ),
+        ('mmgan_lite', dict(collate_fn=dict(type='mmgan_lite.image_collate')), image_collate),
+        ('mmengine', {}, pseudo_collate),
+        (None, {}, pseudo_collate),
+    ],
+)
+def test_collate_function_of_a_dataset(scope, settings, expected):
+    with DefaultScope.overwrite_default_scope(scope):
+        loader = Runner.build_dataloader({**DIGITS, **settings})
+    function = loader.collate_fn
+    assert (function.func if isinstance(function, functools.partial) else function) is expected
+    with DefaultScope.overwrite_default_scope(scope):
+        assert Runner.build_dataloader(loader) is loader
+    assert loader.collate_fn is function
+
+
+def test_datasets_have_a_collate_function():
+    for dataset in (InMemoryImageDataset, ImageFolderDataset, PackedImageDataset):
+        assert dataset.collate_fn is image_collate
+
+
+def test_schedules_lack_a_network():
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    networks = dict(a=OptimWrapper(optimizer), b=OptimWrapper(optimizer))
+    schedules = dict(a=dict(type='ConstantLR'))
+    runner = SimpleNamespace(optim_wrapper=GANOptimWrapperDict(**networks))
+    with pytest.raises(ValueError, match=r"param_scheduler has no entry for 'b' \(found: 'a'\)"):
+        Runner.build_param_scheduler(runner, schedules)
+    runner.optim_wrapper = OptimWrapperDict(**networks)
+    runner._build_param_scheduler = lambda scheduler, optimizer: [scheduler]
+    with pytest.raises(KeyError, match='b'):
+        Runner.build_param_scheduler(runner, schedules)
 
 
 @pytest.mark.parametrize('fails', [False, True])
@@ -245,7 +306,7 @@ class Recording(OrderedCheckpointHook):
     def remove(self, path):
         self.done.append(f'remove {path}')
 
-    def publish(self, runner, path):
+    def _publish_model(self, runner, path):
         self.done.append(f'publish {path}')
 
 

@@ -4,6 +4,5 @@ train_dataloader = dict(
     persistent_workers=True,
     pin_memory=True,
     sampler=dict(type='InfiniteSampler', shuffle=True),
-    collate_fn=dict(type='mmgan_lite.image_collate'),
     dataset=dict(type='ImageFolderDataset', data_root='data/images', image_size=64),
 )

@@ -5,6 +5,5 @@ train_dataloader = dict(
     persistent_workers=True,
     pin_memory=True,
     sampler=dict(type='InfiniteSampler', shuffle=True),
-    collate_fn=dict(type='mmgan_lite.image_collate'),
     dataset=dict(type='PackedImageDataset', data_root='data/packed'),
 )

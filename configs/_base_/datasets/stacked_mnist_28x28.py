@@ -2,7 +2,6 @@ train_dataloader = dict(
     batch_size=64,
     num_workers=0,  # a batch is one indexing step; a worker would only copy it
     sampler=dict(type='InfiniteSampler', shuffle=True),
-    collate_fn=dict(type='mmgan_lite.image_collate'),
     dataset=dict(
         type='StackedMNISTDataset', data_root='data', split='train', num_images=128_000, seed=0
     ),

@@ -6,7 +6,6 @@ val_dataloader = dict(
     batch_size=250,
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='mmgan_lite.image_collate'),
     dataset=dict(type='CIFAR10Dataset', data_root='data', split='test'),
 )
 val_evaluator = dict(
@@ -20,7 +19,6 @@ test_dataloader = dict(
     batch_size=250,
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='mmgan_lite.image_collate'),
     dataset=dict(type='CIFAR10Dataset', data_root='data', split='train'),
 )
 test_evaluator = dict(

@@ -5,7 +5,6 @@ val_dataloader = dict(
     batch_size=250,
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='mmgan_lite.image_collate'),
     dataset=dict(type='DigitsDataset', image_size=28),
 )
 val_evaluator = dict(
@@ -22,7 +21,6 @@ test_dataloader = dict(
     batch_size=250,
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='mmgan_lite.image_collate'),
     dataset=dict(type='DigitsDataset', image_size=28),
 )
 test_evaluator = dict(

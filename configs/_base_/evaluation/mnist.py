@@ -6,7 +6,6 @@ val_dataloader = dict(
     num_workers=0,
     # The first half of the test set is easier than the second, so use images from all of it.
     sampler=dict(type='SpreadSampler', num_samples=2000),
-    collate_fn=dict(type='mmgan_lite.image_collate'),
     dataset=dict(type='MNISTDataset', data_root='data', split='test'),
 )
 val_evaluator = dict(
@@ -26,7 +25,6 @@ test_dataloader = dict(
     batch_size=250,
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='mmgan_lite.image_collate'),
     dataset=dict(type='MNISTDataset', data_root='data', split='test'),
 )
 test_evaluator = dict(

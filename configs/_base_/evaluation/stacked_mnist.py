@@ -5,7 +5,6 @@ val_dataloader = dict(
     batch_size=250,
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='mmgan_lite.image_collate'),
     dataset=dict(
         type='StackedMNISTDataset', data_root='data', split='test', num_images=2000, seed=0
     ),
@@ -24,7 +23,6 @@ test_dataloader = dict(
     batch_size=250,
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='mmgan_lite.image_collate'),
     dataset=dict(
         type='StackedMNISTDataset', data_root='data', split='test', num_images=26_000, seed=0
     ),

@@ -15,7 +15,7 @@ import torch
 from mmengine.dataset import InfiniteSampler
 from mmengine.dist import get_rank
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
-from torch.utils.data import BatchSampler, DataLoader, IterableDataset, get_worker_info
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from mmgan_lite.engine.mmengine_compat import replace_next_epoch, restart_indices, set_batches
 from mmgan_lite.engine.resume.preemption import end_mark, outlive_signals
@@ -59,14 +59,12 @@ class BatchOrder:
     def __init__(self, loader: DataLoader, seed: int, number: int = 0) -> None:
         self._loader = loader
         self.sampler: Any = train_sampler(loader)
-        # The loader itself refuses another sampler. Without a batch sampler the sampler's draws
-        # are what is loaded at a time.
-        if loader.batch_sampler is None:
-            self._batches = _NumberedBatches(loader.sampler, number, are_lists=False)
-            object.__setattr__(loader, 'sampler', self._batches)
-        else:
-            self._batches = _NumberedBatches(loader.batch_sampler, number, are_lists=True)
-            object.__setattr__(loader, 'batch_sampler', self._batches)
+        # Without a batch sampler the sampler's draws are what is loaded at a time.
+        are_lists = loader.batch_sampler is not None
+        batches: Any = loader.batch_sampler if are_lists else loader.sampler
+        self._batches = _NumberedBatches(batches, number, are_lists)
+        # The loader itself refuses another sampler.
+        object.__setattr__(loader, 'batch_sampler' if are_lists else 'sampler', self._batches)
         if loader.num_workers > 0:
             loader.worker_init_fn = functools.partial(
                 _start_worker, loader.worker_init_fn, (seed, get_rank()), end_mark()
@@ -106,13 +104,9 @@ class _NumberedBatches:
 
     def skip(self, count: int) -> None:
         """Begin the next pass after ``count`` batches."""
-        batches = self.batches
-        if type(batches) is BatchSampler and isinstance(batches.sampler, InfiniteSampler):
-            _drop(batches.sampler.indices, count * batches.batch_size)
-            self._started = iter(batches)
-        else:
-            self._started = iter(batches)
-            _drop(self._started, count)
+        self._started = iter(self.batches)
+        for _ in itertools.islice(self._started, count):
+            pass
 
     def __iter__(self) -> Iterator:
         # A loader with workers makes two iterators and uses the second: what was begun goes to the
@@ -129,13 +123,6 @@ class _Batch(list):
     def __init__(self, indices: Iterable[int], number: int) -> None:
         super().__init__(indices)
         self.number = number
-
-    def __reduce__(self) -> tuple:
-        return _Batch, (list(self), self.number)
-
-
-def _drop(iterator: Iterator, count: int) -> None:
-    next(itertools.islice(iterator, count, count), None)
 
 
 def _start_worker(
@@ -197,18 +184,15 @@ def go_on(loop: Any, seed: int, passes: int, ready: Callable[[], None]) -> None:
     loader = loop.dataloader
     order = BatchOrder(loader, seed, loop.iter) if can_begin_anywhere(loader) else None
     if isinstance(loop, EpochBasedTrainLoop):
-        finish = functools.partial(_finish_epoch, loop, order, ready)
-        replace_next_epoch(loop, finish)
+        replace_next_epoch(loop, functools.partial(_finish_epoch, loop, order, ready))
         return
-    wind: Callable = next
     if order is not None:
         if isinstance(order.sampler, _HasEpochs):
             order.sampler.set_epoch(passes)
         # Where a pass is just over, nothing is left of it, and MMEngine begins the next.
         rest = order.begin(loop.iter - passes * len(loader))
         set_batches(loop, rest, passes)
-        wind = _leave_out
-    loop.dataloader_iterator = _Prepared(loop, loop.dataloader_iterator, wind, ready)
+    loop.dataloader_iterator = _prepared(loop, loop.dataloader_iterator, order is None, ready)
 
 
 def can_begin_anywhere(loader: DataLoader) -> bool:
@@ -216,29 +200,20 @@ def can_begin_anywhere(loader: DataLoader) -> bool:
     return not isinstance(loader.dataset, IterableDataset)
 
 
-def _leave_out(batches: Iterator) -> None:
-    """MMEngine advances by batches that were left out already."""
+def _prepared(loop: Any, batches: Iterator, loads: bool, ready: Callable[[], None]) -> Iterator:
+    """MMEngine's loop advances this by its iterations so far, and then takes a batch from it.
 
-
-class _Prepared:
-    """MMEngine's loop advances this by its iterations so far, and then takes batches from it."""
-
-    def __init__(
-        self, loop: Any, batches: Iterator, wind: Callable, ready: Callable[[], None]
-    ) -> None:
-        self._loop, self._batches, self._count = loop, batches, loop.iter
-        self._wind, self._ready = wind, ready
-
-    def __iter__(self) -> '_Prepared':
-        return self
-
-    def __next__(self) -> Any:
-        if self._count > 0:
-            self._count -= 1
-            return self._wind(self._batches)
-        self._ready()
-        self._loop.dataloader_iterator = self._batches
-        return next(self._batches)
+    Args:
+        loop: Takes all further batches from ``batches``.
+        batches: Its own iterator.
+        loads: Whether to load the batches before, which otherwise were left out already.
+        ready: Called before the first batch.
+    """
+    for _ in range(loop.iter):
+        yield next(batches) if loads else None
+    ready()
+    loop.dataloader_iterator = batches
+    yield next(batches)
 
 
 def _finish_epoch(loop: Any, order: BatchOrder | None, ready: Callable[[], None]) -> bool:

@@ -84,14 +84,9 @@ class StopSignals:
             return self.received is not None
         if iteration < self._next_exchange:
             return False
-        return self._exchange(iteration)
-
-    def _exchange(self, iteration: int) -> bool:
         now = time.monotonic()
-        ahead = 1
-        if self._exchanged is not None:
-            before, then = self._exchanged
-            ahead = max(1, math.ceil((iteration - before) * _EXCHANGE_SECONDS / (now - then)))
+        before, then = self._exchanged or (iteration, 0.0)
+        ahead = max(1, math.ceil((iteration - before) * _EXCHANGE_SECONDS / (now - then)))
         notes = torch.tensor([self.received is not None, ahead])
         all_reduce(notes, op='max')
         stop, ahead = notes.tolist()  # waits for the device, once a second

@@ -1,7 +1,6 @@
 """The state of a training besides weights, optimizers and schedules, in checkpoints."""
 
 import functools
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,13 +10,8 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from mmgan_lite.engine.mmengine_compat import is_resumed, loaded_checkpoint, passes_made
+from mmgan_lite.engine.resume import rng_state
 from mmgan_lite.engine.resume.dataloader_state import can_begin_anywhere, go_on, train_sampler
-from mmgan_lite.engine.resume.rng_state import (
-    get_partial_gradients,
-    get_random_state,
-    set_partial_gradients,
-    set_random_state,
-)
 from mmgan_lite.utils.interfaces import unwrap_model
 from mmgan_lite.utils.log_filters import BATCHES_LOADED, GRADIENTS_LOST
 
@@ -37,8 +31,8 @@ def collect_state(runner: Runner, random_state: dict[str, Any] | None) -> dict[s
         random_state: That training goes on with; None for the current one.
     """
     process = dict(
-        random=random_state or get_random_state(model_device(runner)),
-        gradients=get_partial_gradients(runner.optim_wrapper),
+        random=random_state or rng_state.get_random_state(model_device(runner)),
+        gradients=rng_state.get_partial_gradients(runner.optim_wrapper),
     )
     sampler = train_sampler(runner.train_dataloader)
     return dict(
@@ -60,12 +54,11 @@ def restore_state(runner: Runner, state: Mapping[str, Any]) -> None:
 
 def untrue_warnings(runner: Runner, state: Mapping[str, Any]) -> list[str]:
     """What MMEngine warns of when it resumes, although :func:`restore_state` prevents it."""
-    untrue = []
-    if len(state['processes']) == get_world_size():
-        untrue.append(GRADIENTS_LOST)
-    if can_begin_anywhere(runner.train_dataloader):
-        untrue.append(BATCHES_LOADED)
-    return untrue
+    prevented = {
+        GRADIENTS_LOST: len(state['processes']) == get_world_size(),
+        BATCHES_LOADED: can_begin_anywhere(runner.train_dataloader),
+    }
+    return [text for text, is_prevented in prevented.items() if is_prevented]
 
 
 def model_device(runner: Runner) -> torch.device:
@@ -82,37 +75,29 @@ def check_weights(runner: Runner, found: Mapping[str, Tensor]) -> None:
         ValueError: If one differs when a training is resumed, or none is the same.
     """
     expected = unwrap_model(runner.model).state_dict()
-    differing = [
-        name
-        for name in dict.fromkeys(itertools.chain(expected, found))
-        if name not in expected or name not in found or expected[name].shape != found[name].shape
-    ]
+    shapes, others = ({k: v.shape for k, v in state.items()} for state in (expected, found))
+    differing = [name for name in {**shapes, **others} if shapes.get(name) != others.get(name)]
     # Counts, such as those of an average, have one name and shape in all models.
-    fitting = [name for name in expected if expected[name].ndim and name not in differing]
-    resumed = is_resumed(runner)
-    if not differing or (fitting and not resumed):
-        return
-    remedy = (
-        'Resume with the config that it was written with; for its weights alone, '
-        'set load_from and not resume.'
-        if resumed
-        else 'Set load_from to a checkpoint of the same networks, or to None.'
-    )
-    raise ValueError(
-        f'{"resume" if resumed else "load_from"} must be given a checkpoint of this model, but '
-        f"{len(differing)} weights of '{loaded_checkpoint(runner)}' differ in name or shape: "
-        f'{", ".join(differing[:3])}, ... {remedy}'
-    )
+    fitting = [name for name in shapes if shapes[name] and name not in differing]
+    argument, remedy = 'load_from', 'Set it to a checkpoint of the same networks, or to None.'
+    if is_resumed(runner):
+        argument, remedy = 'resume', 'Take its config, or load its weights alone by load_from.'
+    if differing and (is_resumed(runner) or not fitting):
+        raise ValueError(
+            f'{argument} must be given a checkpoint of this model, but {len(differing)} weights of '
+            f"'{loaded_checkpoint(runner)}' differ in name or shape: "
+            f'{", ".join(differing[:3])}, ... {remedy}'
+        )
 
 
 def _restore_process(runner: Runner, processes: Sequence[dict]) -> None:
     rank, count = get_rank(), get_world_size()
-    if len(processes) != count:
-        runner.logger.warning(
-            f'The checkpoint was written by {len(processes)} processes, and {count} go on from it: '
-            'each gets other images and other random numbers than it would have got.'
-        )
     if rank < len(processes):
-        set_random_state(processes[rank]['random'], model_device(runner))
+        rng_state.set_random_state(processes[rank]['random'], model_device(runner))
     if len(processes) == count:
-        set_partial_gradients(runner.optim_wrapper, processes[rank]['gradients'])
+        rng_state.set_partial_gradients(runner.optim_wrapper, processes[rank]['gradients'])
+        return
+    runner.logger.warning(
+        f'The checkpoint was written by {len(processes)} processes, and {count} go on from it: '
+        'each gets other images and other random numbers than it would have got.'
+    )

@@ -35,7 +35,7 @@ def test_a_resumed_training_needs_all(runner):
 def test_a_count_is_no_weight_that_fits(runner):
     runner._resume = False
     found = {'1.num_batches_tracked': torch.tensor(3)}
-    with pytest.raises(ValueError, match=r'load_from must be given .* Set load_from to a checkp'):
+    with pytest.raises(ValueError, match=r'load_from must be given .* Set it to a checkp'):
         check_weights(runner, found)
 
 
