@@ -7,7 +7,6 @@ from mmgan_lite.evaluation.extractors import *  # noqa: F403
 from mmgan_lite.evaluation.metrics import *  # noqa: F403
 from mmgan_lite.evaluation.report import Report, Score
 from mmgan_lite.evaluation.sampler import RepeatingSampler, SpreadSampler
-from mmgan_lite.evaluation.scoring import score
 
 __all__ = [
     *extractors.__all__,
@@ -18,5 +17,4 @@ __all__ = [
     'Report',
     'Score',
     'SpreadSampler',
-    'score',
 ]

@@ -8,7 +8,7 @@ import safetensors.torch
 import torch
 
 from mmgan_lite.datasets import MNISTDataset
-from mmgan_lite.evaluation import MNISTClassifier
+from mmgan_lite.evaluation import Comparison, FrechetDistance, MNISTClassifier, Samples
 from mmgan_lite.evaluation.extractors import mnist_classifier
 from mmgan_lite.evaluation.extractors.mnist_classifier import WEIGHTS, DigitNetwork
 from mmgan_lite.registry import MODELS
@@ -71,3 +71,13 @@ def test_bad_weights(tmp_path, monkeypatch):
     monkeypatch.setattr(mnist_classifier, 'WEIGHTS', path)
     with pytest.raises(ValueError, match='must have the sha256 .* Install mmgan-lite again'):
         MNISTClassifier()
+
+
+def test_features_of_real_images_lie_close_together(mnist_root):
+    """The distance of 10,000 training images to the test images, as docs/evaluation.md has it."""
+    classifier = MNISTClassifier()
+    train, test = (
+        Samples(*classifier.extract(MNISTDataset(mnist_root, split, indices=10_000).images))
+        for split in ('train', 'test')
+    )
+    assert 0.1 < FrechetDistance().compute(Comparison(train, test))['FID'] < 0.4
