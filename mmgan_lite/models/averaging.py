@@ -172,8 +172,7 @@ class HalfLifeMovingAverage(_MovingAverage):
                 'Pass ramp_up=0.05, or None for no ramp-up.'
             )
         super().__init__(model)
-        check_positive('images_per_update', images_per_update)
-        self.images_per_update = images_per_update
+        self.images_per_update = check_positive('images_per_update', images_per_update)
         self.ramp_up = ramp_up
         self._images = images_per_update * get_world_size()
         length = torch.tensor(half_life, dtype=torch.float32)

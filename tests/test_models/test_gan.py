@@ -366,7 +366,7 @@ class TestSample:
 
     def test_draws_from_the_average_unless_told_otherwise(self, make_gan):
         gan = make_gan(ema=dict(type='ExponentialMovingAverage'))
-        gan.generator.layers[-2].bias.data.fill_(50.0)  # tanh is 1 everywhere
+        gan.generator.layers[-3].bias.data.fill_(50.0)  # tanh is 1 everywhere
         latents = gan.sample_latents(4)
         assert gan.sample(4, latents=latents).max() < 1
         assert gan.sample(4, latents=latents, use_ema=False).min() == 1
@@ -396,7 +396,7 @@ class TestSample:
         with pytest.raises(ValueError, match=r'labels must lie in \[0, 3\), got -1 to 0'):
             conditional.sample(2, labels=torch.tensor([0, -1]))
         with pytest.raises(
-            ValueError, match=r'labels must be one for each of num=3 images, got shape \(2,\)'
+            ValueError, match=r'labels must be 3 ints, one for each image, got shape \(2,\)'
         ):
             conditional.sample(3, labels=[0, 1])
         with pytest.raises(

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmgan_lite.models.layers import LogitHead, MinibatchStddev, check_channels, halved_sides
+from mmgan_lite.models.layers import LogitHead, MinibatchStddev, halved_sides
 from mmgan_lite.models.networks.base import ConditionalDiscriminator, LatentGenerator
 from mmgan_lite.registry import MODELS
+from mmgan_lite.utils.validation import check_hidden_dims
 
 
 class ResizeConv2d(nn.Conv2d):
@@ -77,7 +78,7 @@ class ResizeConvGenerator(LatentGenerator):
         num_classes: int | None = None,
     ) -> None:
         super().__init__(latent_dim, image_shape, num_classes, embedding_dim=num_classes)
-        widths = check_channels(channels)
+        widths = check_hidden_dims(channels, 'channels')
         start = halved_sides(self.image_shape, len(widths) - 1)
         layers: list[nn.Module] = [
             nn.Linear(latent_dim + (num_classes or 0), widths[0] * start[0] * start[1]),
@@ -129,7 +130,7 @@ class ResizeConvDiscriminator(ConditionalDiscriminator):
         num_classes: int | None = None,
     ) -> None:
         super().__init__(image_shape, num_classes, None, choices=('projection',))
-        widths = check_channels(channels)
+        widths = check_hidden_dims(channels, 'channels')
         end = halved_sides(self.image_shape, len(widths) - 1)
 
         layers: list[nn.Module] = [

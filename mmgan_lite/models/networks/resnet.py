@@ -20,7 +20,6 @@ from mmgan_lite.models.layers import (
     ClassBatchNorm2d,
     LogitHead,
     append_label_embedding,
-    check_channels,
     check_conditioning,
     count_doublings,
     halved_sides,
@@ -29,6 +28,7 @@ from mmgan_lite.models.layers import (
 )
 from mmgan_lite.models.networks.base import ConditionalDiscriminator, LatentGenerator
 from mmgan_lite.registry import MODELS
+from mmgan_lite.utils.validation import check_hidden_dims
 
 
 @MODELS.register_module()
@@ -183,7 +183,7 @@ class ResNetDiscriminator(ConditionalDiscriminator):
     ) -> None:
         choices = ('projection', 'embedding', 'classifier')
         super().__init__(image_shape, num_classes, conditioning, choices)
-        widths = check_channels(channels)
+        widths = check_hidden_dims(channels, 'channels')
         halved_sides(self.image_shape, _check_halvings(halvings, len(widths)))
         blocks: list[nn.Module] = [_first_block(self.in_channels, widths[0])]
         for index, (i, o) in enumerate(zip(widths, widths[1:], strict=False), start=1):
