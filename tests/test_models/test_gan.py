@@ -366,7 +366,7 @@ class TestSample:
 
     def test_draws_from_the_average_unless_told_otherwise(self, make_gan):
         gan = make_gan(ema=dict(type='ExponentialMovingAverage'))
-        gan.generator.layers[-3].bias.data.fill_(50.0)  # tanh is 1 everywhere
+        gan.generator.layers[-2].bias.data.fill_(50.0)  # tanh is 1 everywhere
         latents = gan.sample_latents(4)
         assert gan.sample(4, latents=latents).max() < 1
         assert gan.sample(4, latents=latents, use_ema=False).min() == 1

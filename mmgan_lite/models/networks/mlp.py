@@ -54,7 +54,11 @@ class MLPGenerator(LatentGenerator):
             layers.append(nn.LeakyReLU(0.2, inplace=True))
             in_features = width
         pixels = nn.Linear(in_features, math.prod(self.image_shape))
-        self.layers = nn.Sequential(*layers, pixels, nn.Tanh(), nn.Unflatten(1, self.image_shape))
+        self.layers = nn.Sequential(*layers, pixels, nn.Tanh())
+
+    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Images ``(N, *image_shape)`` in [-1, 1] from latents ``(N, latent_dim)`` and labels."""
+        return super().forward(latents, labels).unflatten(1, self.image_shape)
 
 
 @MODELS.register_module()
