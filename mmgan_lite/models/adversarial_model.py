@@ -3,7 +3,6 @@
 Goodfellow et al. 2014, Generative Adversarial Networks, arXiv:1406.2661.
 """
 
-import functools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -132,7 +131,13 @@ class AdversarialModel(BaseModel, ABC):
         self.check_optim_wrapper(optim_wrapper)
         batch = self.prepare_batch(data)
         turns = self._turns(optim_wrapper)
-        play = functools.partial(self._play, optim_wrapper, turns)
+
+        def play(batch: TrainingBatch) -> dict[str, Tensor]:
+            log: dict[str, Tensor] = {}
+            for name, due in turns:
+                log |= self._step(name, optim_wrapper, due, batch)
+            return log
+
         if not self.cuda_graph:
             return play(batch)
         if self._graphed_step is None:
@@ -216,7 +221,8 @@ class AdversarialModel(BaseModel, ABC):
             for player in self.players.values()
         }
 
-    def _turns(self, optim_wrapper: OptimWrapperDict) -> '_Turns':
+    def _turns(self, optim_wrapper: OptimWrapperDict) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        """The steps of an iteration: the player's name, and which regularizers are due."""
         # The first player makes its steps in every iteration, and MMEngine sets the count of its
         # wrapper on resume: the turns of the others go on where they were.
         first = next(iter(self.players.values()))
@@ -234,14 +240,6 @@ class AdversarialModel(BaseModel, ABC):
                 )
                 turns.append((name, due))
         return tuple(turns)
-
-    def _play(
-        self, optim_wrappers: OptimWrapperDict, turns: '_Turns', batch: TrainingBatch
-    ) -> dict[str, Tensor]:
-        log: dict[str, Tensor] = {}
-        for name, due in turns:
-            log |= self._step(name, optim_wrappers, due, batch)
-        return log
 
     def _step(
         self, name: str, optim_wrappers: OptimWrapperDict, due: Iterable[int], batch: TrainingBatch
@@ -276,10 +274,6 @@ class AdversarialModel(BaseModel, ABC):
         if (chosen := self.players[name].frozen) is not None:
             return chosen
         return [m for other, p in self.players.items() if other != name for m in p.modules]
-
-
-# The steps of an iteration: the player's name, and which regularizers are due.
-_Turns = tuple[tuple[str, tuple[int, ...]], ...]
 
 
 def _check_players(players: Mapping[str, Player]) -> None:

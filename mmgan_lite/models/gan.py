@@ -379,11 +379,11 @@ class GAN(AdversarialModel):
             return real | self._judge('fake', discriminator, fakes, labels)
         twice = None if labels is None else torch.cat([labels, labels])
         both = self._judge('both', discriminator, torch.cat([images, fakes]), twice)
-        outputs: dict[str, Any] = {}
-        for name in ('logits', 'classes'):
-            of_both = both[f'both_{name}']
-            halves = (None, None) if of_both is None else of_both.chunk(2)
-            outputs[f'real_{name}'], outputs[f'fake_{name}'] = halves
+        real, fake = both['both_logits'].chunk(2)
+        outputs: dict[str, Any] = dict(real_logits=real, fake_logits=fake)
+        outputs |= dict(real_classes=None, fake_classes=None)
+        if self._classifies:
+            outputs['real_classes'], outputs['fake_classes'] = both['both_classes'].chunk(2)
         return outputs
 
     def _judge(

@@ -184,7 +184,12 @@ class ResNetDiscriminator(ConditionalDiscriminator):
         choices = ('projection', 'embedding', 'classifier')
         super().__init__(image_shape, num_classes, conditioning, choices)
         widths = check_hidden_dims(channels, 'channels')
-        halved_sides(self.image_shape, _check_halvings(halvings, len(widths)))
+        if type(halvings) is not int or not 1 <= halvings <= len(widths):
+            raise ValueError(
+                f'halvings must be an int from 1 to the number of blocks, {len(widths)}, '
+                f'got {halvings!r}. Pass halvings={len(widths)}, or more channels.'
+            )
+        halved_sides(self.image_shape, halvings)
         blocks: list[nn.Module] = [_first_block(self.in_channels, widths[0])]
         for index, (i, o) in enumerate(zip(widths, widths[1:], strict=False), start=1):
             blocks.append(_block(i, o, halve=index < halvings))
@@ -242,12 +247,3 @@ def _conv3x3(in_channels: int, channels: int) -> nn.Conv2d:
 
 def _conv1x1(in_channels: int, channels: int) -> nn.Conv2d:
     return init_xavier(nn.Conv2d(in_channels, channels, 1), gain=1)
-
-
-def _check_halvings(halvings: int, num_blocks: int) -> int:
-    if type(halvings) is not int or not 1 <= halvings <= num_blocks:
-        raise ValueError(
-            f'halvings must be an int from 1 to the number of blocks, {num_blocks}, '
-            f'got {halvings!r}. Pass halvings={num_blocks}, or more channels.'
-        )
-    return halvings
