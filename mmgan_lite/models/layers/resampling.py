@@ -10,15 +10,13 @@ from torch import Tensor, nn
 
 
 class _Resample(nn.Module):
-    gain: int
     kernel: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, gain: float) -> None:
         super().__init__()
         taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
         # A constant, so it belongs in no checkpoint.
-        kernel = self.gain * torch.outer(taps, taps)[None, None]
-        self.register_buffer('kernel', kernel, persistent=False)
+        self.register_buffer('kernel', gain * torch.outer(taps, taps)[None, None], persistent=False)
 
     def _kernels(self, features: Tensor) -> Tensor:
         return self.kernel.expand(features.shape[1], 1, 4, 4)
@@ -32,7 +30,8 @@ class FilteredUpsample(_Resample):
         tensor([0.7500, 1.0000, 1.0000, 0.7500])
     """
 
-    gain = 4
+    def __init__(self) -> None:
+        super().__init__(gain=4)
 
     def forward(self, features: Tensor) -> Tensor:
         """Float ``(N, C, 2H, 2W)`` from float ``(N, C, H, W)``."""
@@ -48,7 +47,8 @@ class FilteredDownsample(_Resample):
         tensor([0.8750, 1.0000, 1.0000, 0.8750])
     """
 
-    gain = 1
+    def __init__(self) -> None:
+        super().__init__(gain=1)
 
     def forward(self, features: Tensor) -> Tensor:
         """Float ``(N, C, H/2, W/2)`` from float ``(N, C, H, W)`` with even H and W."""

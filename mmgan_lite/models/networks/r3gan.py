@@ -83,9 +83,19 @@ class _Stages:
         self._groups = per_stage('cardinality', cardinality, number)
         self._expansion = check_positive('expansion', expansion)
 
-    def blocks(self, stage: int) -> list[nn.Module]:
-        settings = (self.widths[stage], self._expansion, self._groups[stage], sum(self._numbers))
-        return [R3GANBlock(*settings) for _ in range(self._numbers[stage])]
+    def layers(self, up: bool) -> list[nn.Module]:
+        """The blocks; between two sizes a 1x1 at the smaller one, where the channels change."""
+        layers: list[nn.Module] = []
+        for stage, width in enumerate(self.widths):
+            if stage > 0:
+                before = self.widths[stage - 1]
+                fit: list[nn.Module] = []
+                if before != width:
+                    fit = [init_fan_in(nn.Conv2d(before, width, 1, bias=False))]
+                layers += [*fit, FilteredUpsample()] if up else [FilteredDownsample(), *fit]
+            settings = (width, self._expansion, self._groups[stage], sum(self._numbers))
+            layers += [R3GANBlock(*settings) for _ in range(self._numbers[stage])]
+        return layers
 
 
 def _init_embedding(embedding: nn.Embedding) -> nn.Embedding:
@@ -148,15 +158,10 @@ class R3GANGenerator(LatentGenerator):
             in_features += embedding_dim
         self.basis = nn.Parameter(torch.randn(widths[0], *start))
         self.coefficients = init_fan_in(nn.Linear(in_features, widths[0], bias=False))
-        layers: list[nn.Module] = []
-        for stage, width in enumerate(widths):
-            if stage > 0:
-                if width != widths[stage - 1]:
-                    layers.append(init_fan_in(nn.Conv2d(widths[stage - 1], width, 1, bias=False)))
-                layers.append(FilteredUpsample())
-            layers += stages.blocks(stage)
-        layers.append(init_fan_in(nn.Conv2d(widths[-1], self.image_shape[0], 1, bias=False)))
-        self.layers = nn.Sequential(*layers)
+        self.layers = nn.Sequential(
+            *stages.layers(up=True),
+            init_fan_in(nn.Conv2d(widths[-1], self.image_shape[0], 1, bias=False)),
+        )
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Images from latents.
@@ -223,18 +228,10 @@ class R3GANDiscriminator(ImageNetwork):
         stages = _Stages(halvings + 1, channels, blocks_per_stage, cardinality, expansion)
         widths = stages.widths
 
-        layers: list[nn.Module] = [
-            init_fan_in(nn.Conv2d(self.image_shape[0], widths[0], 1, bias=False))
-        ]
-        for stage, width in enumerate(widths):
-            if stage > 0:
-                layers.append(FilteredDownsample())
-                if width != widths[stage - 1]:
-                    layers.append(init_fan_in(nn.Conv2d(widths[stage - 1], width, 1, bias=False)))
-            layers += stages.blocks(stage)
         last = widths[-1]
         self.layers = nn.Sequential(
-            *layers,
+            init_fan_in(nn.Conv2d(self.image_shape[0], widths[0], 1, bias=False)),
+            *stages.layers(up=False),
             init_fan_in(nn.Conv2d(last, last, end, groups=last, bias=False)),
             nn.Flatten(),
             init_fan_in(nn.Linear(last, embedding_dim if num_classes else 1, bias=False)),
