@@ -160,8 +160,8 @@ class HalfLifeMovingAverage(_MovingAverage):
     ) -> None:
         if not isinstance(half_life, (int, float)) or not 0 <= half_life < math.inf:
             raise ValueError(
-                f'half_life must be a finite number of images of at least 0, got {half_life!r}. '
-                'Pass half_life=500_000 for half a million.'
+                f'half_life must be a finite number of at least 0, got {half_life!r}. '
+                'It is in images: pass half_life=500_000 for half a million.'
             )
         if ramp_up is not None and (
             not isinstance(ramp_up, (int, float)) or not 0 < ramp_up < math.inf

@@ -323,18 +323,14 @@ class LeCamRegularizer(Regularizer):
         """Mean squared distance of the logits to the anchors, both kinds added."""
         real_logits, fake_logits = _real_logits(network, batch), _fake_logits(network, batch)
         if self.training:
-            self._update_anchors(real_logits, fake_logits)
+            with torch.no_grad():
+                # The sum of the weights decay^0, decay^1, ... of the batches so far; dividing by it
+                # is the correction for the start, and makes the first step a copy of the batch.
+                self.memory.mul_(self.decay).add_(1)
+                self.real_anchor.lerp_(real_logits.mean(), 1 / self.memory)
+                self.fake_anchor.lerp_(fake_logits.mean(), 1 / self.memory)
         real = (real_logits - self.fake_anchor).square().mean()
         return real + (fake_logits - self.real_anchor).square().mean()
-
-    @torch.no_grad()
-    def _update_anchors(self, real_logits: Tensor, fake_logits: Tensor) -> None:
-        # The sum of the weights decay^0, decay^1, ... of the batches so far; dividing by it is the
-        # correction for the start, and makes the first step a copy of the batch.
-        self.memory.mul_(self.decay).add_(1)
-        step = 1 / self.memory
-        self.real_anchor.lerp_(real_logits.mean(), step)
-        self.fake_anchor.lerp_(fake_logits.mean(), step)
 
 
 @MODELS.register_module()
