@@ -1,26 +1,77 @@
 """The log of training, without waiting for the device at each iteration."""
 
-from collections.abc import Sequence
-from typing import Any
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import mmengine.hooks
 import numpy as np
-import torch
+from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub
 from mmengine.runner import Runner
 from torch import Tensor
 
-from mmgan_lite.engine.hooks.evaluation_log_hook import EvaluationLogHook
+from mmgan_lite.engine.hooks.common import active_parts, read_numbers
 from mmgan_lite.engine.hooks.gan_checkpoint_hook import GANCheckpointHook
-from mmgan_lite.engine.hooks.parts import active_parts
 from mmgan_lite.engine.hooks.provenance_hook import ProvenanceHook
 from mmgan_lite.engine.hooks.safe_checkpoint_hook import SafeCheckpointHook
-from mmgan_lite.engine.mmengine_compat import LazyHistoryBuffer
+from mmgan_lite.engine.mmengine_compat import LazyHistoryBuffer, loaded_checkpoint
 from mmgan_lite.registry import HOOKS
 
 # ``IterTimerHook`` logs these in each iteration, into a history that MMEngine copies each time.
 _TIMES = ('train/time', 'train/data_time')
+
+
+@runtime_checkable
+class _HasReport(Protocol):
+    """An evaluator that explains its last scores, such as ``GANEvaluator``."""
+
+    report: Any
+
+
+@HOOKS.register_module()
+class EvaluationLogHook(Hook):
+    """Writes each evaluation's scores and protocol to a file that ``mmgan-lite report`` reads.
+
+    :class:`DeferredLogHook` includes it.
+
+    MMEngine's ``scalars.json`` has only the numbers. This hook adds a line of JSON for each
+    evaluation to ``<work_dir>/<timestamp>/evaluations.jsonl``: ``loop`` ('val' or 'test'),
+    ``iteration`` (None in a test), ``checkpoint`` (None in a validation), ``scores`` and
+    ``protocol``. The last two are those of ``Report.to_dict`` of a ``GANEvaluator``. Of another
+    evaluator only the values are known, and ``protocol`` is None.
+
+    Example:
+        >>> custom_hooks = [dict(type='EvaluationLogHook')]
+    """
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Add a line for a validation in training."""
+        entry = dict(loop='val', iteration=runner.iter, checkpoint=None)
+        self._add(runner, entry, runner.val_loop.evaluator, metrics or {})
+
+    def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Add a line for a test, which knows its checkpoint and not the iteration."""
+        # Neither runner.iter nor runner.epoch: they would build the training loop and its data.
+        entry = dict(loop='test', iteration=None, checkpoint=loaded_checkpoint(runner))
+        self._add(runner, entry, runner.test_loop.evaluator, metrics or {})
+
+    def _add(
+        self, runner: Runner, entry: dict[str, Any], evaluator: Any, metrics: Mapping[str, Any]
+    ) -> None:
+        if not is_main_process():
+            return
+        report = evaluator.report if isinstance(evaluator, _HasReport) else None
+        summary = dict(scores={}, protocol=None) if report is None else report.to_dict()
+        for name, value in metrics.items():
+            summary['scores'].setdefault(name, dict(value=value))
+        path = Path(runner.log_dir, 'evaluations.jsonl')
+        # Metrics of other projects may give arrays or objects: their text is better than no line.
+        line = json.dumps({**entry, **summary}, default=str)
+        with path.open('a', encoding='utf-8') as file:
+            file.write(line + '\n')
 
 
 @HOOKS.register_module()
@@ -74,11 +125,7 @@ class DeferredLogHook(mmengine.hooks.RuntimeInfoHook):
             _history(runner.message_hub, f'train/{name}').append(rates[0])
 
     def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: Any = None,
-        outputs: dict[str, Tensor | float] | None = None,
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
         """Store the scalars that the training step returned, under ``train/``."""
         for key, value in (outputs or {}).items():
@@ -103,7 +150,7 @@ class DeferredHistory(LazyHistoryBuffer):
 
     Example:
         >>> history = DeferredHistory(max_length=100)
-        >>> history.append(torch.tensor(1.0))
+        >>> history.append(Tensor([1.0]))
         >>> history.append(2.0)
         >>> float(history.mean())
         1.5
@@ -126,10 +173,8 @@ class DeferredHistory(LazyHistoryBuffer):
         """
         if isinstance(value, Tensor):
             if value.numel() != 1:
-                raise ValueError(
-                    f'A logged value must be a scalar, got a tensor of shape {tuple(value.shape)}. '
-                    'Log its mean.'
-                )
+                shape = tuple(value.shape)
+                raise ValueError(f'A logged value must be a scalar, got {shape=}. Log its mean.')
             # On a CPU there is nothing to wait for, and a small tensor that stays pins the large
             # block of heap that it was cut from: hundreds of MB until the next log line.
             value = value.item() if value.device.type == 'cpu' else value.detach().reshape(())
@@ -163,16 +208,11 @@ class DeferredHistory(LazyHistoryBuffer):
 
     def settle(self) -> None:
         """Turn what is pending into numbers; this waits for the device, once."""
-        pending, self._pending = self._pending[-self.max_length :], []
-        if not pending:
-            return
-        tensors = [value for value in pending if isinstance(value, Tensor)]
-        read = torch.stack(tensors).tolist() if tensors else []
-        numbers = iter(read)
-        values = np.array([next(numbers) if isinstance(v, Tensor) else v for v in pending])
         keep = self.max_length
-        self.values = np.append(self.values, values)[-keep:]
-        self.counts = np.append(self.counts, np.ones(len(values)))[-keep:]
+        pending, self._pending = self._pending[-keep:], []
+        if pending:
+            self.values = np.append(self.values, read_numbers(pending))[-keep:]
+            self.counts = np.append(self.counts, np.ones(len(pending)))[-keep:]
 
     def __getstate__(self) -> dict[str, Any]:
         self.settle()
@@ -185,7 +225,6 @@ def _history(hub: MessageHub, key: str) -> DeferredHistory:
         hub.log_scalars[key] = DeferredHistory()
     history = hub.log_scalars[key]
     if not isinstance(history, DeferredHistory):  # read from a checkpoint
-        log_history, count_history = history.data
-        history = DeferredHistory(log_history, count_history, history.max_length)
-        hub.log_scalars[key] = history
+        values, counts = history.data
+        history = hub.log_scalars[key] = DeferredHistory(values, counts, history.max_length)
     return history

@@ -9,7 +9,6 @@ from typing import Any, Protocol, runtime_checkable
 from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
 from mmengine.fileio import LocalBackend, get_file_backend, register_backend
 from mmengine.hooks import CheckpointHook, Hook
-from mmengine.logging import print_log
 from mmengine.runner import IterBasedTrainLoop, Runner
 
 from mmgan_lite.checkpoints import (
@@ -18,7 +17,7 @@ from mmgan_lite.checkpoints import (
     require_undamaged,
     write_sealed,
 )
-from mmgan_lite.engine.hooks.parts import active_parts
+from mmgan_lite.engine.hooks.common import active_parts, raised_in_all_processes
 from mmgan_lite.engine.hooks.provenance_hook import ProvenanceHook
 from mmgan_lite.engine.hooks.safe_checkpoint_hook import SafeCheckpointHook
 from mmgan_lite.engine.mmengine_compat import (
@@ -134,10 +133,8 @@ class GANCheckpointHook(OrderedCheckpointHook):
         if self.args or self.file_client_args:  # MMEngine keeps what it does not know
             unknown = next(iter(self.args), 'file_client_args')
             known = inspect.signature(CheckpointHook).parameters
-            raise TypeError(
-                f'GANCheckpointHook has no argument {unknown!r}. '
-                + did_you_mean(unknown, known, 'Remove it.')
-            )
+            remedy = did_you_mean(unknown, known, 'Remove it.')
+            raise TypeError(f'GANCheckpointHook has no argument {unknown!r}. {remedy}')
         safe = SafeCheckpointHook(history_length, allow_mmengine_types)
         self._parts: list[Hook] = [ProvenanceHook(), safe]
         self._signals = StopSignals()
@@ -159,24 +156,19 @@ class GANCheckpointHook(OrderedCheckpointHook):
         self._parts = active_parts(self, self._parts, runner)
         for part in self._parts:
             part.before_run(runner)
-        loop = train_loop(runner)
-        if loop is not None:
+        if (loop := train_loop(runner)) is not None:
             call_at_end(loop, self._signals.uninstall)
         self._loaded = None
         if not is_resumed(runner):
             return
-        named = loaded_checkpoint(runner)
-        if named is not None:
+        if (named := loaded_checkpoint(runner)) is not None:
             require_undamaged(named)
             return
         found = [newest_checkpoint(runner.work_dir) if is_main_process() else None]
         broadcast_object_list(found)
         resume_from(runner, None if found[0] is None else str(found[0]))
         if found[0] is None:
-            runner.logger.info(
-                f'There is no undamaged checkpoint in {runner.work_dir} yet: training starts from '
-                'the beginning.'
-            )
+            runner.logger.info(f'No undamaged checkpoint in {runner.work_dir}: training begins.')
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Keep the state of the training until it goes on.
@@ -209,9 +201,8 @@ class GANCheckpointHook(OrderedCheckpointHook):
                 path.unlink()
         self._saved_iteration = runner.iter
         if not self._signals.install():
-            print_log(
-                'SIGTERM and SIGUSR1 save no checkpoint: training does not run in the main thread.',
-                logger='current',
+            runner.logger.info(
+                'SIGTERM and SIGUSR1 save no checkpoint: training does not run in the main thread.'
             )
         # The state of load_from alone is another training's.
         if self._loaded is None or runner.iter == 0 or self._loaded['iteration'] != runner.iter:
@@ -222,7 +213,7 @@ class GANCheckpointHook(OrderedCheckpointHook):
         if not self._loaded['validated'] and validation_is_due(runner):
             runner.val_loop.run()
         if not isinstance(runner.train_loop, IterBasedTrainLoop):
-            self._go_on(runner)
+            self._restore(runner)
 
     def _check_save_best(self, runner: Runner) -> None:
         """MMEngine finds out at the first validation, which may be hours away, or never."""
@@ -250,8 +241,8 @@ class GANCheckpointHook(OrderedCheckpointHook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Begin in the middle of the data, once the sampler has its epoch."""
-        if self._loaded is not None and isinstance(runner.train_loop, IterBasedTrainLoop):
-            self._go_on(runner)
+        if isinstance(runner.train_loop, IterBasedTrainLoop):
+            self._restore(runner)
 
     def _start_without_state(self, runner: Runner) -> None:
         if runner.iter == 0:
@@ -263,10 +254,10 @@ class GANCheckpointHook(OrderedCheckpointHook):
             'interrupted would.'
         )
 
-    def _go_on(self, runner: Runner) -> None:
-        state, self._loaded = self._loaded, None
-        assert state is not None
-        restore_state(runner, state)
+    def _restore(self, runner: Runner) -> None:
+        if self._loaded is not None:
+            restore_state(runner, self._loaded)
+            self._loaded = None
 
     # While training.
 
@@ -359,25 +350,24 @@ class GANCheckpointHook(OrderedCheckpointHook):
         self.last_ckpt = path
         runner.message_hub.update_info('last_ckpt', path)
         self._to_save = self._collect(runner)
-        error = None
-        try:
-            runner.save_checkpoint(
-                self.out_dir,
-                os.path.basename(path),
-                save_optimizer=self.save_optimizer,
-                save_param_scheduler=self.save_param_scheduler,
-                meta=meta,
-                by_epoch=self.by_epoch,
-                backend_args=self.backend_args,
-            )
-            if is_main_process():
-                with atomic_write(Path(runner.work_dir) / 'last_checkpoint') as temporary:
-                    temporary.write_text(path)
-        except OSError as caught:
-            error = not_written(caught, path, runner.work_dir)
-        finally:
-            self._to_save = None
-        _raise_in_all_processes(error)
+        with raised_in_all_processes(OSError):
+            try:
+                runner.save_checkpoint(
+                    self.out_dir,
+                    os.path.basename(path),
+                    save_optimizer=self.save_optimizer,
+                    save_param_scheduler=self.save_param_scheduler,
+                    meta=meta,
+                    by_epoch=self.by_epoch,
+                    backend_args=self.backend_args,
+                )
+                if is_main_process():
+                    with atomic_write(Path(runner.work_dir) / 'last_checkpoint') as temporary:
+                        temporary.write_text(path)
+            except OSError as caught:
+                raise not_written(caught, path, runner.work_dir) from caught
+            finally:
+                self._to_save = None
         self._saved_iteration = meta['iter']
         extra = runner.message_hub.runtime_info.get('extra_ckpt')
         if extra not in (None, path):
@@ -398,13 +388,3 @@ class GANCheckpointHook(OrderedCheckpointHook):
             if caught.__cause__ is not None or not is_main_process():
                 raise  # it is of the checkpoint that follows the best one, and says all
             raise not_written(caught, f'{self.out_dir}/best_*.pth', runner.work_dir) from caught
-
-
-def _raise_in_all_processes(error: OSError | None) -> None:
-    """Raise the error of the first process in all: the others would wait for it for ever."""
-    message = [None if error is None else str(error)]
-    broadcast_object_list(message)
-    if error is not None:
-        raise error
-    if message[0] is not None:
-        raise OSError(f'In process 0: {message[0]}')

@@ -1,11 +1,10 @@
 """A training with numbers that are not finite: steps skipped, rolled back or ended; never saved."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-import torch
 from mmengine.dist import all_gather_object, broadcast_object_list, get_world_size
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.optim import OptimWrapperDict
@@ -13,6 +12,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from mmgan_lite.checkpoints import newest_checkpoint, read_checkpoint
+from mmgan_lite.engine.hooks.common import read_numbers
 from mmgan_lite.engine.mmengine_compat import named_wrappers
 from mmgan_lite.engine.optimizers.multi_optim_wrapper import trained_networks
 from mmgan_lite.registry import HOOKS
@@ -25,8 +25,10 @@ _REMEDY = (
     'guard=dict(max_skips=10, max_rollbacks=3) of GANHealthHook continue automatically.'
 )
 
+_NETWORKS = ('generator', 'discriminator')
+
 # Names and values of what one iteration logged.
-Terms = dict[str, float]
+Terms = Mapping[str, Any]
 
 
 @runtime_checkable
@@ -103,20 +105,16 @@ class NonFiniteGuardHook(Hook):
         lr_factor: float = 0.5,
         interval: int = 50,
     ) -> None:
-        self.max_skips = _check_count('max_skips', max_skips)
-        self.max_rollbacks = _check_count('max_rollbacks', max_rollbacks)
+        self.max_skips = check_positive('max_skips', max_skips, minimum=0)
+        self.max_rollbacks = check_positive('max_rollbacks', max_rollbacks, minimum=0)
         if not isinstance(lr_factor, float) or not 0 < lr_factor < 1:
-            raise ValueError(
-                f'lr_factor must lie in (0, 1), got {lr_factor!r}. '
-                'Pass lr_factor=0.5 to halve the learning rates.'
-            )
+            raise ValueError(f'lr_factor must lie in (0, 1), got {lr_factor!r}. Pass 0.5.')
         self.lr_factor = lr_factor
         self.interval = check_positive('interval', interval)
         self._skips = self._rollbacks = 0
         self._every = interval
-        self._pending: list[tuple[int, Mapping[str, Any]]] = []
+        self._pending: list[tuple[int, Terms]] = []
         self._guards: dict[str, Any] = {}
-        self._skipped_steps: dict[str, int] = {}
         self._scaled: list[str] = []
         self._savers: list[CheckpointHook] = []
 
@@ -146,10 +144,11 @@ class NonFiniteGuardHook(Hook):
             FloatingPointError: If the training may not go on.
         """
         iteration = runner.iter + 1
+        outputs = outputs or {}
         if reasons := self._new_skips():
             self._skip(runner, iteration, reasons)
-        elif self._every > 1 or not _all_finite(outputs or {}):
-            self._pending.append((iteration, outputs or {}))
+        elif self._every > 1 or not all(map(math.isfinite, filter(_is_scalar, outputs.values()))):
+            self._pending.append((iteration, outputs))
         saves = self._saves(runner, batch_idx)
         # Several processes read together, whatever each of them has.
         if saves or (iteration % self._every == 0 and (self._pending or self._every > 1)):
@@ -177,16 +176,15 @@ class NonFiniteGuardHook(Hook):
         for name, wrapper in named_wrappers(runner.optim_wrapper).items():
             if acts and not isinstance(wrapper, _SkipsSteps):
                 raise ValueError(
-                    'max_skips and max_rollbacks need an optim wrapper that can leave out a step, '
-                    f'got {type(wrapper).__name__} for {name!r}. Leave type out of its entry, '
-                    'which gives GANOptimWrapper, or set both to 0.'
+                    'max_skips and max_rollbacks need a GANOptimWrapper, got '
+                    f'{type(wrapper).__name__} for {name!r}. Leave type out of its entry, or set '
+                    'both to 0.'
                 )
         model = unwrap_model(runner.model)
         if self.max_skips and isinstance(model, HasPlayers) and model.cuda_graph:
             raise ValueError(
                 f'max_skips must be 0 with cuda_graph=True, got {self.max_skips}: a recorded step '
-                'cannot be left out. Set max_skips=0, with max_rollbacks if wanted, or '
-                'cuda_graph=False.'
+                'cannot be left out. Set max_skips=0, or cuda_graph=False.'
             )
 
     def _set_up(self, runner: Runner) -> None:
@@ -205,25 +203,19 @@ class NonFiniteGuardHook(Hook):
                 wrapper.lr_factor = self.lr_factor**self._rollbacks
             if self.max_skips:
                 self._guards[name] = wrapper.guard_steps(networks.get(name, model))
-        self._skipped_steps = dict.fromkeys(self._guards, 0)
         self._save_state(runner)
 
     def _new_skips(self) -> dict[str, str]:
         """Networks that a step was left out of in this iteration, and why."""
-        counts = {name: guard.num_skipped for name, guard in self._guards.items()}
-        new = {
-            name: self._guards[name].reason
-            for name, count in counts.items()
-            if count > self._skipped_steps[name]
-        }
-        if new:
-            self._skipped_steps = counts
-        return new
+        reasons = {}
+        for name, guard in self._guards.items():
+            if guard.num_skipped > 0:
+                reasons[name], guard.num_skipped = guard.reason, 0
+        return reasons
 
     def _skip(self, runner: Runner, iteration: int, reasons: Mapping[str, str]) -> None:
-        network, reason = next(
-            (name, reasons[name]) for name in ('discriminator', *reasons) if name in reasons
-        )
+        network = 'discriminator' if 'discriminator' in reasons else next(iter(reasons))
+        reason = reasons[network]
         self._skips += 1
         if self._skips > self.max_skips:
             reason += f' is not finite, after {self.max_skips} iterations left out (max_skips)'
@@ -253,9 +245,8 @@ class NonFiniteGuardHook(Hook):
         pending, self._pending = self._pending, []
         failure = None
         for iteration, terms in _read(pending):
-            bad = {k: v for k, v in terms.items() if not math.isfinite(v)}
-            for name in self._scaled:
-                bad.pop(name, None)
+            checked = {k: v for k, v in terms.items() if k not in self._scaled}
+            bad = {k: v for k, v in checked.items() if not math.isfinite(v)}
             if bad:
                 blame = _blame(bad, terms, runner.model, at_once=iteration == runner.iter + 1)
                 failure = _Failure(iteration, *blame)
@@ -273,7 +264,7 @@ class NonFiniteGuardHook(Hook):
         if self._rollbacks >= self.max_rollbacks:
             used = f' All {self.max_rollbacks} rollbacks are used.' if self.max_rollbacks else ''
             raise FloatingPointError(
-                f'The training is no longer finite. {text}{_spoiled(runner.model)}{used} '
+                f'The training is no longer finite. {text}{_describe_weights(runner.model)}{used} '
                 f'Checkpoints hold what came before ({_newest(runner) or "there is none yet"}). '
                 f'{_REMEDY}'
             )
@@ -293,40 +284,21 @@ class NonFiniteGuardHook(Hook):
         )
 
 
-def _check_count(name: str, value: int) -> int:
-    if type(value) is not int or value < 0:
-        raise ValueError(f'{name} must be an int of at least 0, got {value!r}. Pass 0 for none.')
-    return value
-
-
-def _read(pending: Sequence[tuple[int, Mapping[str, Any]]]) -> list[tuple[int, Terms]]:
+def _read(pending: Sequence[tuple[int, Terms]]) -> list[tuple[int, Terms]]:
     """The scalars of all iterations as numbers; waits for the device, once."""
     scalars = [
-        (iteration, {k: _number(v) for k, v in outputs.items() if _is_scalar(v)})
+        (iteration, {name: value for name, value in outputs.items() if _is_scalar(value)})
         for iteration, outputs in pending
     ]
-    tensors = [v.reshape(()) for _, t in scalars for v in t.values() if isinstance(v, Tensor)]
-    numbers = iter(torch.stack(tensors).tolist() if tensors else [])
-    return [
-        (iteration, {k: next(numbers) if isinstance(v, Tensor) else v for k, v in terms.items()})
-        for iteration, terms in scalars
-    ]
-
-
-def _number(value: Any) -> Any:
-    """A value that lies on the CPU as a number; there is nothing to wait for."""
-    return value.item() if isinstance(value, Tensor) and value.device.type == 'cpu' else value
-
-
-def _all_finite(outputs: Mapping[str, Any]) -> bool:
-    return all(math.isfinite(value) for value in outputs.values() if _is_scalar(value))
+    numbers = iter(read_numbers(value for _, terms in scalars for value in terms.values()))
+    return [(iteration, {name: next(numbers) for name in terms}) for iteration, terms in scalars]
 
 
 def _is_scalar(value: Any) -> bool:
     return value.numel() == 1 if isinstance(value, Tensor) else isinstance(value, (int, float))
 
 
-def _blame(bad: Terms, terms: Terms, model: Any, at_once: bool) -> tuple[str, str]:
+def _blame(bad: Terms, terms: Terms, model: nn.Module, at_once: bool) -> tuple[str, str]:
     """The network in which it began and why, from the order in which the terms were computed.
 
     Args:
@@ -344,8 +316,7 @@ def _blame(bad: Terms, terms: Terms, model: Any, at_once: bool) -> tuple[str, st
         return 'generator', f'{reason}, but not real_logits: the generator draws such images'
     if not name.endswith(('_gen', '_generator')):
         return 'discriminator', reason
-    networks = dict(unwrap_model(model).named_children())
-    if at_once and 'discriminator' in networks and _count_spoiled(networks['discriminator'])[0]:
+    if at_once and _non_finite(_weights(model).get('discriminator', {})):
         return 'discriminator', (
             f"{reason}; all terms of the discriminator's step were finite, its weights after the "
             'step are not, so a gradient of it was not'
@@ -353,56 +324,52 @@ def _blame(bad: Terms, terms: Terms, model: Any, at_once: bool) -> tuple[str, st
     return 'generator', reason
 
 
-def _count_spoiled(network: Any) -> tuple[int, int, str]:
-    """How many parameters are not finite, of how many, and the name of the first."""
-    parameters = dict(network.named_parameters())
-    bad = [name for name, value in parameters.items() if not bool(value.isfinite().all())]
-    return len(bad), len(parameters), bad[0].removeprefix('module.') if bad else ''
-
-
-def _spoiled(model: Any) -> str:
-    """Which weights are not finite now, in a sentence."""
+def _weights(model: nn.Module) -> dict[str, dict[str, Tensor]]:
+    """Parameters of generator and discriminator, where there are such networks."""
     networks = dict(unwrap_model(model).named_children())
+    return {
+        name: dict(unwrap_model(networks[name]).named_parameters())
+        for name in _NETWORKS
+        if name in networks
+    }
+
+
+def _describe_weights(model: nn.Module) -> str:
+    """Which weights are not finite now, in a sentence."""
     counts = []
-    for name in ('generator', 'discriminator'):
-        if name in networks:
-            bad, count, first = _count_spoiled(networks[name])
-            counts.append(f'{bad} of {count} of the {name}' + (f' (first {first})' if bad else ''))
+    for name, weights in _weights(model).items():
+        bad = _non_finite(weights)
+        first = f' (first {bad[0]})' if bad else ''
+        counts.append(f'{len(bad)} of {len(weights)} of the {name}{first}')
     return f' Weights that are not finite now: {", ".join(counts)}.' if counts else ''
 
 
 def _check_weights(runner: Runner) -> _Failure | None:
-    states = {'': unwrap_model(runner.model).state_dict()}
-    for name, wrapper in named_wrappers(runner.optim_wrapper).items():
-        states[f'optimizer.{name}'] = wrapper.state_dict()
-    bad = _non_finite(states)
+    wrappers = named_wrappers(runner.optim_wrapper)
+    optimizers = {name: wrapper.state_dict() for name, wrapper in wrappers.items()}
+    bad = _non_finite({**unwrap_model(runner.model).state_dict(), 'optimizer': optimizers})
     if not bad:
         return None
-    first = bad[0].strip('.')
-    network = next((n for n in ('generator', 'discriminator') if n in first.split('.')), 'model')
-    reason = f'{first} is not finite, and neither are {len(bad) - 1} other tensors of the state'
+    network = next((name for name in _NETWORKS if name in bad[0].split('.')), 'model')
+    reason = f'{bad[0]} is not finite, and neither are {len(bad) - 1} other tensors of the state'
     return _Failure(runner.iter + 1, network, f'{reason}, though all terms are')
 
 
-def _tensors(tree: Any, path: tuple = ()) -> Iterator[tuple[str, Tensor]]:
-    if isinstance(tree, Tensor):
-        yield '.'.join(map(str, path)), tree
-    elif isinstance(tree, Mapping):
-        for key, value in tree.items():
-            yield from _tensors(value, (*path, key))
-    elif isinstance(tree, (list, tuple)):
-        for index, value in enumerate(tree):
-            yield from _tensors(value, (*path, index))
-
-
-def _non_finite(tree: Any) -> list[str]:
+def _non_finite(tree: Any, path: str = '') -> list[str]:
     """Names of the tensors that hold NaN or infinity."""
-    return [name for name, value in _tensors(tree) if not bool(value.isfinite().all())]
+    if isinstance(tree, Tensor):
+        return [] if bool(tree.isfinite().all()) else [path]
+    if isinstance(tree, (list, tuple)):
+        tree = dict(enumerate(tree))
+    bad = []
+    for key, value in tree.items() if isinstance(tree, Mapping) else ():
+        bad += _non_finite(value, f'{path}.{key}' if path else str(key))
+    return bad
 
 
 def _newest(runner: Runner) -> Path | None:
     folders = [hook.out_dir for hook in runner.hooks if isinstance(hook, CheckpointHook)]
-    return newest_checkpoint(Path(folders[0] if folders and folders[0] else runner.work_dir))
+    return newest_checkpoint(next(filter(None, folders), runner.work_dir))
 
 
 def _load(runner: Runner, path: Path) -> None:
@@ -410,17 +377,17 @@ def _load(runner: Runner, path: Path) -> None:
     checkpoint = read_checkpoint(path)
     unwrap_model(runner.model).load_state_dict(checkpoint['state_dict'])
     states = checkpoint.get('optimizer')
-    single = not isinstance(runner.optim_wrapper, OptimWrapperDict)
+    if not isinstance(runner.optim_wrapper, OptimWrapperDict):
+        states = states and {'model': states}
     for name, wrapper in named_wrappers(runner.optim_wrapper).items():
         groups = wrapper.optimizer.param_groups
         settings = [{k: v for k, v in group.items() if k != 'params'} for group in groups]
         wrapper.zero_grad()  # what was accumulated may be what failed
         if states is None:  # CheckpointHook(save_optimizer=False)
             # Loaded, not cleared: a step of a CUDA graph is recorded anew after a load.
-            nothing = dict(wrapper.optimizer.state_dict(), state={})
-            wrapper.optimizer.load_state_dict(nothing)
+            wrapper.optimizer.load_state_dict({**wrapper.optimizer.state_dict(), 'state': {}})
         else:
-            wrapper.load_state_dict(states if single else states[name])
+            wrapper.load_state_dict(states[name])
         # Loading puts new groups in the place of the old ones.
         for group, kept in zip(wrapper.optimizer.param_groups, settings, strict=True):
             group.update(kept)

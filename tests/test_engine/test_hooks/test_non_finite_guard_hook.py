@@ -21,6 +21,7 @@ from mmgan_lite.checkpoints import read_checkpoint
 from mmgan_lite.datasets import InMemoryImageDataset
 from mmgan_lite.engine.hooks import NonFiniteGuardHook
 from mmgan_lite.models import NonSaturatingGANLoss
+from mmgan_lite.registry import HOOKS
 
 
 class FailingLoss(NonSaturatingGANLoss):
@@ -494,7 +495,7 @@ def test_bad_interval():
 
 def test_an_unknown_argument_is_answered():
     with pytest.raises(TypeError, match="no argument 'max_skip'.*Did you mean 'max_skips'"):
-        NonFiniteGuardHook(max_skip=3)
+        HOOKS.build(dict(type='NonFiniteGuardHook', max_skip=3))
 
 
 def test_wrappers_of_mmengine_cannot_skip(make_runner, fake_gan):

@@ -9,7 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmgan_lite.checkpoints import read_checkpoint
-from mmgan_lite.engine.hooks.parts import active_parts
+from mmgan_lite.engine.hooks.common import active_parts
 from mmgan_lite.models import AdversarialModel, Player
 from mmgan_lite.registry import MODELS
 

@@ -1,0 +1,64 @@
+"""What several hooks need: their parts, numbers from the device, and errors of any process."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from mmengine.dist import all_gather_object
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from torch import Tensor
+
+
+def active_parts(owner: Hook, parts: Sequence[Hook], runner: Runner) -> list[Hook]:
+    """The parts of a hook whose work no other hook of the Runner does.
+
+    Configs from before the parts were merged have hooks for them. Those work with the arguments
+    and the priority that they have there, and the part stays out.
+
+    Args:
+        owner: The hook that has the parts.
+        parts: What it delegates to.
+        runner: With all hooks of the config.
+    """
+    alone = {type(hook) for hook in runner.hooks}
+    named = [type(part).__name__ for part in parts if type(part) in alone]
+    if named:
+        runner.logger.info(
+            f'{" and ".join(named)}: part of {type(owner).__name__} now. The hook of the config '
+            'is used in its place.'
+        )
+    return [part for part in parts if type(part) not in alone]
+
+
+def read_numbers(values: Iterable[Tensor | float]) -> list[float]:
+    """Scalars as numbers; those on a device are read together, which waits for it once.
+
+    Args:
+        values: Numbers, and tensors of one element.
+    """
+    # On a CPU there is nothing to wait for.
+    known = [v.item() if isinstance(v, Tensor) and v.device.type == 'cpu' else v for v in values]
+    tensors = [v.detach().reshape(()) for v in known if isinstance(v, Tensor)]
+    read = iter(torch.stack(tensors).tolist() if tensors else [])
+    return [next(read) if isinstance(v, Tensor) else v for v in known]
+
+
+@contextmanager
+def raised_in_all_processes(kind: type[Exception] = ValueError) -> Iterator[None]:
+    """An error of one process is raised in all: the others would wait for it for ever.
+
+    Args:
+        kind: Class of the error in the other processes.
+    """
+    error = None
+    try:
+        yield
+    except Exception as caught:
+        error = caught
+    messages = all_gather_object(error and f'{type(error).__name__}: {error}')
+    if error is not None:
+        raise error
+    for rank, message in enumerate(messages):
+        if message is not None:
+            raise kind(f'In process {rank}: {message}')
