@@ -1,7 +1,9 @@
 """What several hooks need: their parts, numbers from the device, and errors of any process."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from mmengine.dist import all_gather_object
@@ -42,6 +44,33 @@ def read_numbers(values: Iterable[Tensor | float]) -> list[float]:
     tensors = [v.detach().reshape(()) for v in known if isinstance(v, Tensor)]
     read = iter(torch.stack(tensors).tolist() if tensors else [])
     return [next(read) if isinstance(v, Tensor) else v for v in known]
+
+
+def non_finite(tree: Any) -> list[str]:
+    """Names of the tensors that hold NaN or infinity; waits for the device, once.
+
+    Args:
+        tree: Tensors in dicts, lists and tuples; anything else in it is ignored.
+
+    Example:
+        >>> non_finite(dict(weights=[torch.ones(2), torch.tensor(math.inf)], step=3))
+        ['weights.1']
+    """
+    peaks = dict(_peaks(tree))
+    numbers = read_numbers(peaks.values())
+    return [name for name, peak in zip(peaks, numbers, strict=True) if not math.isfinite(peak)]
+
+
+def _peaks(tree: Any, path: str = '') -> Iterator[tuple[str, Tensor]]:
+    """The largest magnitude of each tensor, NaN if it holds one, by its name."""
+    if isinstance(tree, Tensor):
+        if tree.is_floating_point() and tree.numel() > 0:
+            yield path, torch.linalg.vector_norm(tree.detach(), ord=math.inf)
+        return
+    if isinstance(tree, (list, tuple)):
+        tree = dict(enumerate(tree))
+    for key, value in tree.items() if isinstance(tree, Mapping) else ():
+        yield from _peaks(value, f'{path}.{key}' if path else str(key))
 
 
 @contextmanager

@@ -11,34 +11,14 @@ from mmengine.fileio import LocalBackend, get_file_backend, register_backend
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 
-from mmgan_lite.checkpoints import (
-    newest_checkpoint,
-    not_written,
-    require_undamaged,
-    write_sealed,
-)
+from mmgan_lite import checkpoints
+from mmgan_lite.engine import mmengine_compat
 from mmgan_lite.engine.hooks.common import active_parts, raised_in_all_processes
 from mmgan_lite.engine.hooks.provenance_hook import ProvenanceHook
 from mmgan_lite.engine.hooks.safe_checkpoint_hook import SafeCheckpointHook
-from mmgan_lite.engine.mmengine_compat import (
-    OrderedCheckpointHook,
-    call_at_end,
-    is_resumed,
-    loaded_checkpoint,
-    resume_from,
-    train_loop,
-    validation_is_due,
-)
+from mmgan_lite.engine.resume import rng_state, training_state
 from mmgan_lite.engine.resume.dataloader_state import number_batches
 from mmgan_lite.engine.resume.preemption import EXIT_CODE, StopSignals
-from mmgan_lite.engine.resume.rng_state import get_random_state, set_random_state
-from mmgan_lite.engine.resume.training_state import (
-    check_weights,
-    collect_state,
-    model_device,
-    restore_state,
-    untrue_warnings,
-)
 from mmgan_lite.registry import HOOKS
 from mmgan_lite.utils.atomic_io import TEMPORARY_FILES, atomic_write
 from mmgan_lite.utils.log_filters import UntrueWarnings
@@ -54,7 +34,7 @@ class SealedFileBackend(LocalBackend):
     def put(self, obj: bytes, filepath: str | Path) -> None:
         """Write the bytes of a checkpoint."""
         Path(filepath).parent.mkdir(parents=True, exist_ok=True)
-        write_sealed(obj, filepath)
+        checkpoints.write_sealed(obj, filepath)
 
 
 register_backend(_BACKEND, SealedFileBackend, force=True)
@@ -68,7 +48,7 @@ class _NamesScores(Protocol):
 
 
 @HOOKS.register_module()
-class GANCheckpointHook(OrderedCheckpointHook):
+class GANCheckpointHook(mmengine_compat.OrderedCheckpointHook):
     """MMEngine's ``CheckpointHook``, whose files resume a training exactly, and run no code.
 
     N iterations in one go and the same N interrupted anywhere end in the same bytes on a CPU. For
@@ -156,17 +136,17 @@ class GANCheckpointHook(OrderedCheckpointHook):
         self._parts = active_parts(self, self._parts, runner)
         for part in self._parts:
             part.before_run(runner)
-        if (loop := train_loop(runner)) is not None:
-            call_at_end(loop, self._signals.uninstall)
+        if (loop := mmengine_compat.train_loop(runner)) is not None:
+            mmengine_compat.call_at_end(loop, self._signals.uninstall)
         self._loaded = None
-        if not is_resumed(runner):
+        if not mmengine_compat.is_resumed(runner):
             return
-        if (named := loaded_checkpoint(runner)) is not None:
-            require_undamaged(named)
+        if (named := mmengine_compat.loaded_checkpoint(runner)) is not None:
+            checkpoints.require_undamaged(named)
             return
-        found = [newest_checkpoint(runner.work_dir) if is_main_process() else None]
+        found = [checkpoints.newest_checkpoint(runner.work_dir) if is_main_process() else None]
         broadcast_object_list(found)
-        resume_from(runner, None if found[0] is None else str(found[0]))
+        mmengine_compat.resume_from(runner, None if found[0] is None else str(found[0]))
         if found[0] is None:
             runner.logger.info(f'No undamaged checkpoint in {runner.work_dir}: training begins.')
 
@@ -177,11 +157,15 @@ class GANCheckpointHook(OrderedCheckpointHook):
             ValueError: If a training is resumed with another model than it began with, or none of
                 the weights that are loaded is of this model.
         """
-        check_weights(runner, checkpoint.get('state_dict', {}))
+        training_state.check_weights(runner, checkpoint.get('state_dict', {}))
         state = checkpoint.pop(_KEY, None)
         self._loaded = None if state is None else dict(state, iteration=checkpoint['meta']['iter'])
-        if state is not None and is_resumed(runner) and train_loop(runner) is not None:
-            self._silenced.begin(runner.logger, untrue_warnings(runner, state))
+        if (
+            state is not None
+            and mmengine_compat.is_resumed(runner)
+            and mmengine_compat.train_loop(runner) is not None
+        ):
+            self._silenced.begin(runner.logger, training_state.untrue_warnings(runner, state))
         for part in self._parts:
             part.after_load_checkpoint(runner, checkpoint)
 
@@ -210,7 +194,7 @@ class GANCheckpointHook(OrderedCheckpointHook):
             self._silenced.end()
             self._start_without_state(runner)
             return
-        if not self._loaded['validated'] and validation_is_due(runner):
+        if not self._loaded['validated'] and mmengine_compat.validation_is_due(runner):
             runner.val_loop.run()
         if not isinstance(runner.train_loop, IterBasedTrainLoop):
             self._restore(runner)
@@ -256,37 +240,29 @@ class GANCheckpointHook(OrderedCheckpointHook):
 
     def _restore(self, runner: Runner) -> None:
         if self._loaded is not None:
-            restore_state(runner, self._loaded)
+            training_state.restore_state(runner, self._loaded)
             self._loaded = None
 
     # While training.
 
-    def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
-    ) -> None:
+    def after_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
         """Save at the interval, or because of a signal, which then ends the training.
 
         Raises:
             SystemExit: With code 75, after a signal.
         """
         for part in self._parts:
-            part.after_train_iter(runner, batch_idx, data_batch, outputs)
+            part.after_train_iter(runner, *args, **kwargs)
         self._silenced.end()
-        super().after_train_iter(runner, batch_idx, data_batch, outputs)
+        super().after_train_iter(runner, *args, **kwargs)
         if self._signals.agreed(runner.iter + 1):
             self._stop(runner, runner.iter + 1)
 
     def before_val(self, runner: Runner) -> None:
         """Keep the random state, which a validation must not change for training."""
-        self._before_val = get_random_state(model_device(runner))
+        self._before_val = rng_state.get_random_state(training_state.model_device(runner))
 
-    def after_val_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: Any = None,
-        outputs: Sequence | None = None,
-    ) -> None:
+    def after_val_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
         """Stop without waiting for the end of a validation, which is repeated after a resume."""
         # Several processes may validate on unequal numbers of batches, so they do wait.
         if self._signals.received is not None and get_world_size() == 1 and runner.iter > 0:
@@ -301,7 +277,7 @@ class GANCheckpointHook(OrderedCheckpointHook):
         """Restore the random state."""
         self._validated = False
         if self._before_val is not None:
-            set_random_state(self._before_val, model_device(runner))
+            rng_state.set_random_state(self._before_val, training_state.model_device(runner))
             self._before_val = None
 
     def after_train(self, runner: Runner) -> None:
@@ -343,7 +319,10 @@ class GANCheckpointHook(OrderedCheckpointHook):
         if self._loaded is not None:  # a validation is repeated; training has not begun
             kept = {key: value for key, value in self._loaded.items() if key != 'iteration'}
             return {**kept, 'validated': self._validated}
-        return {**collect_state(runner, self._before_val), 'validated': self._validated}
+        return {
+            **training_state.collect_state(runner, self._before_val),
+            'validated': self._validated,
+        }
 
     def write(self, runner: Runner, path: str, meta: dict) -> None:
         """Write a checkpoint, then its name; raises in all processes if the first one cannot."""
@@ -365,7 +344,7 @@ class GANCheckpointHook(OrderedCheckpointHook):
                     with atomic_write(Path(runner.work_dir) / 'last_checkpoint') as temporary:
                         temporary.write_text(path)
             except OSError as caught:
-                raise not_written(caught, path, runner.work_dir) from caught
+                raise checkpoints.not_written(caught, path, runner.work_dir) from caught
             finally:
                 self._to_save = None
         self._saved_iteration = meta['iter']
@@ -387,4 +366,6 @@ class GANCheckpointHook(OrderedCheckpointHook):
         except OSError as caught:
             if caught.__cause__ is not None or not is_main_process():
                 raise  # it is of the checkpoint that follows the best one, and says all
-            raise not_written(caught, f'{self.out_dir}/best_*.pth', runner.work_dir) from caught
+            raise checkpoints.not_written(
+                caught, f'{self.out_dir}/best_*.pth', runner.work_dir
+            ) from caught

@@ -1,17 +1,16 @@
 """Figures of the health of a training, and a warning when something goes wrong."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.runner import Runner, get_state_dict
 from torch import Tensor, nn
 
-from mmgan_lite.engine.hooks.common import active_parts, read_numbers
+from mmgan_lite.engine.hooks.common import active_parts, non_finite, read_numbers
 from mmgan_lite.engine.hooks.health_states import STATES, HealthWatch
 from mmgan_lite.engine.resume.rng_state import isolated_random_state
 from mmgan_lite.registry import HOOKS, MODELS, build_part
@@ -181,7 +180,7 @@ class GANHealthHook(Hook):
     def _measure(
         self, model: Any, data_batch: Any, outputs: Mapping[str, Any]
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Figures, and magnitudes that must be finite, by name: scalars on the device."""
+        """Figures, and tensors that must be finite, by name; nothing waits for the device."""
         images, labels = model.prepare_batch(data_batch)
         images = images[: self.num_samples]
         labels = None if labels is None else labels[: self.num_samples]
@@ -190,9 +189,9 @@ class GANHealthHook(Hook):
         if self._classifier is not None:
             figures['class_entropy'] = self._class_entropy(model, images, probe['fake_images'])
         checked = {
-            **{name: _largest(tensor) for name, tensor in _tensors(model) if tensor.numel()},
-            **{name: _largest(torch.as_tensor(value)) for name, value in outputs.items()},
-            **{f'{name} of the probe': _largest(tensor) for name, tensor in probe.items()},
+            **get_state_dict(model),
+            **{name: torch.as_tensor(value) for name, value in outputs.items()},
+            **{f'{name} of the probe': tensor for name, tensor in probe.items()},
         }
         return figures, checked
 
@@ -210,11 +209,9 @@ class GANHealthHook(Hook):
         self, runner: Runner, figures: Mapping[str, Tensor], checked: Mapping[str, Tensor]
     ) -> None:
         """Log the figures, and which states begin or end with them."""
-        # Waits for the device, once.
-        numbers = read_numbers([*figures.values(), *checked.values()])
-        rest = zip(checked, numbers[len(figures) :], strict=True)
-        nonfinite = [name for name, number in rest if not math.isfinite(number)]
-        read = {**dict(zip(figures, numbers, strict=False)), 'nonfinite': len(nonfinite)}
+        bad = non_finite(checked)
+        read = dict(zip(figures, read_numbers(figures.values()), strict=True))
+        read['nonfinite'] = len(bad)
         changes = self._watch.update({k: v for k, v in read.items() if math.isfinite(v)})
         for name, value in {**read, 'alarms': len(self._watch.active)}.items():
             if name not in _UNLOGGED:
@@ -224,7 +221,7 @@ class GANHealthHook(Hook):
             if sign is None:
                 runner.logger.info(f'{when}: over is {name}.')
                 continue
-            first = f', first {nonfinite[0]}' if name == 'diverged' and nonfinite else ''
+            first = f', first {bad[0]}' if name == 'diverged' and bad else ''
             state = STATES[name]
             runner.logger.warning(
                 f'{when}: {name}: {state.title}. The sign: {sign}{first}. '
@@ -267,7 +264,7 @@ def _figures(
         'gradient_norm_discriminator': probe['grad_norm_discriminator'],
         'diversity': _nearest(fakes, pairs) / _nearest(real_images, pairs),
         'mean_shift': shift / real_images.var(0, unbiased=False).sum(),
-        'max_logit': torch.maximum(_largest(real), _largest(fake)),
+        'max_logit': torch.maximum(real.abs().max(), fake.abs().max()),
         _GRADIENT_SHARE: probe['grad_norm_generator'] / weights.norm(),
     }
 
@@ -304,17 +301,3 @@ def _nearest(images: Tensor, pairs: Tensor) -> Tensor:
     nearest = distances.masked_fill(~pairs, math.inf).amin(1)
     mated = pairs.any(1)
     return nearest.where(mated, torch.zeros_like(nearest)).sum() / mated.sum()
-
-
-def _tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Weights and float buffers by the names that a checkpoint has, the generator's first."""
-    for child_name, child in model.named_children():
-        bare = unwrap_model(child)
-        for name, tensor in chain(bare.named_parameters(), bare.named_buffers()):
-            if tensor.is_floating_point():
-                yield f'{child_name}.{name}', tensor
-
-
-def _largest(tensor: Tensor) -> Tensor:
-    """The largest magnitude; NaN if there is one."""
-    return torch.linalg.vector_norm(tensor.detach(), ord=math.inf)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 from mmengine.dist import all_gather_object, broadcast_object_list, get_world_size
 from mmengine.hooks import CheckpointHook, Hook
@@ -12,8 +12,9 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from mmgan_lite.checkpoints import newest_checkpoint, read_checkpoint
-from mmgan_lite.engine.hooks.common import read_numbers
+from mmgan_lite.engine.hooks.common import non_finite, read_numbers
 from mmgan_lite.engine.mmengine_compat import named_wrappers
+from mmgan_lite.engine.optimizers.gan_optim_wrapper import GANOptimWrapper
 from mmgan_lite.engine.optimizers.multi_optim_wrapper import trained_networks
 from mmgan_lite.registry import HOOKS
 from mmgan_lite.utils.interfaces import HasPlayers, unwrap_model
@@ -29,22 +30,6 @@ _NETWORKS = ('generator', 'discriminator')
 
 # Names and values of what one iteration logged.
 Terms = Mapping[str, Any]
-
-
-@runtime_checkable
-class _SkipsSteps(Protocol):
-    """An optim wrapper that can leave out a step: ``GANOptimWrapper``."""
-
-    lr_factor: float
-
-    def guard_steps(self, network: nn.Module) -> Any: ...
-
-
-@runtime_checkable
-class _ScalesLoss(Protocol):
-    """An optim wrapper that may scale the loss, for gradients in float16."""
-
-    scaler: Any
 
 
 class _Failure(NamedTuple):
@@ -115,7 +100,7 @@ class NonFiniteGuardHook(Hook):
         self._every = interval
         self._pending: list[tuple[int, Terms]] = []
         self._guards: dict[str, Any] = {}
-        self._scaled: list[str] = []
+        self._scaled: set[str] = set()
         self._savers: list[CheckpointHook] = []
 
     def before_train(self, runner: Runner) -> None:
@@ -162,19 +147,17 @@ class NonFiniteGuardHook(Hook):
         Raises:
             FloatingPointError: If a weight, or a number of an optimizer, is not.
         """
-        parts = {key: checkpoint.get(key, {}) for key in ('state_dict', 'optimizer')}
-        if bad := _non_finite(parts):
+        if bad := non_finite({key: checkpoint.get(key) for key in ('state_dict', 'optimizer')}):
             raise FloatingPointError(
                 f'A checkpoint must hold finite numbers, got NaN or infinity in {len(bad)} '
-                f'tensors, the first of them {bad[0]!r}. It was not written, and the ones before '
-                f'are unchanged. {_REMEDY} A constant buffer that is meant to hold infinity '
-                'can stay out by persistent=False.'
+                f'tensors, the first of them {bad[0]!r}. It was not written. {_REMEDY} A buffer '
+                'that is meant to hold infinity can stay out by persistent=False.'
             )
 
     def _check(self, runner: Runner) -> None:
         acts = self.max_skips or self.max_rollbacks or self._rollbacks
         for name, wrapper in named_wrappers(runner.optim_wrapper).items():
-            if acts and not isinstance(wrapper, _SkipsSteps):
+            if acts and not isinstance(wrapper, GANOptimWrapper):
                 raise ValueError(
                     'max_skips and max_rollbacks need a GANOptimWrapper, got '
                     f'{type(wrapper).__name__} for {name!r}. Leave type out of its entry, or set '
@@ -191,14 +174,12 @@ class NonFiniteGuardHook(Hook):
         """Set up the optim wrappers by the counts."""
         model = unwrap_model(runner.model)
         networks = trained_networks(model)
-        wrappers: dict[str, Any] = dict(named_wrappers(runner.optim_wrapper))
-        # Gradients of a scaled loss overflow now and then, which their scaler handles.
-        self._scaled = [
-            f'grad_norm_{name}'
-            for name, wrapper in wrappers.items()
-            if isinstance(wrapper, _ScalesLoss) and wrapper.scaler is not None
-        ]
-        for name, wrapper in wrappers.items():
+        for name, wrapper in named_wrappers(runner.optim_wrapper).items():
+            if not isinstance(wrapper, GANOptimWrapper):
+                continue
+            if wrapper.scaler is not None:
+                # Gradients of a scaled loss overflow now and then, which their scaler handles.
+                self._scaled.add(f'grad_norm_{name}')
             if self._rollbacks:
                 wrapper.lr_factor = self.lr_factor**self._rollbacks
             if self.max_skips:
@@ -316,7 +297,7 @@ def _blame(bad: Terms, terms: Terms, model: nn.Module, at_once: bool) -> tuple[s
         return 'generator', f'{reason}, but not real_logits: the generator draws such images'
     if not name.endswith(('_gen', '_generator')):
         return 'discriminator', reason
-    if at_once and _non_finite(_weights(model).get('discriminator', {})):
+    if at_once and non_finite(_weights(model).get('discriminator', {})):
         return 'discriminator', (
             f"{reason}; all terms of the discriminator's step were finite, its weights after the "
             'step are not, so a gradient of it was not'
@@ -338,7 +319,7 @@ def _describe_weights(model: nn.Module) -> str:
     """Which weights are not finite now, in a sentence."""
     counts = []
     for name, weights in _weights(model).items():
-        bad = _non_finite(weights)
+        bad = non_finite(weights)
         first = f' (first {bad[0]})' if bad else ''
         counts.append(f'{len(bad)} of {len(weights)} of the {name}{first}')
     return f' Weights that are not finite now: {", ".join(counts)}.' if counts else ''
@@ -347,24 +328,12 @@ def _describe_weights(model: nn.Module) -> str:
 def _check_weights(runner: Runner) -> _Failure | None:
     wrappers = named_wrappers(runner.optim_wrapper)
     optimizers = {name: wrapper.state_dict() for name, wrapper in wrappers.items()}
-    bad = _non_finite({**unwrap_model(runner.model).state_dict(), 'optimizer': optimizers})
+    bad = non_finite({**unwrap_model(runner.model).state_dict(), 'optimizer': optimizers})
     if not bad:
         return None
     network = next((name for name in _NETWORKS if name in bad[0].split('.')), 'model')
     reason = f'{bad[0]} is not finite, and neither are {len(bad) - 1} other tensors of the state'
     return _Failure(runner.iter + 1, network, f'{reason}, though all terms are')
-
-
-def _non_finite(tree: Any, path: str = '') -> list[str]:
-    """Names of the tensors that hold NaN or infinity."""
-    if isinstance(tree, Tensor):
-        return [] if bool(tree.isfinite().all()) else [path]
-    if isinstance(tree, (list, tuple)):
-        tree = dict(enumerate(tree))
-    bad = []
-    for key, value in tree.items() if isinstance(tree, Mapping) else ():
-        bad += _non_finite(value, f'{path}.{key}' if path else str(key))
-    return bad
 
 
 def _newest(runner: Runner) -> Path | None:

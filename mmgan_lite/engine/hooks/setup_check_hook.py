@@ -30,17 +30,11 @@ class _HasMetainfo(Protocol):
 
 
 @runtime_checkable
-class _HasLabels(Protocol):
-    """A data set with all labels in one tensor."""
-
-    labels: Any
-
-
-@runtime_checkable
 class _HoldsImages(Protocol):
-    """A data set with all images in one tensor."""
+    """A data set with all images in one tensor, and all labels in another or none."""
 
     images: Tensor
+    labels: Tensor | None
     pipeline: Any
 
     def to(self, device: torch.device) -> object: ...
@@ -270,7 +264,7 @@ def _shortened(names: Sequence[Any]) -> str:
 
 def _check_classes(dataset: Any, first_labels: Tensor, num_classes: int) -> None:
     found = max(int(first_labels.max()) + 1, len(_classes(dataset)))
-    if isinstance(dataset, _HasLabels) and isinstance(dataset.labels, Tensor):
+    if isinstance(dataset, _HoldsImages) and dataset.labels is not None:
         found = max(found, int(dataset.labels.max()) + 1)
     check_class_count(num_classes, found)
 
