@@ -194,12 +194,8 @@ class _GroupSetting:
 
     def __call__(self, value: float) -> None:
         for group in self.groups:
-            if self.position is None:
-                group[self.key] = value
-            else:
-                numbers = list(group[self.key])
-                numbers[self.position] = value
-                group[self.key] = tuple(numbers)
+            old, p = group[self.key], self.position
+            group[self.key] = value if p is None else (*old[:p], value, *old[p + 1 :])
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """The log of training, without waiting for the device at each iteration."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -67,11 +67,9 @@ class EvaluationLogHook(Hook):
         summary = dict(scores={}, protocol=None) if report is None else report.to_dict()
         for name, value in metrics.items():
             summary['scores'].setdefault(name, dict(value=value))
-        path = Path(runner.log_dir, 'evaluations.jsonl')
-        # Metrics of other projects may give arrays or objects: their text is better than no line.
-        line = json.dumps({**entry, **summary}, default=str)
-        with path.open('a', encoding='utf-8') as file:
-            file.write(line + '\n')
+        with Path(runner.log_dir, 'evaluations.jsonl').open('a', encoding='utf-8') as file:
+            # Metrics of other projects may give arrays or objects: their text is better than none.
+            file.write(json.dumps({**entry, **summary}, default=str) + '\n')
 
 
 @HOOKS.register_module()
@@ -144,8 +142,8 @@ class DeferredHistory(LazyHistoryBuffer):
     complete history for each new one.
 
     Args:
-        log_history: Values to start from.
-        count_history: How many values each of them sums up.
+        log_history: Values to start from, a sequence or array.
+        count_history: How many values each of them sums up, as many ints.
         max_length: How many of the newest values are kept.
 
     Example:
@@ -157,10 +155,7 @@ class DeferredHistory(LazyHistoryBuffer):
     """
 
     def __init__(
-        self,
-        log_history: Sequence[float] | np.ndarray = (),
-        count_history: Sequence[int] | np.ndarray = (),
-        max_length: int = 1000,
+        self, log_history: Any = (), count_history: Any = (), max_length: int = 1000
     ) -> None:
         self._pending: list[Tensor | float] = []
         super().__init__(log_history, count_history, max_length)

@@ -21,7 +21,6 @@ from mmgan_lite.engine.resume.dataloader_state import number_batches
 from mmgan_lite.engine.resume.preemption import EXIT_CODE, StopSignals
 from mmgan_lite.registry import HOOKS
 from mmgan_lite.utils.atomic_io import TEMPORARY_FILES, atomic_write
-from mmgan_lite.utils.log_filters import UntrueWarnings
 from mmgan_lite.utils.validation import did_you_mean
 
 _BACKEND = 'mmgan_lite_sealed'
@@ -123,7 +122,6 @@ class GANCheckpointHook(mmengine_compat.OrderedCheckpointHook):
         self._before_val: dict | None = None
         self._validated = False
         self._saved_iteration = 0
-        self._silenced = UntrueWarnings()
 
     # Before and at the start of training.
 
@@ -165,7 +163,8 @@ class GANCheckpointHook(mmengine_compat.OrderedCheckpointHook):
             and mmengine_compat.is_resumed(runner)
             and mmengine_compat.train_loop(runner) is not None
         ):
-            self._silenced.begin(runner.logger, training_state.untrue_warnings(runner, state))
+            untrue = tuple(training_state.untrue_warnings(runner, state))
+            runner.logger.addFilter(lambda record: not record.getMessage().startswith(untrue))
         for part in self._parts:
             part.after_load_checkpoint(runner, checkpoint)
 
@@ -191,7 +190,6 @@ class GANCheckpointHook(mmengine_compat.OrderedCheckpointHook):
         # The state of load_from alone is another training's.
         if self._loaded is None or runner.iter == 0 or self._loaded['iteration'] != runner.iter:
             self._loaded = None
-            self._silenced.end()
             self._start_without_state(runner)
             return
         if not self._loaded['validated'] and mmengine_compat.validation_is_due(runner):
@@ -253,7 +251,6 @@ class GANCheckpointHook(mmengine_compat.OrderedCheckpointHook):
         """
         for part in self._parts:
             part.after_train_iter(runner, *args, **kwargs)
-        self._silenced.end()
         super().after_train_iter(runner, *args, **kwargs)
         if self._signals.agreed(runner.iter + 1):
             self._stop(runner, runner.iter + 1)
@@ -280,12 +277,6 @@ class GANCheckpointHook(mmengine_compat.OrderedCheckpointHook):
             rng_state.set_random_state(self._before_val, training_state.model_device(runner))
             self._before_val = None
 
-    def after_train(self, runner: Runner) -> None:
-        """Publish ``published_keys``; restore the handlers of signals."""
-        self._silenced.end()
-        self._signals.uninstall()
-        super().after_train(runner)
-
     def _stop(self, runner: Runner, iteration: int) -> None:
         if self._saved_iteration != iteration:
             meta = dict(epoch=runner.epoch, iter=iteration)
@@ -295,7 +286,6 @@ class GANCheckpointHook(mmengine_compat.OrderedCheckpointHook):
                 self.write(runner, path, meta)
             else:
                 self.write_step(runner, iteration, meta)
-        self._signals.uninstall()
         runner.logger.info(
             f'Training stops after iteration {iteration} because of a signal. It goes on from '
             f'{self.last_ckpt} by --resume (exit code {EXIT_CODE}).'

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from mmengine.dist import all_gather_object, broadcast_object_list, get_world_size
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.optim import OptimWrapperDict
-from mmengine.runner import Runner
+from mmengine.runner import Runner, get_state_dict
 from torch import Tensor, nn
 
 from mmgan_lite.checkpoints import newest_checkpoint, read_checkpoint
@@ -84,11 +84,7 @@ class NonFiniteGuardHook(Hook):
     priority = 'ABOVE_NORMAL'
 
     def __init__(
-        self,
-        max_skips: int = 0,
-        max_rollbacks: int = 0,
-        lr_factor: float = 0.5,
-        interval: int = 50,
+        self, max_skips: int = 0, max_rollbacks: int = 0, lr_factor: float = 0.5, interval: int = 50
     ) -> None:
         self.max_skips = check_positive('max_skips', max_skips, minimum=0)
         self.max_rollbacks = check_positive('max_rollbacks', max_rollbacks, minimum=0)
@@ -130,8 +126,9 @@ class NonFiniteGuardHook(Hook):
         """
         iteration = runner.iter + 1
         outputs = outputs or {}
-        if reasons := self._new_skips():
-            self._skip(runner, iteration, reasons)
+        skipped = [name for name, guard in self._guards.items() if guard.num_skipped > 0]
+        if skipped:
+            self._skip(runner, iteration, skipped)
         elif self._every > 1 or not all(map(math.isfinite, filter(_is_scalar, outputs.values()))):
             self._pending.append((iteration, outputs))
         saves = self._saves(runner, batch_idx)
@@ -186,24 +183,18 @@ class NonFiniteGuardHook(Hook):
                 self._guards[name] = wrapper.guard_steps(networks.get(name, model))
         self._save_state(runner)
 
-    def _new_skips(self) -> dict[str, str]:
-        """Networks that a step was left out of in this iteration, and why."""
-        reasons = {}
-        for name, guard in self._guards.items():
-            if guard.num_skipped > 0:
-                reasons[name], guard.num_skipped = guard.reason, 0
-        return reasons
-
-    def _skip(self, runner: Runner, iteration: int, reasons: Mapping[str, str]) -> None:
-        network = 'discriminator' if 'discriminator' in reasons else next(iter(reasons))
-        reason = reasons[network]
+    def _skip(self, runner: Runner, iteration: int, networks: Sequence[str]) -> None:
+        network = 'discriminator' if 'discriminator' in networks else networks[0]
+        reason = self._guards[network].reason
+        for guard in self._guards.values():
+            guard.num_skipped = 0
         self._skips += 1
         if self._skips > self.max_skips:
             reason += f' is not finite, after {self.max_skips} iterations left out (max_skips)'
             self._act(runner, _Failure(iteration, network, reason))
             return
         runner.logger.warning(
-            f'Iteration {iteration}: the step of the {" and of the ".join(reasons)} was left out '
+            f'Iteration {iteration}: the step of the {" and of the ".join(networks)} was left out '
             f'({self._skips} of {self.max_skips}), because {reason} of the {network} is not finite.'
         )
         self._save_state(runner)
@@ -297,7 +288,7 @@ def _blame(bad: Terms, terms: Terms, model: nn.Module, at_once: bool) -> tuple[s
         return 'generator', f'{reason}, but not real_logits: the generator draws such images'
     if not name.endswith(('_gen', '_generator')):
         return 'discriminator', reason
-    if at_once and non_finite(_weights(model).get('discriminator', {})):
+    if at_once and _bad_weights(model, 'discriminator'):
         return 'discriminator', (
             f"{reason}; all terms of the discriminator's step were finite, its weights after the "
             'step are not, so a gradient of it was not'
@@ -305,30 +296,23 @@ def _blame(bad: Terms, terms: Terms, model: nn.Module, at_once: bool) -> tuple[s
     return 'generator', reason
 
 
-def _weights(model: nn.Module) -> dict[str, dict[str, Tensor]]:
-    """Parameters of generator and discriminator, where there are such networks."""
-    networks = dict(unwrap_model(model).named_children())
-    return {
-        name: dict(unwrap_model(networks[name]).named_parameters())
-        for name in _NETWORKS
-        if name in networks
-    }
+def _bad_weights(model: nn.Module, network: str) -> list[str]:
+    """Names of the weights and buffers of a network that are not finite."""
+    names = non_finite(get_state_dict(unwrap_model(model)))
+    return [name for name in names if name.startswith(f'{network}.')]
 
 
 def _describe_weights(model: nn.Module) -> str:
     """Which weights are not finite now, in a sentence."""
-    counts = []
-    for name, weights in _weights(model).items():
-        bad = non_finite(weights)
-        first = f' (first {bad[0]})' if bad else ''
-        counts.append(f'{len(bad)} of {len(weights)} of the {name}{first}')
+    bad = {network: _bad_weights(model, network) for network in _NETWORKS}
+    counts = [f'{len(bad[n])} of the {n} (first {bad[n][0]})' for n in _NETWORKS if bad[n]]
     return f' Weights that are not finite now: {", ".join(counts)}.' if counts else ''
 
 
 def _check_weights(runner: Runner) -> _Failure | None:
     wrappers = named_wrappers(runner.optim_wrapper)
     optimizers = {name: wrapper.state_dict() for name, wrapper in wrappers.items()}
-    bad = non_finite({**unwrap_model(runner.model).state_dict(), 'optimizer': optimizers})
+    bad = non_finite({**get_state_dict(unwrap_model(runner.model)), 'optimizer': optimizers})
     if not bad:
         return None
     network = next((name for name in _NETWORKS if name in bad[0].split('.')), 'model')

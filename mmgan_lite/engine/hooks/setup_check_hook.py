@@ -1,8 +1,9 @@
 """Mistakes that only data and model together show, found before the first iteration."""
 
 import functools
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from mmengine.dataset import InfiniteSampler
@@ -75,16 +76,12 @@ class DataPlacementHook(Hook):
         device = next(runner.model.parameters()).device
         if device.type != 'cuda':
             return
-        loader = runner.train_dataloader
-        reason = _why_not(loader, device)
+        reason = _why_not(runner.train_dataloader, device)
+        where = f'stays in main memory, because {reason}; batches go through pinned memory'
         if reason is None:
-            loader.dataset.to(device)
-            runner.logger.info(f'The training data lies on {device}.')
-        else:
-            runner.logger.info(
-                f'The training data stays in main memory, because {reason}; '
-                f'batches go to {device} through pinned memory.'
-            )
+            runner.train_dataloader.dataset.to(device)
+            where = f'lies on {device}'
+        runner.logger.info(f'The training data {where}.')
 
 
 @HOOKS.register_module()
@@ -132,13 +129,13 @@ class CorruptImageHook(Hook):
 
     def _report(self, runner: Runner) -> None:
         dataset = runner.train_dataloader.dataset
-        for name in dataset.corrupt_files if isinstance(dataset, _HasCorruptFiles) else ():
-            if name not in self._reported:
-                self._reported.add(name)
-                runner.logger.warning(
-                    f"The image '{name}' of the training data cannot be read, or is not the one of "
-                    'SHA256SUMS; the next one in the folder is taken for it.'
-                )
+        found = set(dataset.corrupt_files) if isinstance(dataset, _HasCorruptFiles) else set()
+        for name in sorted(found - self._reported):
+            runner.logger.warning(
+                f"The image '{name}' of the training data cannot be read, or is not the one of "
+                'SHA256SUMS; the next one in the folder is taken for it.'
+            )
+        self._reported |= found
 
 
 @HOOKS.register_module()
@@ -243,7 +240,7 @@ def _check_validation(trained_on: Any, loader: DataLoader, model: Any) -> None:
     if expected and found and expected != found:
         raise ValueError(
             'val_dataloader must give the classes that the model is trained on, got '
-            f'{_shortened(found)} for {_shortened(expected)}. {remedy}'
+            f'{reprlib.repr(found)} for {reprlib.repr(expected)}. {remedy}'
         )
     try:
         model.prepare_batch(loader.collate_fn([loader.dataset[0]]))
@@ -255,11 +252,6 @@ def _classes(dataset: Any) -> tuple:
     """Names of the classes, if there are any; None for a name that is not known."""
     metainfo = dataset.metainfo if isinstance(dataset, _HasMetainfo) else {}
     return tuple(metainfo.get('classes') or ())
-
-
-def _shortened(names: Sequence[Any]) -> str:
-    shown = ', '.join(repr(name) for name in names[:3])
-    return f'{shown}, ...' if len(names) > 3 else shown
 
 
 def _check_classes(dataset: Any, first_labels: Tensor, num_classes: int) -> None:
@@ -280,7 +272,7 @@ def _check_batches(loader: DataLoader, model: nn.Module) -> None:
     if processes > 1 and batch_size > share:
         raise ValueError(
             'batch_size, which is that of one process, must be at most its share of the images, '
-            f'got batch_size={batch_size} for {share} of {_epoch(loader).images} images. '
+            f'got batch_size={batch_size} for {share} of {_epoch(loader)["images"]} images. '
             f'Set batch_size={max(share, 1)}, or start fewer than {processes} processes.'
         )
     if count == 0 or (loader.drop_last and not endless and count < batch_size):
@@ -290,25 +282,14 @@ def _check_batches(loader: DataLoader, model: nn.Module) -> None:
         )
     # Only norms over (N, C) features: over pixels even one image has more than one value.
     normed = any(isinstance(module, nn.BatchNorm1d) for module in model.modules())
-    if normed and 1 in (_epoch(loader).last_batch, batch_size):
+    if normed and 1 in (_epoch(loader)['last_batch'], batch_size):
         raise ValueError(
             f'train_dataloader must give no batch of 1 image under batch norm, got {count} images '
             f'in batches of {batch_size}. Set drop_last=True, or another batch_size.'
         )
 
 
-class _Epoch(NamedTuple):
-    """Data of one process in an epoch."""
-
-    images: int
-    batches: int
-    last_batch: int | None
-
-    def __str__(self) -> str:
-        return ', '.join(f'{name}={value}' for name, value in self._asdict().items())
-
-
-def _epoch(loader: DataLoader) -> _Epoch:
+def _epoch(loader: DataLoader) -> dict[str, int | None]:
     """Images in the dataset, batches of this process, images in the last of them.
 
     An endless sampler makes full batches only, and counts those of a single process.
@@ -318,21 +299,20 @@ def _epoch(loader: DataLoader) -> _Epoch:
     last = loader.batch_size
     if last is not None and not loader.drop_last and not isinstance(sampler, InfiniteSampler):
         last = len(sampler) % last or last
-    return _Epoch(len(dataset), len(loader), last)
+    return dict(images=len(dataset), batches=len(loader), last_batch=last)
 
 
-def _check_same(epochs: Sequence[_Epoch]) -> None:
+def _check_same(epochs: Sequence[Mapping]) -> None:
     """Raise unless no process would wait for another that has no batch left."""
     for rank, epoch in enumerate(epochs):
-        if epoch == epochs[0]:
-            continue
-        remedy = "Set round_up=True in the sampler, or take dict(type='DefaultSampler')."
-        if epoch.images != epochs[0].images:
-            remedy = 'Give all processes the same dataset.'
-        raise ValueError(
-            'train_dataloader must give all processes as many batches of the same size, got '
-            f'{epochs[0]} in process 0 and {epoch} in process {rank}. {remedy}'
-        )
+        if epoch != epochs[0]:
+            remedy = "Set round_up=True in the sampler, or take dict(type='DefaultSampler')."
+            if epoch['images'] != epochs[0]['images']:
+                remedy = 'Give all processes the same dataset.'
+            raise ValueError(
+                'train_dataloader must give all processes as many batches of the same size, got '
+                f'{epochs[0]} in process 0 and {epoch} in process {rank}. {remedy}'
+            )
 
 
 def _why_not(loader: DataLoader, device: torch.device) -> str | None:
