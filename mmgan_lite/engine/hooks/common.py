@@ -1,4 +1,4 @@
-"""What several hooks need: their parts, numbers from the device, and errors of any process."""
+"""What several hooks need: other hooks, numbers from the device, and errors of any process."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,25 +12,28 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 
-def active_parts(owner: Hook, parts: Sequence[Hook], runner: Runner) -> list[Hook]:
-    """The parts of a hook whose work no other hook of the Runner does.
+def register_missing(owner: Hook, hooks: Sequence[Hook], runner: Runner) -> None:
+    """Register the hooks that belong to another one, unless the config has them.
 
-    Configs from before the parts were merged have hooks for them. Those work with the arguments
-    and the priority that they have there, and the part stays out.
+    Configs from before they were merged have entries for them. Those work with the arguments and
+    the priority that they have there.
 
     Args:
-        owner: The hook that has the parts.
-        parts: What it delegates to.
+        owner: The hook that includes them, in its ``before_run``.
+        hooks: What it includes.
         runner: With all hooks of the config.
     """
-    alone = {type(hook) for hook in runner.hooks}
-    named = [type(part).__name__ for part in parts if type(part) in alone]
-    if named:
-        runner.logger.info(
-            f'{" and ".join(named)}: part of {type(owner).__name__} now. The hook of the config '
-            'is used in its place.'
-        )
-    return [part for part in parts if type(part) not in alone]
+    kinds = {type(hook) for hook in runner.hooks}
+    for hook in hooks:
+        if type(hook) not in kinds:
+            # One before its owner moves it back in the list, so that it is called once more.
+            runner.register_hook(hook)
+            hook.before_run(runner)
+        elif hook not in runner.hooks:
+            runner.logger.info(
+                f'{type(hook).__name__}: part of {type(owner).__name__} now. The hook of the '
+                'config is used in its place.'
+            )
 
 
 def read_numbers(values: Iterable[Tensor | float]) -> list[float]:

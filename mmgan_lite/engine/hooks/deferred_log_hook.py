@@ -1,7 +1,6 @@
 """The log of training, without waiting for the device at each iteration."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -13,7 +12,7 @@ from mmengine.logging import MessageHub
 from mmengine.runner import Runner
 from torch import Tensor
 
-from mmgan_lite.engine.hooks.common import active_parts, read_numbers
+from mmgan_lite.engine.hooks.common import read_numbers, register_missing
 from mmgan_lite.engine.hooks.gan_checkpoint_hook import GANCheckpointHook
 from mmgan_lite.engine.hooks.provenance_hook import ProvenanceHook
 from mmgan_lite.engine.hooks.safe_checkpoint_hook import SafeCheckpointHook
@@ -50,22 +49,20 @@ class EvaluationLogHook(Hook):
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Add a line for a validation in training."""
         entry = dict(loop='val', iteration=runner.iter, checkpoint=None)
-        self._add(runner, entry, runner.val_loop.evaluator, metrics or {})
+        self._add(runner, runner.val_loop.evaluator, metrics, **entry)
 
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Add a line for a test, which knows its checkpoint and not the iteration."""
         # Neither runner.iter nor runner.epoch: they would build the training loop and its data.
         entry = dict(loop='test', iteration=None, checkpoint=loaded_checkpoint(runner))
-        self._add(runner, entry, runner.test_loop.evaluator, metrics or {})
+        self._add(runner, runner.test_loop.evaluator, metrics, **entry)
 
-    def _add(
-        self, runner: Runner, entry: dict[str, Any], evaluator: Any, metrics: Mapping[str, Any]
-    ) -> None:
+    def _add(self, runner: Runner, evaluator: Any, metrics: Any, **entry: Any) -> None:
         if not is_main_process():
             return
         report = evaluator.report if isinstance(evaluator, _HasReport) else None
         summary = dict(scores={}, protocol=None) if report is None else report.to_dict()
-        for name, value in metrics.items():
+        for name, value in (metrics or {}).items():
             summary['scores'].setdefault(name, dict(value=value))
         with Path(runner.log_dir, 'evaluations.jsonl').open('a', encoding='utf-8') as file:
             # Metrics of other projects may give arrays or objects: their text is better than none.
@@ -90,31 +87,19 @@ class DeferredLogHook(mmengine.hooks.RuntimeInfoHook):
     """
 
     def __init__(self) -> None:
-        self._parts: list[Hook] = [EvaluationLogHook()]
+        self._included = [EvaluationLogHook()]
 
     def before_run(self, runner: Runner) -> None:
         """Store the config, the version and the experiment's name."""
         super().before_run(runner)
-        self._parts = active_parts(self, self._parts, runner)
+        register_missing(self, self._included, runner)
         kinds = {type(hook) for hook in runner.hooks}
         if GANCheckpointHook in kinds:
             return
-        # Another checkpoint hook lacks these. At the end of the hooks, which are being called.
-        for part in (ProvenanceHook, SafeCheckpointHook):
-            if part not in kinds:
-                runner.register_hook(part(), priority='VERY_LOW')
-
-    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Store the scores, and write them with their protocol."""
-        super().after_val_epoch(runner, metrics)
-        for part in self._parts:
-            part.after_val_epoch(runner, metrics)
-
-    def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Store the scores, and write them with their protocol."""
-        super().after_test_epoch(runner, metrics)
-        for part in self._parts:
-            part.after_test_epoch(runner, metrics)
+        # Another checkpoint hook lacks these.
+        for kind in (ProvenanceHook, SafeCheckpointHook):
+            if kind not in kinds:
+                runner.register_hook(kind())
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Store the number of the iteration and the learning rates."""

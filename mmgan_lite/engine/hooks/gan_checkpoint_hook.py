@@ -8,12 +8,12 @@ from typing import Any, Protocol, runtime_checkable
 
 from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
 from mmengine.fileio import LocalBackend, get_file_backend, register_backend
-from mmengine.hooks import CheckpointHook, Hook
+from mmengine.hooks import CheckpointHook
 from mmengine.runner import IterBasedTrainLoop, Runner
 
 from mmgan_lite import checkpoints
 from mmgan_lite.engine import mmengine_compat
-from mmgan_lite.engine.hooks.common import active_parts, raised_in_all_processes
+from mmgan_lite.engine.hooks.common import raised_in_all_processes, register_missing
 from mmgan_lite.engine.hooks.provenance_hook import ProvenanceHook
 from mmgan_lite.engine.hooks.safe_checkpoint_hook import SafeCheckpointHook
 from mmgan_lite.engine.resume import rng_state, training_state
@@ -115,7 +115,7 @@ class GANCheckpointHook(mmengine_compat.OrderedCheckpointHook):
             remedy = did_you_mean(unknown, known, 'Remove it.')
             raise TypeError(f'GANCheckpointHook has no argument {unknown!r}. {remedy}')
         safe = SafeCheckpointHook(history_length, allow_mmengine_types)
-        self._parts: list[Hook] = [ProvenanceHook(), safe]
+        self._included = [ProvenanceHook(), safe]
         self._signals = StopSignals()
         self._loaded: dict | None = None
         self._to_save: dict | None = None
@@ -131,9 +131,7 @@ class GANCheckpointHook(mmengine_compat.OrderedCheckpointHook):
         Raises:
             ValueError: If the one that was named is damaged.
         """
-        self._parts = active_parts(self, self._parts, runner)
-        for part in self._parts:
-            part.before_run(runner)
+        register_missing(self, self._included, runner)
         if (loop := mmengine_compat.train_loop(runner)) is not None:
             mmengine_compat.call_at_end(loop, self._signals.uninstall)
         self._loaded = None
@@ -165,13 +163,9 @@ class GANCheckpointHook(mmengine_compat.OrderedCheckpointHook):
         ):
             untrue = tuple(training_state.untrue_warnings(runner, state))
             runner.logger.addFilter(lambda record: not record.getMessage().startswith(untrue))
-        for part in self._parts:
-            part.after_load_checkpoint(runner, checkpoint)
 
     def before_train(self, runner: Runner) -> None:
         """Remove what an interrupted run left; repeat a validation that was interrupted."""
-        for part in self._parts:
-            part.before_train(runner)
         local = self.backend_args is None and isinstance(
             get_file_backend(str(self.out_dir or runner.work_dir)), LocalBackend
         )
@@ -231,9 +225,8 @@ class GANCheckpointHook(mmengine_compat.OrderedCheckpointHook):
             number_batches(runner.train_loop, runner.seed)
             return
         runner.logger.warning(
-            f'The checkpoint of iteration {runner.iter} holds no random numbers, as it was not '
-            'written by GANCheckpointHook: this run goes on, but not as one that was never '
-            'interrupted would.'
+            f'The checkpoint of iteration {runner.iter} is not of GANCheckpointHook: this run goes '
+            'on with other random numbers than one that was never interrupted.'
         )
 
     def _restore(self, runner: Runner) -> None:
@@ -249,8 +242,6 @@ class GANCheckpointHook(mmengine_compat.OrderedCheckpointHook):
         Raises:
             SystemExit: With code 75, after a signal.
         """
-        for part in self._parts:
-            part.after_train_iter(runner, *args, **kwargs)
         super().after_train_iter(runner, *args, **kwargs)
         if self._signals.agreed(runner.iter + 1):
             self._stop(runner, runner.iter + 1)
@@ -302,8 +293,6 @@ class GANCheckpointHook(mmengine_compat.OrderedCheckpointHook):
                 state = self._collect(runner)
             if state is not None:
                 checkpoint[_KEY] = state
-        for part in self._parts:
-            part.before_save_checkpoint(runner, checkpoint)
 
     def _collect(self, runner: Runner) -> dict[str, Any]:
         if self._loaded is not None:  # a validation is repeated; training has not begun

@@ -10,7 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner, get_state_dict
 from torch import Tensor, nn
 
-from mmgan_lite.engine.hooks.common import active_parts, non_finite, read_numbers
+from mmgan_lite.engine.hooks.common import non_finite, read_numbers, register_missing
 from mmgan_lite.engine.hooks.health_states import STATES, HealthWatch
 from mmgan_lite.engine.resume.rng_state import isolated_random_state
 from mmgan_lite.registry import HOOKS, MODELS, build_part
@@ -110,27 +110,17 @@ class GANHealthHook(Hook):
         self._classifier: Any = None
         self._watch = HealthWatch()
         self._measures = True
-        self._parts: list[Hook] = []
+        self._included: list[Hook] = []
         if guard is not None:
-            self._parts.append(build_part(HOOKS, {'type': 'NonFiniteGuardHook', **guard}, 'guard'))
+            hook = build_part(HOOKS, {'type': 'NonFiniteGuardHook', **guard}, 'guard')
+            self._included.append(hook)
 
     def before_run(self, runner: Runner) -> None:
-        """Leave out the guard if the config has a hook for it."""
-        self._parts = active_parts(self, self._parts, runner)
-
-    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Refuse to write numbers that are not finite.
-
-        Raises:
-            FloatingPointError: If a weight, or a number of an optimizer, is not.
-        """
-        for part in self._parts:
-            part.before_save_checkpoint(runner, checkpoint)
+        """Register the guard."""
+        register_missing(self, self._included, runner)
 
     def before_train(self, runner: Runner) -> None:
         """Check the model, and build the classifier."""
-        for part in self._parts:
-            part.before_train(runner)
         model: Any = unwrap_model(runner.model)
         self._measures = isinstance(model, HasProbe)
         if not self._measures:
@@ -155,9 +145,7 @@ class GANHealthHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        """Guard, and probe every ``interval`` iterations."""
-        for part in self._parts:
-            part.after_train_iter(runner, batch_idx, data_batch, outputs)
+        """Probe every ``interval`` iterations."""
         if not self._measures or not self.every_n_train_iters(runner, self.interval):
             return
         if is_main_process():

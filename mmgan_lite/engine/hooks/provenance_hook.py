@@ -52,8 +52,7 @@ class ProvenanceHook(Hook):
         >>> custom_hooks = [dict(type='ProvenanceHook')]
     """
 
-    # Before the data goes to a GPU.
-    priority = 'HIGHEST'
+    priority = 'VERY_LOW'
 
     def __init__(self) -> None:
         self._loaded: list[dict] = []
@@ -83,7 +82,9 @@ class ProvenanceHook(Hook):
 
 
 def _entry(runner: Runner, config: str) -> dict[str, Any]:
-    package = Path(mmgan_lite.__file__).parent, Path(mmgan_lite.__file__).name
+    package = Path(mmgan_lite.__file__)
+    git = dict(working_directory=git_state(os.getcwd()))
+    git['package'] = git_state(package.parent, package.name)
     dataset: Any = runner.train_dataloader.dataset
     if isinstance(dataset, _HasFingerprint):
         data = dataset.fingerprint()
@@ -98,7 +99,7 @@ def _entry(runner: Runner, config: str) -> dict[str, Any]:
         config_sha256=hashlib.sha256(config.encode()).hexdigest(),
         versions=versions(),
         machine=machine(),
-        git=dict(working_directory=git_state(os.getcwd()), package=git_state(*package)),
+        git=git,
         data=data,
         iteration=runner.iter,
         load_from=runner.cfg.get('load_from'),
