@@ -77,7 +77,8 @@ class AnnealHook(Hook):
     priority = 'HIGHEST'
 
     def __init__(self, schedules: Sequence[Mapping]) -> None:
-        if not isinstance(schedules, Sequence) or not schedules:
+        entries = schedules if isinstance(schedules, Sequence) else ()
+        if not entries or not all(isinstance(entry, Mapping) for entry in entries):
             raise ValueError(
                 f'schedules must be a list of dicts, got {schedules!r}. Pass [{_EXAMPLE}].'
             )
@@ -215,9 +216,7 @@ class _Setting:
             self.value = value
 
 
-def _parse(entry: Any) -> Schedule:
-    if not isinstance(entry, Mapping):
-        raise ValueError(f'schedules must hold dicts, got {entry!r}. Pass {_EXAMPLE}.')
+def _parse(entry: Mapping) -> Schedule:
     for name, problem in check_arguments(Schedule, entry).items():
         raise ValueError(f'In the schedule {dict(entry)}, {name}: {problem} Example: {_EXAMPLE}.')
     return Schedule(**entry)

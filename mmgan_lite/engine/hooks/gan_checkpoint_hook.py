@@ -12,7 +12,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import IterBasedTrainLoop, Runner
 
 from mmgan_lite import checkpoints
-from mmgan_lite.engine import mmengine_compat
+from mmgan_lite.engine import mmengine_compat as compat
 from mmgan_lite.engine.hooks.common import raised_in_all_processes, register_missing
 from mmgan_lite.engine.hooks.provenance_hook import ProvenanceHook
 from mmgan_lite.engine.hooks.safe_checkpoint_hook import SafeCheckpointHook
@@ -47,7 +47,7 @@ class _NamesScores(Protocol):
 
 
 @HOOKS.register_module()
-class GANCheckpointHook(mmengine_compat.OrderedCheckpointHook):
+class GANCheckpointHook(compat.OrderedCheckpointHook):
     """MMEngine's ``CheckpointHook``, whose files resume a training exactly, and run no code.
 
     N iterations in one go and the same N interrupted anywhere end in the same bytes on a CPU. For
@@ -132,17 +132,17 @@ class GANCheckpointHook(mmengine_compat.OrderedCheckpointHook):
             ValueError: If the one that was named is damaged.
         """
         register_missing(self, self._included, runner)
-        if (loop := mmengine_compat.train_loop(runner)) is not None:
-            mmengine_compat.call_at_end(loop, self._signals.uninstall)
+        if (loop := compat.train_loop(runner)) is not None:
+            compat.call_at_end(loop, self._signals.uninstall)
         self._loaded = None
-        if not mmengine_compat.is_resumed(runner):
+        if not compat.is_resumed(runner):
             return
-        if (named := mmengine_compat.loaded_checkpoint(runner)) is not None:
+        if (named := compat.loaded_checkpoint(runner)) is not None:
             checkpoints.require_undamaged(named)
             return
         found = [checkpoints.newest_checkpoint(runner.work_dir) if is_main_process() else None]
         broadcast_object_list(found)
-        mmengine_compat.resume_from(runner, None if found[0] is None else str(found[0]))
+        compat.resume_from(runner, None if found[0] is None else str(found[0]))
         if found[0] is None:
             runner.logger.info(f'No undamaged checkpoint in {runner.work_dir}: training begins.')
 
@@ -154,13 +154,8 @@ class GANCheckpointHook(mmengine_compat.OrderedCheckpointHook):
                 the weights that are loaded is of this model.
         """
         training_state.check_weights(runner, checkpoint.get('state_dict', {}))
-        state = checkpoint.pop(_KEY, None)
-        self._loaded = None if state is None else dict(state, iteration=checkpoint['meta']['iter'])
-        if (
-            state is not None
-            and mmengine_compat.is_resumed(runner)
-            and mmengine_compat.train_loop(runner) is not None
-        ):
+        self._loaded = state = checkpoint.pop(_KEY, None)
+        if state is not None and compat.is_resumed(runner) and compat.train_loop(runner):
             untrue = tuple(training_state.untrue_warnings(runner, state))
             runner.logger.addFilter(lambda record: not record.getMessage().startswith(untrue))
 
@@ -182,11 +177,11 @@ class GANCheckpointHook(mmengine_compat.OrderedCheckpointHook):
                 'SIGTERM and SIGUSR1 save no checkpoint: training does not run in the main thread.'
             )
         # The state of load_from alone is another training's.
-        if self._loaded is None or runner.iter == 0 or self._loaded['iteration'] != runner.iter:
+        if self._loaded is None or runner.iter == 0:
             self._loaded = None
             self._start_without_state(runner)
             return
-        if not self._loaded['validated'] and mmengine_compat.validation_is_due(runner):
+        if not self._loaded['validated'] and compat.validation_is_due(runner):
             runner.val_loop.run()
         if not isinstance(runner.train_loop, IterBasedTrainLoop):
             self._restore(runner)
@@ -287,21 +282,14 @@ class GANCheckpointHook(mmengine_compat.OrderedCheckpointHook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Add the state of the training to a checkpoint that has optimizers."""
-        if 'optimizer' in checkpoint:
-            state = self._to_save
-            if state is None and get_world_size() == 1:  # saved by another hook
-                state = self._collect(runner)
-            if state is not None:
-                checkpoint[_KEY] = state
+        # Another hook may save; the state of several processes is only known in write.
+        if 'optimizer' in checkpoint and (self._to_save or get_world_size() == 1):
+            checkpoint[_KEY] = self._to_save or self._collect(runner)
 
     def _collect(self, runner: Runner) -> dict[str, Any]:
-        if self._loaded is not None:  # a validation is repeated; training has not begun
-            kept = {key: value for key, value in self._loaded.items() if key != 'iteration'}
-            return {**kept, 'validated': self._validated}
-        return {
-            **training_state.collect_state(runner, self._before_val),
-            'validated': self._validated,
-        }
+        # While a validation is repeated, training has not begun.
+        state = self._loaded or training_state.collect_state(runner, self._before_val)
+        return {**state, 'validated': self._validated}
 
     def write(self, runner: Runner, path: str, meta: dict) -> None:
         """Write a checkpoint, then its name; raises in all processes if the first one cannot."""

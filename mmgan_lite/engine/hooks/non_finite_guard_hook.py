@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from mmengine.dist import all_gather_object, broadcast_object_list, get_world_size
 from mmengine.hooks import CheckpointHook, Hook
@@ -32,12 +32,8 @@ _NETWORKS = ('generator', 'discriminator')
 Terms = Mapping[str, Any]
 
 
-class _Failure(NamedTuple):
-    """Where and what; comes first by its iteration."""
-
-    iteration: int
-    network: str
-    reason: str
+# Its iteration, and what was not finite in which network.
+Failure = tuple[int, str]
 
 
 @HOOKS.register_module()
@@ -113,7 +109,6 @@ class NonFiniteGuardHook(Hook):
             hook for hook in runner.hooks if isinstance(hook, CheckpointHook) and hook.interval > 0
         ]
         self._pending.clear()
-        self._check(runner)
         self._set_up(runner)
 
     def after_train_iter(
@@ -151,36 +146,30 @@ class NonFiniteGuardHook(Hook):
                 'that is meant to hold infinity can stay out by persistent=False.'
             )
 
-    def _check(self, runner: Runner) -> None:
-        acts = self.max_skips or self.max_rollbacks or self._rollbacks
-        for name, wrapper in named_wrappers(runner.optim_wrapper).items():
-            if acts and not isinstance(wrapper, GANOptimWrapper):
-                raise ValueError(
-                    'max_skips and max_rollbacks need a GANOptimWrapper, got '
-                    f'{type(wrapper).__name__} for {name!r}. Leave type out of its entry, or set '
-                    'both to 0.'
-                )
+    def _set_up(self, runner: Runner) -> None:
+        """Set up the optim wrappers by the counts."""
         model = unwrap_model(runner.model)
         if self.max_skips and isinstance(model, HasPlayers) and model.cuda_graph:
             raise ValueError(
                 f'max_skips must be 0 with cuda_graph=True, got {self.max_skips}: a recorded step '
                 'cannot be left out. Set max_skips=0, or cuda_graph=False.'
             )
-
-    def _set_up(self, runner: Runner) -> None:
-        """Set up the optim wrappers by the counts."""
-        model = unwrap_model(runner.model)
         networks = trained_networks(model)
         for name, wrapper in named_wrappers(runner.optim_wrapper).items():
-            if not isinstance(wrapper, GANOptimWrapper):
-                continue
-            if wrapper.scaler is not None:
-                # Gradients of a scaled loss overflow now and then, which their scaler handles.
-                self._scaled.add(f'grad_norm_{name}')
-            if self._rollbacks:
-                wrapper.lr_factor = self.lr_factor**self._rollbacks
-            if self.max_skips:
-                self._guards[name] = wrapper.guard_steps(networks.get(name, model))
+            if isinstance(wrapper, GANOptimWrapper):
+                if wrapper.scaler is not None:
+                    # Gradients of a scaled loss overflow now and then, which their scaler handles.
+                    self._scaled.add(f'grad_norm_{name}')
+                if self._rollbacks:
+                    wrapper.lr_factor = self.lr_factor**self._rollbacks
+                if self.max_skips:
+                    self._guards[name] = wrapper.guard_steps(networks.get(name, model))
+            elif self.max_skips or self.max_rollbacks or self._rollbacks:
+                raise ValueError(
+                    'max_skips and max_rollbacks need a GANOptimWrapper, got '
+                    f'{type(wrapper).__name__} for {name!r}. Leave type out of its entry, or set '
+                    'both to 0.'
+                )
         self._save_state(runner)
 
     def _skip(self, runner: Runner, iteration: int, networks: Sequence[str]) -> None:
@@ -191,7 +180,7 @@ class NonFiniteGuardHook(Hook):
         self._skips += 1
         if self._skips > self.max_skips:
             reason += f' is not finite, after {self.max_skips} iterations left out (max_skips)'
-            self._act(runner, _Failure(iteration, network, reason))
+            self._act(runner, (iteration, f'{reason} ({network})'))
             return
         runner.logger.warning(
             f'Iteration {iteration}: the step of the {" and of the ".join(networks)} was left out '
@@ -212,7 +201,7 @@ class NonFiniteGuardHook(Hook):
             for hook in self._savers
         )
 
-    def _read_pending(self, runner: Runner, at_weights: bool) -> _Failure | None:
+    def _read_pending(self, runner: Runner, at_weights: bool) -> Failure | None:
         """Read the pending terms; the first failure of any process is that of all."""
         pending, self._pending = self._pending, []
         failure = None
@@ -220,8 +209,8 @@ class NonFiniteGuardHook(Hook):
             checked = {k: v for k, v in terms.items() if k not in self._scaled}
             bad = {k: v for k, v in checked.items() if not math.isfinite(v)}
             if bad:
-                blame = _blame(bad, terms, runner.model, at_once=iteration == runner.iter + 1)
-                failure = _Failure(iteration, *blame)
+                at_once = iteration == runner.iter + 1
+                failure = iteration, _blame(bad, terms, runner.model, at_once)
                 break
         if failure is None and at_weights:
             failure = _check_weights(runner)
@@ -230,9 +219,9 @@ class NonFiniteGuardHook(Hook):
             failure = min(failures, default=None)
         return failure
 
-    def _act(self, runner: Runner, failure: _Failure) -> None:
+    def _act(self, runner: Runner, failure: Failure) -> None:
         self._pending.clear()
-        text = f'Iteration {failure.iteration}: {failure.reason} ({failure.network}).'
+        text = 'Iteration {}: {}.'.format(*failure)
         if self._rollbacks >= self.max_rollbacks:
             used = f' All {self.max_rollbacks} rollbacks are used.' if self.max_rollbacks else ''
             raise FloatingPointError(
@@ -270,8 +259,8 @@ def _is_scalar(value: Any) -> bool:
     return value.numel() == 1 if isinstance(value, Tensor) else isinstance(value, (int, float))
 
 
-def _blame(bad: Terms, terms: Terms, model: nn.Module, at_once: bool) -> tuple[str, str]:
-    """The network in which it began and why, from the order in which the terms were computed.
+def _blame(bad: Terms, terms: Terms, model: nn.Module, at_once: bool) -> str:
+    """Why, and in which network it began, from the order in which the terms were computed.
 
     Args:
         bad: The terms that are not finite.
@@ -283,17 +272,17 @@ def _blame(bad: Terms, terms: Terms, model: nn.Module, at_once: bool) -> tuple[s
     also = f', and so {"is" if len(bad) == 2 else "are"} {", ".join([*bad][1:])}' * (len(bad) > 1)
     reason = f'{name} is {value}{also}'
     if 'loss_disc' not in terms:
-        return 'model', reason
+        return f'{reason} (model)'
     if 'fake_logits' in bad and 'real_logits' not in bad:
-        return 'generator', f'{reason}, but not real_logits: the generator draws such images'
+        return f'{reason}, but not real_logits: it draws such images (generator)'
     if not name.endswith(('_gen', '_generator')):
-        return 'discriminator', reason
+        return f'{reason} (discriminator)'
     if at_once and _bad_weights(model, 'discriminator'):
-        return 'discriminator', (
+        return (
             f"{reason}; all terms of the discriminator's step were finite, its weights after the "
-            'step are not, so a gradient of it was not'
+            'step are not, so a gradient of it was not (discriminator)'
         )
-    return 'generator', reason
+    return f'{reason} (generator)'
 
 
 def _bad_weights(model: nn.Module, network: str) -> list[str]:
@@ -309,15 +298,15 @@ def _describe_weights(model: nn.Module) -> str:
     return f' Weights that are not finite now: {", ".join(counts)}.' if counts else ''
 
 
-def _check_weights(runner: Runner) -> _Failure | None:
+def _check_weights(runner: Runner) -> Failure | None:
     wrappers = named_wrappers(runner.optim_wrapper)
     optimizers = {name: wrapper.state_dict() for name, wrapper in wrappers.items()}
     bad = non_finite({**get_state_dict(unwrap_model(runner.model)), 'optimizer': optimizers})
     if not bad:
         return None
     network = next((name for name in _NETWORKS if name in bad[0].split('.')), 'model')
-    reason = f'{bad[0]} is not finite, and neither are {len(bad) - 1} other tensors of the state'
-    return _Failure(runner.iter + 1, network, f'{reason}, though all terms are')
+    others = f'{len(bad) - 1} other tensors of the state, though all terms are'
+    return runner.iter + 1, f'{bad[0]} is not finite, and neither are {others} ({network})'
 
 
 def _newest(runner: Runner) -> Path | None:
