@@ -110,10 +110,8 @@ class GANHealthHook(Hook):
         self._classifier: Any = None
         self._watch = HealthWatch()
         self._measures = True
-        self._included: list[Hook] = []
-        if guard is not None:
-            hook = build_part(HOOKS, {'type': 'NonFiniteGuardHook', **guard}, 'guard')
-            self._included.append(hook)
+        guards = [] if guard is None else [{'type': 'NonFiniteGuardHook', **guard}]
+        self._included = [build_part(HOOKS, cfg, 'guard') for cfg in guards]
 
     def before_run(self, runner: Runner) -> None:
         """Register the guard."""
@@ -124,9 +122,8 @@ class GANHealthHook(Hook):
         model: Any = unwrap_model(runner.model)
         self._measures = isinstance(model, HasProbe)
         if not self._measures:
-            runner.logger.info(
-                f'GANHealthHook does not measure a {type(model).__name__}: it has no probe.'
-            )
+            name = type(model).__name__
+            runner.logger.info(f'GANHealthHook does not measure a {name}: it has no probe.')
             return
         # In how many iterations each player has had its turn.
         turn = max(p.every for p in model.players.values()) if isinstance(model, HasPlayers) else 1
@@ -160,9 +157,8 @@ class GANHealthHook(Hook):
         stop = [any(name in self.stop_on for name in self._watch.active)]
         broadcast_object_list(stop)
         if stop[0]:
-            runner.logger.error(
-                f'Training stops at iteration {runner.iter + 1}: stop_on of GANHealthHook.'
-            )
+            when = f'at iteration {runner.iter + 1}'
+            runner.logger.error(f'Training stops {when}: stop_on of GANHealthHook.')
             runner.train_loop.stop_training = True
 
     def _measure(
@@ -231,9 +227,8 @@ def _figures(
     model: Any, probe: Mapping[str, Tensor], real_images: Tensor, labels: Tensor | None
 ) -> dict[str, Tensor]:
     """Scalars on the device, from the result of :meth:`GAN.probe`."""
-    real, fake = probe['real_logits'], probe['fake_logits']
-    fakes = probe['fake_images']
-    weights = nn.utils.parameters_to_vector(unwrap_model(model.generator).parameters()).detach()
+    real, fake, fakes = (probe[k] for k in ('real_logits', 'fake_logits', 'fake_images'))
+    norms = [w.detach().norm() for w in unwrap_model(model.generator).parameters()]
     pairs = _pairs(len(real_images), labels if model.num_classes else None, real_images.device)
     shift = (fakes.mean(0) - real_images.mean(0)).square().sum()
     figures = {}
@@ -253,7 +248,7 @@ def _figures(
         'diversity': _nearest(fakes, pairs) / _nearest(real_images, pairs),
         'mean_shift': shift / real_images.var(0, unbiased=False).sum(),
         'max_logit': torch.maximum(real.abs().max(), fake.abs().max()),
-        _GRADIENT_SHARE: probe['grad_norm_generator'] / weights.norm(),
+        _GRADIENT_SHARE: probe['grad_norm_generator'] / torch.stack(norms).norm(),
     }
 
 

@@ -105,9 +105,8 @@ class NonFiniteGuardHook(Hook):
         self._skips, self._rollbacks = state.get('skips', 0), state.get('rollbacks', 0)
         on_cpu = next(runner.model.parameters()).device.type == 'cpu'
         self._every = 1 if on_cpu and get_world_size() == 1 else self.interval
-        self._savers = [
-            hook for hook in runner.hooks if isinstance(hook, CheckpointHook) and hook.interval > 0
-        ]
+        savers = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
+        self._savers = [hook for hook in savers if hook.interval > 0]
         self._pending.clear()
         self._set_up(runner)
 
@@ -226,8 +225,7 @@ class NonFiniteGuardHook(Hook):
             used = f' All {self.max_rollbacks} rollbacks are used.' if self.max_rollbacks else ''
             raise FloatingPointError(
                 f'The training is no longer finite. {text}{_describe_weights(runner.model)}{used} '
-                f'Checkpoints hold what came before ({_newest(runner) or "there is none yet"}). '
-                f'{_REMEDY}'
+                f'Checkpoints hold what came before ({_newest(runner) or "none yet"}). {_REMEDY}'
             )
         found = [_newest(runner)]
         broadcast_object_list(found)

@@ -183,9 +183,8 @@ class SetupCheckHook(Hook):
             raise ValueError(f'The top-level key {key!r} of the config {text}')
         model = unwrap_model(runner.model)
         if not isinstance(model, HasPlayers):
-            runner.logger.info(
-                f'SetupCheckHook does not check {type(model).__name__}, which has no players.'
-            )
+            name = type(model).__name__
+            runner.logger.info(f'SetupCheckHook does not check {name}, which has no players.')
             return
         with raised_in_all_processes():
             _check(runner, model)

@@ -19,7 +19,11 @@ from mmgan_lite.engine.resume.rng_state import (
     set_random_state,
 )
 from mmgan_lite.utils.interfaces import unwrap_model
-from mmgan_lite.utils.log_filters import BATCHES_LOADED, GRADIENTS_LOST
+
+# Beginnings of two warnings of MMEngine: that gradients of an accumulation are lost, and that all
+# batches before the first new one are loaded.
+GRADIENTS_LOST = 'Resumed iteration number is not divisible by `_accumulative_counts`'
+BATCHES_LOADED = 'Advance dataloader '
 
 
 @runtime_checkable
