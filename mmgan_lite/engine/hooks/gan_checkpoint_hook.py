@@ -11,8 +11,8 @@ from mmengine.fileio import LocalBackend, get_file_backend, register_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import IterBasedTrainLoop, Runner
 
+import mmgan_lite.engine.mmengine_compat as compat
 from mmgan_lite import checkpoints
-from mmgan_lite.engine import mmengine_compat as compat
 from mmgan_lite.engine.hooks.common import raised_in_all_processes, register_missing
 from mmgan_lite.engine.hooks.provenance_hook import ProvenanceHook
 from mmgan_lite.engine.hooks.safe_checkpoint_hook import SafeCheckpointHook

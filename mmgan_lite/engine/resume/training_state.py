@@ -22,7 +22,7 @@ from mmgan_lite.utils.interfaces import unwrap_model
 
 # Beginnings of two warnings of MMEngine: that gradients of an accumulation are lost, and that all
 # batches before the first new one are loaded.
-GRADIENTS_LOST = 'Resumed iteration number is not divisible by `_accumulative_counts`'
+GRADIENTS_LOST = 'Resumed iteration number is not divisible by '
 BATCHES_LOADED = 'Advance dataloader '
 
 
