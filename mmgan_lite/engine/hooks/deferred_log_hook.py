@@ -200,11 +200,11 @@ class DeferredHistory(LazyHistoryBuffer):
 
 
 def _history(hub: MessageHub, key: str) -> DeferredHistory:
-    if key not in hub.log_scalars:
+    history = hub.log_scalars.get(key)
+    if history is None:
         hub.update_scalar(key, 0.0)  # the hub registers the key; its buffer is replaced
-        hub.log_scalars[key] = DeferredHistory()
-    history = hub.log_scalars[key]
-    if not isinstance(history, DeferredHistory):  # read from a checkpoint
+        history = hub.log_scalars[key] = DeferredHistory()
+    elif not isinstance(history, DeferredHistory):  # read from a checkpoint
         values, counts = history.data
         history = hub.log_scalars[key] = DeferredHistory(values, counts, history.max_length)
     return history
