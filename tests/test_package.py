@@ -20,7 +20,13 @@ INTERNAL = {
     'mmgan_lite.engine': {'LazyHistoryBuffer', 'OrderedCheckpointHook'},
     'mmgan_lite.engine.hooks': {'HealthWatch', 'Rule', 'Schedule', 'SealedFileBackend', 'State'},
     'mmgan_lite.models': {'GraphedStep'},
-    'mmgan_lite.models.networks': {'R3GANBlock', 'ResizeConv2d'},
+    'mmgan_lite.models.networks': {
+        'ConditionalDiscriminator',
+        'ImageNetwork',
+        'LatentGenerator',
+        'R3GANBlock',
+        'ResizeConv2d',
+    },
 }
 
 

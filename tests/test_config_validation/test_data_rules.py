@@ -197,8 +197,8 @@ AVERAGE = dict(type='HalfLifeMovingAverage', half_life=1e3)
 def test_images_of_another_shape(mistakes):
     assert mistakes({'train_dataloader.dataset.image_size': 32}) == {
         'train_dataloader.dataset': 'image_shape of the networks must be that of the data, got '
-        '(1, 28, 28) for images of (1, 32, 32). Build the networks with image_shape=(1, 32, 32), '
-        'or resize the images in the dataset.'
+        '(1, 28, 28) for images of (1, 32, 32). Build them with image_shape=(1, 32, 32), '
+        'or resize in the dataset.'
     }
 
 
