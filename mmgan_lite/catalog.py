@@ -55,8 +55,7 @@ def config_path(name: str) -> str:
         >>> config_path('gan_mlp_digits-28x28').endswith('configs/gan/gan_mlp_digits-28x28.py')
         True
     """
-    folder = _configs_folder()
-    below = folder / name
+    below = _configs_folder() / name
     if below.suffix == '.py' and below.is_file():
         return str(below)
     stem = Path(name).stem
@@ -98,10 +97,8 @@ def read_config(name: str) -> 'Config':
     if not path.is_file():
         return Config.fromfile(config_path(name))
     if path.suffix not in _CONFIG_SUFFIXES:
-        raise ValueError(
-            f'config must be a file that ends in {", ".join(_CONFIG_SUFFIXES)}, or a name, got '
-            f'{name!r}. mmgan-lite list configs shows the names.'
-        )
+        text = f'config must be a file that ends in {", ".join(_CONFIG_SUFFIXES)}, or a name, got'
+        raise ValueError(f'{text} {name!r}. mmgan-lite list configs shows the names.')
     return Config.fromfile(path)
 
 
@@ -143,9 +140,9 @@ def set_data_root(cfg: 'Config', data_root: str) -> None:
     for dataset in found:
         dataset['data_root'] = data_root
     if not found:
+        remedy = 'Leave it out: the data is not read from a folder.'
         raise ValueError(
-            'data_root needs a dataset with a data_root in the config, got none. Leave it out: '
-            'the data is not read from a folder.'
+            f'data_root needs a dataset with a data_root in the config, got none. {remedy}'
         )
 
 

@@ -307,10 +307,10 @@ class GANInferencer(BaseInferencer):
         if name is not None and re.fullmatch(r'[\w.-]+', name) is None:
             raise ValueError(f'name must be made of letters, digits, ".", "_", "-", got {name!r}.')
         if self.cfg is None or 'iteration' not in self.info or 'versions' in self.info:
-            raise ValueError(
-                'weights of a training must be given to be published, got a model without, or a '
-                "generator that is published. Build the inferencer with weights='iter_8000.pth'."
+            text = (
+                'weights of a training must be given to be published, got none or published ones.'
             )
+            raise ValueError(f"{text} Build the inferencer with weights='iter_8000.pth'.")
         run, iteration = self.info['name'], self.info['iteration']
         parts = check_parts(self.cfg['model'], 'config', self.cfg.get('default_scope'))
         return publish_generator(

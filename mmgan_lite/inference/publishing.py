@@ -80,10 +80,10 @@ def publish_generator(
     packages = (mmgan_lite, mmengine, torch)
     state = _drawing_state(model, averaged)
     if broken := non_finite_names(state):
-        raise ValueError(
-            f'weights must be finite to be published, but {len(broken)} tensors are not, such as '
-            f'{broken[0]}. Take an earlier checkpoint.'
+        text = (
+            f'but {len(broken)} tensors are not, such as {broken[0]}. Take an earlier checkpoint.'
         )
+        raise ValueError(f'weights must be finite to be published, {text}')
     info = dict(
         format=FORMAT,
         name=name,
@@ -125,10 +125,8 @@ def read_published(
     found = _short_hash(content)
     expected = re.findall(r'-([0-9a-f]{8})(?![0-9a-f])', path.stem) or [found]
     if expected[-1] != found:
-        raise ValueError(
-            f'{str(path)!r} must have the hash in its name, {expected[-1]}, but has {found}: '
-            'it was truncated, altered, or renamed. Download it again.'
-        )
+        text = f'must have the hash in its name, {expected[-1]}, but has {found}: it was truncated,'
+        raise ValueError(f'{str(path)!r} {text} altered, or renamed. Download it again.')
     model, info = _build(content, path)
     return PublishedGenerator(model.to(find_device(device)).eval(), info)
 
@@ -143,10 +141,8 @@ def _drawing_state(model: GAN, averaged: bool) -> dict[str, Tensor]:
 
 
 def _refuse(value: Any) -> Any:
-    raise ValueError(
-        f'config must be made of numbers, strings, lists and dicts to be published, but holds '
-        f'{value!r}. Give its part as a dict with a type.'
-    )
+    text = 'config must be made of numbers, strings, lists and dicts to be published, but holds'
+    raise ValueError(f'{text} {value!r}. Give its part as a dict with a type.')
 
 
 _to_json = functools.partial(json.dumps, sort_keys=True, default=_refuse)
@@ -167,30 +163,24 @@ def _short_hash(content: bytes) -> str:
 
 def _build(content: bytes, path: str | Path) -> PublishedGenerator:
     """Check the bytes of a file, and build the model of its header."""
-
-    def refused(reason: str) -> ValueError:
-        return ValueError(f'{str(path)!r} {reason}')
-
+    source = repr(str(path))
     try:
         state = load(content)
         length = int.from_bytes(content[:8], 'little')
         metadata = json.loads(content[8 : 8 + length]).get('__metadata__')
     except (SafetensorError, ValueError) as error:
-        raise refused(
-            f'is not a complete safetensors file ({error}). Download it again.'
-        ) from error
+        text = f'is not a complete safetensors file ({error}). Download it again.'
+        raise ValueError(f'{source} {text}') from error
     try:
         info = json.loads(metadata[_KEY])
         parts = {key: info['model'][key] for key in _DRAWING if key in info['model']}
     except (KeyError, TypeError, ValueError) as error:
-        raise refused(
-            'is a safetensors file, but not one of mmgan-lite publish-model: it has no generator '
-            f'in its header ({error!r}). Pass a file of publish-model.'
-        ) from error
+        text = 'must be a file of mmgan-lite publish-model, but has no generator in its header'
+        raise ValueError(f'{source} {text} ({error!r}).') from error
     if info.pop('digest', None) != _digest(info, state):
-        raise refused('was altered: the hash in it is not of its content. Download it again.')
-    if info.get('format') != FORMAT:
-        raise refused(f'must be of format {FORMAT}, got {info.get("format")}: update mmgan_lite.')
+        raise ValueError(f'{source} was altered: the hash in it differs. Download it again.')
+    if (found := info.get('format')) != FORMAT:
+        raise ValueError(f'{source} must be of format {FORMAT}, got {found}: update mmgan_lite.')
     # Neither discriminator nor loss is used to draw images.
     model = GAN(discriminator=nn.Identity(), loss=nn.Identity(), **check_parts(parts, path))
     load_weights(model, state, path)
