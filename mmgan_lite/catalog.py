@@ -136,14 +136,13 @@ def set_data_root(cfg: 'Config', data_root: str) -> None:
     """
     loops, keys = ('train', 'val', 'test'), ('dataloader', 'evaluator')
     parts = [cfg.get(f'{loop}_{key}') for loop in loops for key in keys]
-    found = [dataset for part in parts for dataset in _with_data_root(part)]
+    found = _with_data_root(parts)
     for dataset in found:
         dataset['data_root'] = data_root
     if not found:
         remedy = 'Leave it out: the data is not read from a folder.'
-        raise ValueError(
-            f'data_root needs a dataset with a data_root in the config, got none. {remedy}'
-        )
+        text = 'data_root needs a dataset with a data_root in the config, got none.'
+        raise ValueError(f'{text} {remedy}')
 
 
 def _with_data_root(part: Any) -> list[dict]:
@@ -168,15 +167,11 @@ def list_components(kind: str | None = None) -> list[Component]:
         >>> [component.name for component in list_components('generators')][:2]
         ['DCGANGenerator', 'MLPGenerator']
     """
-    components = [
-        Component(
-            part.__name__,
-            _kind_of(part),
-            str(inspect.signature(part)),
-            (inspect.getdoc(part) or '').partition('\n')[0],
-        )
-        for part in _parts()
-    ]
+    components = []
+    for part in _parts():
+        summary = (inspect.getdoc(part) or '').partition('\n')[0]
+        signature = str(inspect.signature(part))
+        components.append(Component(part.__name__, _kind_of(part), signature, summary))
     kind = _OLD_KINDS.get(kind, kind) if kind else None
     kinds = sorted({component.kind for component in components})
     if kind is not None and kind not in kinds:

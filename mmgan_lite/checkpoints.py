@@ -153,10 +153,8 @@ def _refused(path: str | Path, error: Exception) -> ValueError:
         problem += f'{unknown[1]}, which could run code'
         remedy = 'Use only files whose origin you know.'
         if any(name in unknown[1] for name in _MMENGINE_NAMES):
-            remedy = (
-                'If MMEngine wrote it without SafeCheckpointHook, pass --allow-mmengine-types, '
-            )
-            remedy += 'or allow_mmengine_types=True; still no code of it runs.'
+            remedy = 'If MMEngine wrote it without SafeCheckpointHook, pass --allow-mmengine-types'
+            remedy += ', or allow_mmengine_types=True; still no code of it runs.'
     return ValueError(f'checkpoint {str(path)!r} {problem}. Nothing of it was run. {remedy}')
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+Device = str | torch.device | None
+
 
 def load_weights(model: nn.Module, state: Mapping, source: str | Path) -> None:
     """Load all weights of a model, or none of them.
@@ -33,7 +35,7 @@ def load_weights(model: nn.Module, state: Mapping, source: str | Path) -> None:
     model.load_state_dict(state)
 
 
-def find_device(device: str | torch.device | None = None) -> torch.device:
+def find_device(device: Device = None) -> torch.device:
     """The device of a name; without one a GPU if there is one, else the CPU.
 
     Raises:

@@ -20,7 +20,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 import mmgan_lite
-from mmgan_lite.inference.loading import find_device, load_weights
+from mmgan_lite.inference.loading import Device, find_device, load_weights
 from mmgan_lite.inference.sampling import draw_images, non_finite_names
 from mmgan_lite.inference.saved_config import check_parts
 from mmgan_lite.models import GAN
@@ -80,10 +80,8 @@ def publish_generator(
     packages = (mmgan_lite, mmengine, torch)
     state = _drawing_state(model, averaged)
     if broken := non_finite_names(state):
-        text = (
-            f'but {len(broken)} tensors are not, such as {broken[0]}. Take an earlier checkpoint.'
-        )
-        raise ValueError(f'weights must be finite to be published, {text}')
+        text = f'weights must be finite to be published, but {len(broken)} tensors are not, such as'
+        raise ValueError(f'{text} {broken[0]}. Take an earlier checkpoint.')
     info = dict(
         format=FORMAT,
         name=name,
@@ -105,9 +103,7 @@ def publish_generator(
     return path
 
 
-def read_published(
-    path: str | Path, device: str | torch.device | None = None
-) -> PublishedGenerator:
+def read_published(path: str | Path, device: Device = None) -> PublishedGenerator:
     """Read a file of :func:`publish_generator`; no code in it runs.
 
     Args:
@@ -133,9 +129,8 @@ def read_published(
 
 def _drawing_state(model: GAN, averaged: bool) -> dict[str, Tensor]:
     """Contiguous copies on the CPU, as safetensors refuses tensors that share memory."""
-    average: Any = model.generator_ema
     parts = nn.ModuleDict(dict(latents=model.latents, data_preprocessor=model.data_preprocessor))
-    parts['generator'] = average.module if averaged else model.generator
+    parts['generator'] = model.get_submodule('generator_ema.module' if averaged else 'generator')
     state = parts.state_dict().items()
     return {key: value.detach().cpu().contiguous().clone() for key, value in state}
 
@@ -193,7 +188,6 @@ def _check_same_images(model: GAN, content: bytes, use_ema: bool) -> None:
     expected, _ = draw_images(model, _TRIAL_IMAGES, use_ema=use_ema)
     found, _ = draw_images(published, _TRIAL_IMAGES)
     if not torch.equal(expected, found):
-        raise ValueError(
-            f'the generator must draw the same images alone as in its {type(model).__name__}, but '
-            'they need more than generator, latents and data_preprocessor. Nothing was written.'
-        )
+        text = f'the generator must draw the same images alone as in its {type(model).__name__},'
+        reason = 'but they need more than generator, latents and data_preprocessor'
+        raise ValueError(f'{text} {reason}. Nothing was written.')

@@ -141,9 +141,8 @@ def render(
         with ExitStack() as stack:
             if blended:
                 stack.enter_context(blended_classes(model, *(part[index] for part in blended)))
-            images = model.sample(
-                CHUNK, given, latents[index], use_ema=use_ema, truncation=truncation
-            )[: stop - start]
+            chosen = dict(use_ema=use_ema, truncation=truncation)
+            images = model.sample(CHUNK, given, latents[index], **chosen)[: stop - start]
         _check_finite(images, model, use_ema)
         chunks.append(model.data_preprocessor.to_uint8(images).cpu())
     return torch.cat(chunks).unflatten(0, shape)
@@ -163,7 +162,6 @@ def _check_finite(images: Tensor, model: GAN, use_ema: bool) -> None:
     if not broken and bool(images.isfinite().all()):
         return
     cause = f'{broken[0]} is not finite' if broken else 'all weights are finite'
-    raise ValueError(
-        f'The generator must give finite images, got NaN or infinity ({cause}). The training has '
-        'diverged: take an earlier checkpoint, or train with a lower learning rate.'
-    )
+    remedy = 'take an earlier checkpoint, or train with a lower learning rate.'
+    text = f'The generator must give finite images, got NaN or infinity ({cause}).'
+    raise ValueError(f'{text} The training has diverged: {remedy}')

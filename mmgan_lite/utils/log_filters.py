@@ -25,7 +25,7 @@ class UntrueWarnings(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._logger: logging.Logger | None = None
+        self._logger = logging.getLogger(__name__)  # none of the messages
         self._beginnings: tuple[str, ...] = ()
 
     def begin(self, logger: logging.Logger, beginnings: Sequence[str]) -> None:
@@ -41,9 +41,7 @@ class UntrueWarnings(logging.Filter):
 
     def end(self) -> None:
         """Stop filtering, if it was begun."""
-        if self._logger is not None:
-            self._logger.removeFilter(self)
-            self._logger = None
+        self._logger.removeFilter(self)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether a message is written; called by ``logging``."""
