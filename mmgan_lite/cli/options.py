@@ -214,10 +214,9 @@ def _import_modules(names: list[str]) -> None:
         for name in names:
             importlib.import_module(name)
     except (ImportError, TypeError, ValueError) as error:  # the last two: '.x' and ''
-        raise ValueError(
-            f'--import must name modules that Python can import, got {name!r} ({error}). '
-            'Start in the folder it is in, or set PYTHONPATH to that; give a.b for a/b.py.'
-        ) from None
+        text = f'--import must name modules that Python can import, got {name!r} ({error}).'
+        remedy = 'Start in the folder it is in, or set PYTHONPATH to that; give a.b for a/b.py.'
+        raise ValueError(f'{text} {remedy}') from None
     finally:
         sys.path.pop(0)
 
@@ -271,10 +270,8 @@ def writing(option: str, path: str | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        end_command(
-            f'{option} must be a writable path, got {str(path)!r} ({error}). '
-            'Pass a folder with write permission and free space.'
-        )
+        text = f'{option} must be a writable path, got {str(path)!r} ({error}).'
+        end_command(f'{text} Pass a folder with write permission and free space.')
 
 
 def parse_labels(text: str | None, num_classes: int | None) -> list[int | str] | None:

@@ -20,18 +20,6 @@ from mmgan_lite.inference import get_model
 from mmgan_lite.utils.atomic_io import atomic_write
 
 
-def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
-    """The command line."""
-    parser = argparse.ArgumentParser(description="Run a config's test loop on a checkpoint.")
-    options.add_run(parser)
-    add = parser.add_argument
-    add('checkpoint', help='path of a checkpoint that training wrote')
-    text = 'how many images to draw (default: as many as real ones)'
-    add('--num-samples', type=options.positive_int, metavar='N', help=text)
-    add('--out', type=Path, metavar='FILE.json', help='write the scores, with their protocol')
-    return parser, parser.parse_args()
-
-
 def set_num_samples(cfg: Config, num_samples: int) -> None:
     """Set the number of fakes in the data loader and in the evaluator.
 
@@ -41,10 +29,9 @@ def set_num_samples(cfg: Config, num_samples: int) -> None:
     evaluator = cfg.test_evaluator
     name = evaluator.get('type', '') if isinstance(evaluator, Mapping) else ''
     if name.rpartition('.')[2] != 'GANEvaluator':
-        raise ValueError(
-            '--num-samples needs a GANEvaluator as test_evaluator, got '
-            f'{name or type(evaluator).__name__}. Choose the number by the data set instead.'
-        )
+        found = name or type(evaluator).__name__
+        text = f'--num-samples needs a GANEvaluator as test_evaluator, got {found}.'
+        raise ValueError(f'{text} Choose the number by the data set instead.')
     evaluator.num_samples = num_samples
     cfg.test_dataloader.sampler = dict(type='mmgan_lite.RepeatingSampler', num_samples=num_samples)
 
@@ -61,7 +48,14 @@ def summarize(metrics: Mapping[str, Any], evaluator: Evaluator, args: argparse.N
 
 def main() -> None:
     """Build the Runner from the config and test; scores are printed and saved in the work dir."""
-    parser, args = parse_args()
+    parser = argparse.ArgumentParser(description="Run a config's test loop on a checkpoint.")
+    options.add_run(parser)
+    add = parser.add_argument
+    add('checkpoint', help='path of a checkpoint that training wrote')
+    text = 'how many images to draw (default: as many as real ones)'
+    add('--num-samples', type=options.positive_int, metavar='N', help=text)
+    add('--out', type=Path, metavar='FILE.json', help='write the scores, with their protocol')
+    args = parser.parse_args()
     if args.out is not None:
         options.check_file('--out', args.out)
     cfg = options.load_run(args)

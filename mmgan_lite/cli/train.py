@@ -13,20 +13,15 @@ from mmgan_lite.cli import options
 from mmgan_lite.config_validation import require_valid
 
 
-def parse_args() -> argparse.Namespace:
-    """Parse the command line."""
+def main() -> None:
+    """Build the Runner from the config and train."""
     parser = argparse.ArgumentParser(description='Train a model from a config.')
     options.add_run(parser)
     text = 'go on from this checkpoint, or from the newest in the work dir'
     parser.add_argument('--resume', nargs='?', const='auto', metavar='CKPT', help=text)
     parser.add_argument('--seed', type=int, help="of all random numbers (default: the config's)")
     parser.add_argument('--no-validate', action='store_true', help='no metrics while training')
-    return parser.parse_args()
-
-
-def main() -> None:
-    """Build the Runner from the config and train."""
-    args = parse_args()
+    args = parser.parse_args()
     cfg = options.load_run(args)
     if args.seed is not None:
         cfg.merge_from_dict({'randomness.seed': args.seed})
@@ -36,10 +31,8 @@ def main() -> None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
         if args.resume != 'auto' and '://' not in args.resume and not Path(args.resume).is_file():
-            options.end_command(
-                f'--resume must be a checkpoint, but {args.resume!r} is no file. Check the path, '
-                'or pass --resume alone for the newest in the work dir.'
-            )
+            text = f'--resume must be a checkpoint, but {args.resume!r} is no file. Check the path,'
+            options.end_command(f'{text} or pass --resume alone for the newest in the work dir.')
     with options.reporting(sys.exit):
         require_valid(cfg)
     options.start_run(cfg, args)

@@ -141,8 +141,9 @@ def render(
         with ExitStack() as stack:
             if blended:
                 stack.enter_context(blended_classes(model, *(part[index] for part in blended)))
-            chosen = dict(use_ema=use_ema, truncation=truncation)
-            images = model.sample(CHUNK, given, latents[index], **chosen)[: stop - start]
+            images = model.sample(
+                CHUNK, given, latents[index], use_ema=use_ema, truncation=truncation
+            )[: stop - start]
         _check_finite(images, model, use_ema)
         chunks.append(model.data_preprocessor.to_uint8(images).cpu())
     return torch.cat(chunks).unflatten(0, shape)
