@@ -18,7 +18,7 @@ from mmgan_lite import registry
 INTERNAL = {
     'mmgan_lite.config_validation': {'ConfigWalk'},
     'mmgan_lite.engine': {'LazyHistoryBuffer', 'OrderedCheckpointHook'},
-    'mmgan_lite.engine.hooks': {'Change', 'HealthWatch', 'Rule', 'SealedFileBackend', 'State'},
+    'mmgan_lite.engine.hooks': {'HealthWatch', 'Rule', 'Schedule', 'SealedFileBackend', 'State'},
     'mmgan_lite.models': {'GraphedStep'},
     'mmgan_lite.models.networks': {'R3GANBlock', 'ResizeConv2d'},
 }

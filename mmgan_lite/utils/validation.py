@@ -5,15 +5,16 @@ import math
 from collections.abc import Iterable, Sequence
 
 
-def check_positive(name: str, value: int) -> int:
-    """Return ``value`` if it is an int of at least 1.
+def check_positive(name: str, value: int, minimum: int = 1) -> int:
+    """Return ``value`` if it is an int of at least ``minimum``.
 
     Raises:
         ValueError: If it is anything else.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
         raise ValueError(
-            f'{name} must be an int of at least 1, got {value!r}. Pass {name}=1 or more.'
+            f'{name} must be an int of at least {minimum}, got {value!r}. '
+            f'Pass {name}={minimum} or more.'
         )
     return value
 

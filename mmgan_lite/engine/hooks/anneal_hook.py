@@ -1,30 +1,26 @@
 """Settings that change over training: learning rates, betas, weights of regularizers, and more."""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapperDict
 from mmengine.optim.scheduler.momentum_scheduler import MomentumSchedulerMixin
 from mmengine.runner import Runner
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import DataLoader
 
 from mmgan_lite.engine.mmengine_compat import named_wrappers
 from mmgan_lite.registry import HOOKS
 from mmgan_lite.utils.interfaces import HasPlayers, unwrap_model
+from mmgan_lite.utils.signatures import check_arguments
 from mmgan_lite.utils.validation import check_positive, did_you_mean
 
 _EXAMPLE = "dict(target='optimizer.*.lr', start=2e-4, end=0, iterations=10_000)"
-
-# Progress of the value, from 0 to 1, as a function of the progress of the time.
-_SHAPES: dict[str, Callable[[float], float]] = {
-    'cosine': lambda t: (1 - math.cos(math.pi * t)) / 2,
-    'linear': lambda t: t,
-}
 
 
 @HOOKS.register_module()
@@ -81,7 +77,8 @@ class AnnealHook(Hook):
     priority = 'HIGHEST'
 
     def __init__(self, schedules: Sequence[Mapping]) -> None:
-        if not isinstance(schedules, Sequence) or not schedules:
+        entries = schedules if isinstance(schedules, Sequence) else ()
+        if not entries or not all(isinstance(entry, Mapping) for entry in entries):
             raise ValueError(
                 f'schedules must be a list of dicts, got {schedules!r}. Pass [{_EXAMPLE}].'
             )
@@ -95,10 +92,9 @@ class AnnealHook(Hook):
             ValueError: If a name is not there, or is driven twice, or cannot change as it should.
         """
         model = unwrap_model(runner.model)
-        recorded = False
         if isinstance(model, HasPlayers):
             model.check_optim_wrapper(runner.optim_wrapper)
-            recorded = model.cuda_graph
+        recorded = isinstance(model, HasPlayers) and model.cuda_graph
         found = {
             **dict(_optimizer_settings(runner.optim_wrapper)),
             **dict(_model_settings(model, 'model')),
@@ -126,11 +122,7 @@ class AnnealHook(Hook):
             setting.update(runner.iter)
 
     def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: Any = None,
-        outputs: dict[str, Tensor | float] | None = None,
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
         """Add the values to what the training step returned, for the log.
 
@@ -144,8 +136,8 @@ class AnnealHook(Hook):
 
 
 @dataclass(frozen=True)
-class _Schedule:
-    """A value as a function of the images or iterations so far."""
+class Schedule:
+    """A value as a function of the images or iterations so far; see :class:`AnnealHook`."""
 
     target: str
     start: float
@@ -153,54 +145,41 @@ class _Schedule:
     images: float | None = None
     iterations: float | None = None
     begin: float = 0
-    shape: str = 'cosine'
+    shape: Literal['cosine', 'linear'] = 'cosine'
     steps: int | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.target, str):
-            raise ValueError(
-                f"target must be a name, got {self.target!r}. Pass target='optimizer.*.lr'."
-            )
-        for key, value in (('start', self.start), ('end', self.end)):
-            if not _is_number(value):
-                raise self._error(key, 'must be a finite number', value, 'Pass a number.')
-        if not _is_number(self.begin) or self.begin < 0:
-            rule = 'must be a finite number of at least 0'
-            raise self._error('begin', rule, self.begin, 'Leave it out.')
+        where = f'of the schedule of {self.target!r} must be'
         if (self.images is None) == (self.iterations is None):
             raise ValueError(
-                f'The schedule of {self.target!r} must have either images or iterations, got '
-                f'images={self.images!r} and iterations={self.iterations!r}. Pass one of them, '
-                'the duration from start to end.'
+                f'Either images or iterations {where} the duration from start to end, got '
+                f'images={self.images!r} and iterations={self.iterations!r}. Pass one of them.'
             )
-        if not _is_number(self.duration) or self.duration <= 0:
-            key = 'iterations' if self.images is None else 'images'
-            rule = 'must be a finite number over 0'
-            raise self._error(key, rule, self.duration, f'Pass {key}=10_000.')
-        if self.shape not in list(_SHAPES):
-            rule = f'must be {" or ".join(map(repr, _SHAPES))}'
-            raise self._error('shape', rule, self.shape, "Pass shape='cosine'.")
+        unit = 'iterations' if self.images is None else 'images'
+        for name, value, holds, rule in (
+            ('start', self.start, True, 'finite'),
+            ('end', self.end, True, 'finite'),
+            ('begin', self.begin, self.begin >= 0, 'finite and at least 0'),
+            (unit, self.duration, self.duration > 0, 'finite and over 0'),
+        ):
+            if not (holds and math.isfinite(value)):
+                raise ValueError(f'{name} {where} {rule}, got {value!r}. Example: {_EXAMPLE}.')
         if self.steps is not None:
             check_positive('steps', self.steps)
 
-    def _error(self, key: str, rule: str, value: object, remedy: str) -> ValueError:
-        return ValueError(
-            f'In the schedule of {self.target!r} {key} {rule}, got {value!r}. {remedy}'
-        )
-
     @property
     def duration(self) -> float:
-        duration = self.iterations if self.images is None else self.images
-        assert duration is not None
-        return duration
+        """In images or iterations."""
+        return self.images or self.iterations or 0
 
     def __call__(self, progress: float) -> float:
+        """The value after so many images or iterations."""
         progress = min(max(progress - self.begin, 0), self.duration)
         if self.steps is None:
             t = progress / self.duration
         else:
             t = progress * self.steps // self.duration / self.steps
-        share = _SHAPES[self.shape](t)
+        share = t if self.shape == 'linear' else (1 - math.cos(math.pi * t)) / 2
         return (1 - share) * self.start + share * self.end  # exact at both ends
 
 
@@ -216,49 +195,34 @@ class _GroupSetting:
 
     def __call__(self, value: float) -> None:
         for group in self.groups:
-            if self.position is None:
-                group[self.key] = value
-            else:
-                numbers = list(group[self.key])
-                numbers[self.position] = value
-                group[self.key] = tuple(numbers)
+            old, p = group[self.key], self.position
+            group[self.key] = value if p is None else (*old[:p], value, *old[p + 1 :])
 
 
-_Write: TypeAlias = Callable[[float], Any]
-
-
+@dataclass
 class _Setting:
     """A target and its schedule."""
 
-    def __init__(self, name: str, schedule: _Schedule, scale: int, write: _Write) -> None:
-        self.name, self.value = name, math.nan
-        self._schedule, self._scale, self._write = schedule, scale, write
+    name: str
+    schedule: Schedule
+    scale: int
+    write: Callable[[float], Any]
+    value: float = math.nan
 
     def update(self, iteration: int) -> None:
-        value = self._schedule(iteration * self._scale)
+        value = self.schedule(iteration * self.scale)
         if value != self.value:  # on a GPU each writing is a kernel
-            self._write(value)
+            self.write(value)
             self.value = value
 
 
-def _parse(entry: Any) -> _Schedule:
-    if not isinstance(entry, Mapping):
-        raise ValueError(f'schedules must hold dicts, got {entry!r}. Pass {_EXAMPLE}.')
-    known = [field.name for field in fields(_Schedule)]
-    for key in entry:
-        if key not in known:
-            remedy = did_you_mean(key, known, 'Remove it.')
-            raise ValueError(
-                f'A schedule has no entry {key!r} (got {key}={entry[key]!r}). {remedy} '
-                f'Its entries are: {", ".join(known)}.'
-            )
-    for key in ('target', 'start', 'end'):
-        if key not in entry:
-            raise ValueError(f'A schedule must have {key!r}, got {dict(entry)}. Add {key}=...')
-    return _Schedule(**entry)
+def _parse(entry: Mapping) -> Schedule:
+    for name, problem in check_arguments(Schedule, entry).items():
+        raise ValueError(f'In the schedule {dict(entry)}, {name}: {problem} Example: {_EXAMPLE}.')
+    return Schedule(**entry)
 
 
-def _optimizer_settings(optim_wrapper: Any) -> Iterator[tuple[str, _Write]]:
+def _optimizer_settings(optim_wrapper: Any) -> Iterator[tuple[str, Callable]]:
     """Names and setters of all numbers in the parameter groups of the optimizers."""
     several = isinstance(optim_wrapper, OptimWrapperDict)
     for network, wrapper in named_wrappers(optim_wrapper).items():
@@ -275,7 +239,7 @@ def _optimizer_settings(optim_wrapper: Any) -> Iterator[tuple[str, _Write]]:
                         yield f'{prefix}.{key}.{position}', _GroupSetting(groups, key, position)
 
 
-def _model_settings(module: nn.Module, name: str) -> Iterator[tuple[str, _Write]]:
+def _model_settings(module: nn.Module, name: str) -> Iterator[tuple[str, Callable]]:
     """Names and setters of all buffers that hold one float, without names of wrappers."""
     bare = unwrap_model(module)
     for key, buffer in bare.named_buffers(recurse=False):
@@ -294,21 +258,13 @@ def _driven_by_schedulers(runner: Runner) -> Iterator[str]:
         prefix = 'optimizer' if network is None else f'optimizer.{network}'
         for driver in drivers:
             yield f'{prefix}.{driver.param_name}'
-            if (
-                isinstance(driver, MomentumSchedulerMixin) and driver.use_betas
-            ):  # the momentum of Adam is its first beta
-                yield f'{prefix}.betas.0'
+            if isinstance(driver, MomentumSchedulerMixin) and driver.use_betas:
+                yield f'{prefix}.betas.0'  # the momentum of Adam
 
 
 def _matching(target: str, names: Iterable[str]) -> list[str]:
-    wanted = target.split('.')
-    found = []
-    for name in names:
-        parts = name.split('.')
-        if len(parts) == len(wanted) and all(
-            pattern in ('*', part) for pattern, part in zip(wanted, parts, strict=True)
-        ):
-            found.append(name)
+    pattern = re.escape(target).replace(r'\*', '[^.]+')
+    found = [name for name in names if re.fullmatch(pattern, name)]
     if not found:
         remedy = did_you_mean(target, names, 'Check the name.')
         raise ValueError(
@@ -318,7 +274,7 @@ def _matching(target: str, names: Iterable[str]) -> list[str]:
     return found
 
 
-def _check_change(schedule: _Schedule, name: str, write: _Write, recorded: bool) -> None:
+def _check_change(schedule: Schedule, name: str, write: Callable, recorded: bool) -> None:
     """Raise if a setting of an optimizer cannot change by that schedule."""
     if not isinstance(write, _GroupSetting):
         return
@@ -337,9 +293,8 @@ def _check_change(schedule: _Schedule, name: str, write: _Write, recorded: bool)
             )
     if recorded and write.key != 'lr' and schedule.steps is None:
         raise ValueError(
-            f'{name} must change in steps under cuda_graph=True, which records the iteration anew '
-            f'for each value, got a schedule without steps. Add steps=4 to that of '
-            f'{schedule.target!r}, or set cuda_graph=False.'
+            f'{name} must change in steps under cuda_graph=True, which records each value anew. '
+            f'Add steps=4 to the schedule of {schedule.target!r}, or set cuda_graph=False.'
         )
 
 
@@ -347,7 +302,7 @@ def _images_per_iteration(loader: DataLoader) -> int:
     if loader.batch_size is None:
         raise ValueError(
             'A schedule in images needs batches of one size, got a train_dataloader with a '
-            'batch_sampler. Give the schedule iterations in place of images.'
+            'batch_sampler. Give the schedule iterations instead.'
         )
     return loader.batch_size * get_world_size()
 

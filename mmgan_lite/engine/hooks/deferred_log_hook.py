@@ -1,26 +1,72 @@
 """The log of training, without waiting for the device at each iteration."""
 
-from collections.abc import Sequence
-from typing import Any
+import json
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import mmengine.hooks
 import numpy as np
-import torch
+from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub
 from mmengine.runner import Runner
 from torch import Tensor
 
-from mmgan_lite.engine.hooks.evaluation_log_hook import EvaluationLogHook
+from mmgan_lite.engine.hooks.common import read_numbers, register_missing
 from mmgan_lite.engine.hooks.gan_checkpoint_hook import GANCheckpointHook
-from mmgan_lite.engine.hooks.parts import active_parts
 from mmgan_lite.engine.hooks.provenance_hook import ProvenanceHook
 from mmgan_lite.engine.hooks.safe_checkpoint_hook import SafeCheckpointHook
-from mmgan_lite.engine.mmengine_compat import LazyHistoryBuffer
+from mmgan_lite.engine.mmengine_compat import LazyHistoryBuffer, loaded_checkpoint
 from mmgan_lite.registry import HOOKS
 
 # ``IterTimerHook`` logs these in each iteration, into a history that MMEngine copies each time.
 _TIMES = ('train/time', 'train/data_time')
+
+
+@runtime_checkable
+class _HasReport(Protocol):
+    """An evaluator that explains its last scores, such as ``GANEvaluator``."""
+
+    report: Any
+
+
+@HOOKS.register_module()
+class EvaluationLogHook(Hook):
+    """Writes each evaluation's scores and protocol to a file that ``mmgan-lite report`` reads.
+
+    :class:`DeferredLogHook` includes it.
+
+    MMEngine's ``scalars.json`` has only the numbers. This hook adds a line of JSON for each
+    evaluation to ``<work_dir>/<timestamp>/evaluations.jsonl``: ``loop`` ('val' or 'test'),
+    ``iteration`` (None in a test), ``checkpoint`` (None in a validation), ``scores`` and
+    ``protocol``. The last two are those of ``Report.to_dict`` of a ``GANEvaluator``. Of another
+    evaluator only the values are known, and ``protocol`` is None.
+
+    Example:
+        >>> custom_hooks = [dict(type='EvaluationLogHook')]
+    """
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Add a line for a validation in training."""
+        entry = dict(loop='val', iteration=runner.iter, checkpoint=None)
+        self._add(runner, runner.val_loop.evaluator, metrics, **entry)
+
+    def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Add a line for a test, which knows its checkpoint and not the iteration."""
+        # Neither runner.iter nor runner.epoch: they would build the training loop and its data.
+        entry = dict(loop='test', iteration=None, checkpoint=loaded_checkpoint(runner))
+        self._add(runner, runner.test_loop.evaluator, metrics, **entry)
+
+    def _add(self, runner: Runner, evaluator: Any, metrics: Any, **entry: Any) -> None:
+        if not is_main_process():
+            return
+        report = evaluator.report if isinstance(evaluator, _HasReport) else None
+        summary = dict(scores={}, protocol=None) if report is None else report.to_dict()
+        for name, value in (metrics or {}).items():
+            summary['scores'].setdefault(name, dict(value=value))
+        with Path(runner.log_dir, 'evaluations.jsonl').open('a', encoding='utf-8') as file:
+            # Metrics of other projects may give arrays or objects: their text is better than none.
+            file.write(json.dumps({**entry, **summary}, default=str) + '\n')
 
 
 @HOOKS.register_module()
@@ -41,31 +87,19 @@ class DeferredLogHook(mmengine.hooks.RuntimeInfoHook):
     """
 
     def __init__(self) -> None:
-        self._parts: list[Hook] = [EvaluationLogHook()]
+        self._included = [EvaluationLogHook()]
 
     def before_run(self, runner: Runner) -> None:
         """Store the config, the version and the experiment's name."""
         super().before_run(runner)
-        self._parts = active_parts(self, self._parts, runner)
+        register_missing(self, self._included, runner)
         kinds = {type(hook) for hook in runner.hooks}
         if GANCheckpointHook in kinds:
             return
-        # Another checkpoint hook lacks these. At the end of the hooks, which are being called.
-        for part in (ProvenanceHook, SafeCheckpointHook):
-            if part not in kinds:
-                runner.register_hook(part(), priority='VERY_LOW')
-
-    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Store the scores, and write them with their protocol."""
-        super().after_val_epoch(runner, metrics)
-        for part in self._parts:
-            part.after_val_epoch(runner, metrics)
-
-    def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Store the scores, and write them with their protocol."""
-        super().after_test_epoch(runner, metrics)
-        for part in self._parts:
-            part.after_test_epoch(runner, metrics)
+        # Another checkpoint hook lacks these.
+        for kind in (ProvenanceHook, SafeCheckpointHook):
+            if kind not in kinds:
+                runner.register_hook(kind())
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Store the number of the iteration and the learning rates."""
@@ -74,11 +108,7 @@ class DeferredLogHook(mmengine.hooks.RuntimeInfoHook):
             _history(runner.message_hub, f'train/{name}').append(rates[0])
 
     def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: Any = None,
-        outputs: dict[str, Tensor | float] | None = None,
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
         """Store the scalars that the training step returned, under ``train/``."""
         for key, value in (outputs or {}).items():
@@ -97,23 +127,20 @@ class DeferredHistory(LazyHistoryBuffer):
     complete history for each new one.
 
     Args:
-        log_history: Values to start from.
-        count_history: How many values each of them sums up.
+        log_history: Values to start from, a sequence or array.
+        count_history: How many values each of them sums up, as many ints.
         max_length: How many of the newest values are kept.
 
     Example:
         >>> history = DeferredHistory(max_length=100)
-        >>> history.append(torch.tensor(1.0))
+        >>> history.append(Tensor([1.0]))
         >>> history.append(2.0)
         >>> float(history.mean())
         1.5
     """
 
     def __init__(
-        self,
-        log_history: Sequence[float] | np.ndarray = (),
-        count_history: Sequence[int] | np.ndarray = (),
-        max_length: int = 1000,
+        self, log_history: Any = (), count_history: Any = (), max_length: int = 1000
     ) -> None:
         self._pending: list[Tensor | float] = []
         super().__init__(log_history, count_history, max_length)
@@ -126,10 +153,8 @@ class DeferredHistory(LazyHistoryBuffer):
         """
         if isinstance(value, Tensor):
             if value.numel() != 1:
-                raise ValueError(
-                    f'A logged value must be a scalar, got a tensor of shape {tuple(value.shape)}. '
-                    'Log its mean.'
-                )
+                shape = tuple(value.shape)
+                raise ValueError(f'A logged value must be a scalar, got {shape=}. Log its mean.')
             # On a CPU there is nothing to wait for, and a small tensor that stays pins the large
             # block of heap that it was cut from: hundreds of MB until the next log line.
             value = value.item() if value.device.type == 'cpu' else value.detach().reshape(())
@@ -163,16 +188,11 @@ class DeferredHistory(LazyHistoryBuffer):
 
     def settle(self) -> None:
         """Turn what is pending into numbers; this waits for the device, once."""
-        pending, self._pending = self._pending[-self.max_length :], []
-        if not pending:
-            return
-        tensors = [value for value in pending if isinstance(value, Tensor)]
-        read = torch.stack(tensors).tolist() if tensors else []
-        numbers = iter(read)
-        values = np.array([next(numbers) if isinstance(v, Tensor) else v for v in pending])
         keep = self.max_length
-        self.values = np.append(self.values, values)[-keep:]
-        self.counts = np.append(self.counts, np.ones(len(values)))[-keep:]
+        pending, self._pending = self._pending[-keep:], []
+        if pending:
+            self.values = np.append(self.values, read_numbers(pending))[-keep:]
+            self.counts = np.append(self.counts, np.ones(len(pending)))[-keep:]
 
     def __getstate__(self) -> dict[str, Any]:
         self.settle()
@@ -180,12 +200,11 @@ class DeferredHistory(LazyHistoryBuffer):
 
 
 def _history(hub: MessageHub, key: str) -> DeferredHistory:
-    if key not in hub.log_scalars:
+    history = hub.log_scalars.get(key)
+    if history is None:
         hub.update_scalar(key, 0.0)  # the hub registers the key; its buffer is replaced
-        hub.log_scalars[key] = DeferredHistory()
-    history = hub.log_scalars[key]
-    if not isinstance(history, DeferredHistory):  # read from a checkpoint
-        log_history, count_history = history.data
-        history = DeferredHistory(log_history, count_history, history.max_length)
-        hub.log_scalars[key] = history
+        history = hub.log_scalars[key] = DeferredHistory()
+    elif not isinstance(history, DeferredHistory):  # read from a checkpoint
+        values, counts = history.data
+        history = hub.log_scalars[key] = DeferredHistory(values, counts, history.max_length)
     return history

@@ -7,41 +7,18 @@ from typing import Any, Protocol, runtime_checkable
 
 from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
 from mmengine.fileio import LocalBackend, get_file_backend, register_backend
-from mmengine.hooks import Hook
-from mmengine.logging import print_log
 from mmengine.runner import IterBasedTrainLoop, Runner
 
-from mmgan_lite.checkpoints import (
-    newest_checkpoint,
-    not_written,
-    require_undamaged,
-    write_sealed,
-)
-from mmgan_lite.engine.hooks.parts import active_parts
+import mmgan_lite.engine.mmengine_compat as compat
+from mmgan_lite import checkpoints
+from mmgan_lite.engine.hooks.common import raised_in_all_processes, register_missing
 from mmgan_lite.engine.hooks.provenance_hook import ProvenanceHook
 from mmgan_lite.engine.hooks.safe_checkpoint_hook import SafeCheckpointHook
-from mmgan_lite.engine.mmengine_compat import (
-    OrderedCheckpointHook,
-    call_at_end,
-    is_resumed,
-    loaded_checkpoint,
-    resume_from,
-    train_loop,
-    validation_is_due,
-)
+from mmgan_lite.engine.resume import rng_state, training_state
 from mmgan_lite.engine.resume.dataloader_state import number_batches
 from mmgan_lite.engine.resume.preemption import EXIT_CODE, StopSignals
-from mmgan_lite.engine.resume.rng_state import get_random_state, set_random_state
-from mmgan_lite.engine.resume.training_state import (
-    check_weights,
-    collect_state,
-    model_device,
-    restore_state,
-    untrue_warnings,
-)
 from mmgan_lite.registry import HOOKS
 from mmgan_lite.utils.atomic_io import TEMPORARY_FILES, atomic_write
-from mmgan_lite.utils.log_filters import UntrueWarnings
 from mmgan_lite.utils.signatures import unknown_argument
 
 _BACKEND = 'mmgan_lite_sealed'
@@ -54,7 +31,7 @@ class SealedFileBackend(LocalBackend):
     def put(self, obj: bytes, filepath: str | Path) -> None:
         """Write the bytes of a checkpoint."""
         Path(filepath).parent.mkdir(parents=True, exist_ok=True)
-        write_sealed(obj, filepath)
+        checkpoints.write_sealed(obj, filepath)
 
 
 register_backend(_BACKEND, SealedFileBackend, force=True)
@@ -68,7 +45,7 @@ class _NamesScores(Protocol):
 
 
 @HOOKS.register_module()
-class GANCheckpointHook(OrderedCheckpointHook):
+class GANCheckpointHook(compat.OrderedCheckpointHook):
     """MMEngine's ``CheckpointHook``, whose files resume a training exactly, and run no code.
 
     N iterations in one go and the same N interrupted anywhere end in the same bytes on a CPU. For
@@ -135,14 +112,13 @@ class GANCheckpointHook(OrderedCheckpointHook):
         if self.file_client_args is not None:
             raise TypeError('file_client_args is not supported. Pass backend_args.')
         safe = SafeCheckpointHook(history_length, allow_mmengine_types)
-        self._parts: list[Hook] = [ProvenanceHook(), safe]
+        self._included = [ProvenanceHook(), safe]
         self._signals = StopSignals()
         self._loaded: dict | None = None
         self._to_save: dict | None = None
         self._before_val: dict | None = None
         self._validated = False
         self._saved_iteration = 0
-        self._silenced = UntrueWarnings()
 
     # Before and at the start of training.
 
@@ -152,27 +128,20 @@ class GANCheckpointHook(OrderedCheckpointHook):
         Raises:
             ValueError: If the one that was named is damaged.
         """
-        self._parts = active_parts(self, self._parts, runner)
-        for part in self._parts:
-            part.before_run(runner)
-        loop = train_loop(runner)
-        if loop is not None:
-            call_at_end(loop, self._signals.uninstall)
+        register_missing(self, self._included, runner)
+        if (loop := compat.train_loop(runner)) is not None:
+            compat.call_at_end(loop, self._signals.uninstall)
         self._loaded = None
-        if not is_resumed(runner):
+        if not compat.is_resumed(runner):
             return
-        named = loaded_checkpoint(runner)
-        if named is not None:
-            require_undamaged(named)
+        if (named := compat.loaded_checkpoint(runner)) is not None:
+            checkpoints.require_undamaged(named)
             return
-        found = [newest_checkpoint(runner.work_dir) if is_main_process() else None]
+        found = [checkpoints.newest_checkpoint(runner.work_dir) if is_main_process() else None]
         broadcast_object_list(found)
-        resume_from(runner, None if found[0] is None else str(found[0]))
+        compat.resume_from(runner, None if found[0] is None else str(found[0]))
         if found[0] is None:
-            runner.logger.info(
-                f'There is no undamaged checkpoint in {runner.work_dir} yet: training starts from '
-                'the beginning.'
-            )
+            runner.logger.info(f'No undamaged checkpoint in {runner.work_dir}: training begins.')
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Keep the state of the training until it goes on.
@@ -181,18 +150,14 @@ class GANCheckpointHook(OrderedCheckpointHook):
             ValueError: If a training is resumed with another model than it began with, or none of
                 the weights that are loaded is of this model.
         """
-        check_weights(runner, checkpoint.get('state_dict', {}))
-        state = checkpoint.pop(_KEY, None)
-        self._loaded = None if state is None else dict(state, iteration=checkpoint['meta']['iter'])
-        if state is not None and is_resumed(runner) and train_loop(runner) is not None:
-            self._silenced.begin(runner.logger, untrue_warnings(runner, state))
-        for part in self._parts:
-            part.after_load_checkpoint(runner, checkpoint)
+        training_state.check_weights(runner, checkpoint.get('state_dict', {}))
+        self._loaded = state = checkpoint.pop(_KEY, None)
+        if state is not None and compat.is_resumed(runner) and compat.train_loop(runner):
+            untrue = tuple(training_state.untrue_warnings(runner, state))
+            runner.logger.addFilter(lambda record: not record.getMessage().startswith(untrue))
 
     def before_train(self, runner: Runner) -> None:
         """Remove what an interrupted run left; repeat a validation that was interrupted."""
-        for part in self._parts:
-            part.before_train(runner)
         local = self.backend_args is None and isinstance(
             get_file_backend(str(self.out_dir or runner.work_dir)), LocalBackend
         )
@@ -205,20 +170,18 @@ class GANCheckpointHook(OrderedCheckpointHook):
                 path.unlink()
         self._saved_iteration = runner.iter
         if not self._signals.install():
-            print_log(
-                'SIGTERM and SIGUSR1 save no checkpoint: training does not run in the main thread.',
-                logger='current',
+            runner.logger.info(
+                'SIGTERM and SIGUSR1 save no checkpoint: training does not run in the main thread.'
             )
         # The state of load_from alone is another training's.
-        if self._loaded is None or runner.iter == 0 or self._loaded['iteration'] != runner.iter:
+        if self._loaded is None or runner.iter == 0:
             self._loaded = None
-            self._silenced.end()
             self._start_without_state(runner)
             return
-        if not self._loaded['validated'] and validation_is_due(runner):
+        if not self._loaded['validated'] and compat.validation_is_due(runner):
             runner.val_loop.run()
         if not isinstance(runner.train_loop, IterBasedTrainLoop):
-            self._go_on(runner)
+            self._restore(runner)
 
     def _check_save_best(self, runner: Runner) -> None:
         """MMEngine finds out at the first validation, which may be hours away, or never."""
@@ -246,52 +209,40 @@ class GANCheckpointHook(OrderedCheckpointHook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Begin in the middle of the data, once the sampler has its epoch."""
-        if self._loaded is not None and isinstance(runner.train_loop, IterBasedTrainLoop):
-            self._go_on(runner)
+        if isinstance(runner.train_loop, IterBasedTrainLoop):
+            self._restore(runner)
 
     def _start_without_state(self, runner: Runner) -> None:
         if runner.iter == 0:
             number_batches(runner.train_loop, runner.seed)
             return
         runner.logger.warning(
-            f'The checkpoint of iteration {runner.iter} holds no random numbers, as it was not '
-            'written by GANCheckpointHook: this run goes on, but not as one that was never '
-            'interrupted would.'
+            f'The checkpoint of iteration {runner.iter} is not of GANCheckpointHook: this run goes '
+            'on with other random numbers than one that was never interrupted.'
         )
 
-    def _go_on(self, runner: Runner) -> None:
-        state, self._loaded = self._loaded, None
-        assert state is not None
-        restore_state(runner, state)
+    def _restore(self, runner: Runner) -> None:
+        if self._loaded is not None:
+            training_state.restore_state(runner, self._loaded)
+            self._loaded = None
 
     # While training.
 
-    def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
-    ) -> None:
+    def after_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
         """Save at the interval, or because of a signal, which then ends the training.
 
         Raises:
             SystemExit: With code 75, after a signal.
         """
-        for part in self._parts:
-            part.after_train_iter(runner, batch_idx, data_batch, outputs)
-        self._silenced.end()
-        super().after_train_iter(runner, batch_idx, data_batch, outputs)
+        super().after_train_iter(runner, *args, **kwargs)
         if self._signals.agreed(runner.iter + 1):
             self._stop(runner, runner.iter + 1)
 
     def before_val(self, runner: Runner) -> None:
         """Keep the random state, which a validation must not change for training."""
-        self._before_val = get_random_state(model_device(runner))
+        self._before_val = rng_state.get_random_state(training_state.model_device(runner))
 
-    def after_val_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: Any = None,
-        outputs: Sequence | None = None,
-    ) -> None:
+    def after_val_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
         """Stop without waiting for the end of a validation, which is repeated after a resume."""
         # Several processes may validate on unequal numbers of batches, so they do wait.
         if self._signals.received is not None and get_world_size() == 1 and runner.iter > 0:
@@ -306,14 +257,8 @@ class GANCheckpointHook(OrderedCheckpointHook):
         """Restore the random state."""
         self._validated = False
         if self._before_val is not None:
-            set_random_state(self._before_val, model_device(runner))
+            rng_state.set_random_state(self._before_val, training_state.model_device(runner))
             self._before_val = None
-
-    def after_train(self, runner: Runner) -> None:
-        """Publish ``published_keys``; restore the handlers of signals."""
-        self._silenced.end()
-        self._signals.uninstall()
-        super().after_train(runner)
 
     def _stop(self, runner: Runner, iteration: int) -> None:
         if self._saved_iteration != iteration:
@@ -324,7 +269,6 @@ class GANCheckpointHook(OrderedCheckpointHook):
                 self.write(runner, path, meta)
             else:
                 self.write_step(runner, iteration, meta)
-        self._signals.uninstall()
         runner.logger.info(
             f'Training stops after iteration {iteration} because of a signal. It goes on from '
             f'{self.last_ckpt} by --resume (exit code {EXIT_CODE}).'
@@ -335,45 +279,38 @@ class GANCheckpointHook(OrderedCheckpointHook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Add the state of the training to a checkpoint that has optimizers."""
-        if 'optimizer' in checkpoint:
-            state = self._to_save
-            if state is None and get_world_size() == 1:  # saved by another hook
-                state = self._collect(runner)
-            if state is not None:
-                checkpoint[_KEY] = state
-        for part in self._parts:
-            part.before_save_checkpoint(runner, checkpoint)
+        # Another hook may save; the state of several processes is only known in write.
+        if 'optimizer' in checkpoint and (self._to_save or get_world_size() == 1):
+            checkpoint[_KEY] = self._to_save or self._collect(runner)
 
     def _collect(self, runner: Runner) -> dict[str, Any]:
-        if self._loaded is not None:  # a validation is repeated; training has not begun
-            kept = {key: value for key, value in self._loaded.items() if key != 'iteration'}
-            return {**kept, 'validated': self._validated}
-        return {**collect_state(runner, self._before_val), 'validated': self._validated}
+        # While a validation is repeated, training has not begun.
+        state = self._loaded or training_state.collect_state(runner, self._before_val)
+        return {**state, 'validated': self._validated}
 
     def write(self, runner: Runner, path: str, meta: dict) -> None:
         """Write a checkpoint, then its name; raises in all processes if the first one cannot."""
         self.last_ckpt = path
         runner.message_hub.update_info('last_ckpt', path)
         self._to_save = self._collect(runner)
-        error = None
-        try:
-            runner.save_checkpoint(
-                self.out_dir,
-                os.path.basename(path),
-                save_optimizer=self.save_optimizer,
-                save_param_scheduler=self.save_param_scheduler,
-                meta=meta,
-                by_epoch=self.by_epoch,
-                backend_args=self.backend_args,
-            )
-            if is_main_process():
-                with atomic_write(Path(runner.work_dir) / 'last_checkpoint') as temporary:
-                    temporary.write_text(path)
-        except OSError as caught:
-            error = not_written(caught, path, runner.work_dir)
-        finally:
-            self._to_save = None
-        _raise_in_all_processes(error)
+        with raised_in_all_processes(OSError):
+            try:
+                runner.save_checkpoint(
+                    self.out_dir,
+                    os.path.basename(path),
+                    save_optimizer=self.save_optimizer,
+                    save_param_scheduler=self.save_param_scheduler,
+                    meta=meta,
+                    by_epoch=self.by_epoch,
+                    backend_args=self.backend_args,
+                )
+                if is_main_process():
+                    with atomic_write(Path(runner.work_dir) / 'last_checkpoint') as temporary:
+                        temporary.write_text(path)
+            except OSError as caught:
+                raise checkpoints.not_written(caught, path, runner.work_dir) from caught
+            finally:
+                self._to_save = None
         self._saved_iteration = meta['iter']
         extra = runner.message_hub.runtime_info.get('extra_ckpt')
         if extra not in (None, path):
@@ -393,14 +330,6 @@ class GANCheckpointHook(OrderedCheckpointHook):
         except OSError as caught:
             if caught.__cause__ is not None or not is_main_process():
                 raise  # it is of the checkpoint that follows the best one, and says all
-            raise not_written(caught, f'{self.out_dir}/best_*.pth', runner.work_dir) from caught
-
-
-def _raise_in_all_processes(error: OSError | None) -> None:
-    """Raise the error of the first process in all: the others would wait for it for ever."""
-    message = [None if error is None else str(error)]
-    broadcast_object_list(message)
-    if error is not None:
-        raise error
-    if message[0] is not None:
-        raise OSError(f'In process 0: {message[0]}')
+            raise checkpoints.not_written(
+                caught, f'{self.out_dir}/best_*.pth', runner.work_dir
+            ) from caught

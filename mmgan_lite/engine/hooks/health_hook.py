@@ -1,18 +1,17 @@
 """Figures of the health of a training, and a warning when something goes wrong."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from mmengine.dist import broadcast, get_world_size, is_main_process
+from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.runner import Runner, get_state_dict
 from torch import Tensor, nn
 
+from mmgan_lite.engine.hooks.common import non_finite, read_numbers, register_missing
 from mmgan_lite.engine.hooks.health_states import STATES, HealthWatch
-from mmgan_lite.engine.hooks.parts import active_parts
 from mmgan_lite.engine.resume.rng_state import isolated_random_state
 from mmgan_lite.registry import HOOKS, MODELS, build_part
 from mmgan_lite.utils.interfaces import HasPlayers, HasProbe, unwrap_model
@@ -21,8 +20,10 @@ from mmgan_lite.utils.validation import check_positive, did_you_mean
 # With fewer images that have another of their class, diversity is that of all classes together.
 _MIN_MATED = 8
 
+_GRADIENT_SHARE = 'gradient_norm_generator / weight_norm_generator'
+
 # Only for the states: beside the others they are not worth a log key.
-_UNLOGGED = ('max_logit', 'weight_norm_generator')
+_UNLOGGED = ('max_logit', _GRADIENT_SHARE)
 
 
 @runtime_checkable
@@ -103,44 +104,26 @@ class GANHealthHook(Hook):
         guard: Mapping | None = None,
     ) -> None:
         self.interval = check_positive('interval', interval)
-        if isinstance(num_samples, bool) or not isinstance(num_samples, int) or num_samples < 2:
-            raise ValueError(
-                f'num_samples must be an int of at least 2, got {num_samples!r}: one image has no '
-                'diversity. Pass num_samples=32.'
-            )
-        self.num_samples = num_samples
+        self.num_samples = check_positive('num_samples', num_samples, minimum=2)
         self.stop_on = _check_states(stop_on)
         self._classifier_cfg = classifier
         self._classifier: Any = None
         self._watch = HealthWatch()
         self._measures = True
-        self._parts: list[Hook] = []
-        if guard is not None:
-            self._parts.append(build_part(HOOKS, {'type': 'NonFiniteGuardHook', **guard}, 'guard'))
+        guards = [] if guard is None else [{'type': 'NonFiniteGuardHook', **guard}]
+        self._included = [build_part(HOOKS, cfg, 'guard') for cfg in guards]
 
     def before_run(self, runner: Runner) -> None:
-        """Leave out the guard if the config has a hook for it."""
-        self._parts = active_parts(self, self._parts, runner)
-
-    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Refuse to write numbers that are not finite.
-
-        Raises:
-            FloatingPointError: If a weight, or a number of an optimizer, is not.
-        """
-        for part in self._parts:
-            part.before_save_checkpoint(runner, checkpoint)
+        """Register the guard."""
+        register_missing(self, self._included, runner)
 
     def before_train(self, runner: Runner) -> None:
         """Check the model, and build the classifier."""
-        for part in self._parts:
-            part.before_train(runner)
         model: Any = unwrap_model(runner.model)
         self._measures = isinstance(model, HasProbe)
         if not self._measures:
-            runner.logger.info(
-                f'GANHealthHook does not measure a {type(model).__name__}: it has no probe.'
-            )
+            name = type(model).__name__
+            runner.logger.info(f'GANHealthHook does not measure a {name}: it has no probe.')
             return
         # In how many iterations each player has had its turn.
         turn = max(p.every for p in model.players.values()) if isinstance(model, HasPlayers) else 1
@@ -152,42 +135,36 @@ class GANHealthHook(Hook):
             output = self._classifier(black)
             if not isinstance(output, _HasLogits) or output.logits is None:
                 raise ValueError(
-                    'classifier must give logits of classes, but '
-                    f"{type(classifier).__name__} gives none. Pass dict(type='MNISTClassifier'), "
-                    'or None.'
+                    f'classifier must give logits of classes, but {type(classifier).__name__} '
+                    "gives none. Pass dict(type='MNISTClassifier'), or None."
                 )
 
     def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: Any = None,
-        outputs: dict[str, Tensor | float] | None = None,
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        """Guard, and probe every ``interval`` iterations."""
-        for part in self._parts:
-            part.after_train_iter(runner, batch_idx, data_batch, outputs)
+        """Probe every ``interval`` iterations."""
         if not self._measures or not self.every_n_train_iters(runner, self.interval):
             return
-        stop = False
         if is_main_process():
             # Other latents in each probe, the same in a run that is repeated.
             model: Any = unwrap_model(runner.model)
             with isolated_random_state(runner.iter, model.device):
                 measured = self._measure(model, data_batch, outputs or {})
-            figures, nonfinite = _read(*measured)
-            self._report(runner, figures, nonfinite)
-            stop = any(name in self.stop_on for name in self._watch.active)
-        if self.stop_on and _first_process_says(stop):
-            runner.logger.error(
-                f'Training stops at iteration {runner.iter + 1}: stop_on of GANHealthHook.'
-            )
+            self._report(runner, *measured)
+        if not self.stop_on:
+            return
+        # The answer of the first process in all: one that went on would wait for the others.
+        stop = [any(name in self.stop_on for name in self._watch.active)]
+        broadcast_object_list(stop)
+        if stop[0]:
+            when = f'at iteration {runner.iter + 1}'
+            runner.logger.error(f'Training stops {when}: stop_on of GANHealthHook.')
             runner.train_loop.stop_training = True
 
     def _measure(
-        self, model: Any, data_batch: Any, outputs: Mapping[str, Tensor | float]
+        self, model: Any, data_batch: Any, outputs: Mapping[str, Any]
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Figures, and magnitudes that must be finite, by name: scalars on the device."""
+        """Figures, and tensors that must be finite, by name; nothing waits for the device."""
         images, labels = model.prepare_batch(data_batch)
         images = images[: self.num_samples]
         labels = None if labels is None else labels[: self.num_samples]
@@ -196,78 +173,62 @@ class GANHealthHook(Hook):
         if self._classifier is not None:
             figures['class_entropy'] = self._class_entropy(model, images, probe['fake_images'])
         checked = {
-            **{name: _largest(tensor) for name, tensor in _tensors(model) if tensor.numel()},
-            **{name: _largest(torch.as_tensor(value)) for name, value in outputs.items()},
-            **{f'{name} of the probe': _largest(tensor) for name, tensor in probe.items()},
+            **get_state_dict(model),
+            **{name: torch.as_tensor(value) for name, value in outputs.items()},
+            **{f'{name} of the probe': tensor for name, tensor in probe.items()},
         }
         return figures, checked
 
     @torch.no_grad()
     def _class_entropy(self, model: Any, real_images: Tensor, fake_images: Tensor) -> Tensor:
-        to_uint8 = model.data_preprocessor.to_uint8
-        real, fake = (
-            _entropy(self._classifier(to_uint8(images)).logits)
-            for images in (real_images, fake_images)
-        )
-        return fake / real
+        """Entropy of the classes of all fakes together over that of the real images."""
 
-    def _report(self, runner: Runner, figures: dict[str, float], nonfinite: Sequence[str]) -> None:
+        def entropy(images: Tensor) -> Tensor:
+            logits = self._classifier(model.data_preprocessor.to_uint8(images)).logits
+            return torch.special.entr(logits.float().softmax(1).mean(0)).sum()
+
+        return entropy(fake_images) / entropy(real_images)
+
+    def _report(
+        self, runner: Runner, figures: Mapping[str, Tensor], checked: Mapping[str, Tensor]
+    ) -> None:
         """Log the figures, and which states begin or end with them."""
-        figures = {**figures, 'nonfinite': len(nonfinite)}
-        known = {name: value for name, value in figures.items() if math.isfinite(value)}
-        changes = self._watch.update(known, first_nonfinite=(*nonfinite, '')[0])
-        for name, value in {**figures, 'alarms': len(self._watch.active)}.items():
+        bad = non_finite(checked)
+        read = dict(zip(figures, read_numbers(figures.values()), strict=True))
+        read['nonfinite'] = len(bad)
+        changes = self._watch.update({k: v for k, v in read.items() if math.isfinite(v)})
+        for name, value in {**read, 'alarms': len(self._watch.active)}.items():
             if name not in _UNLOGGED:
                 runner.message_hub.update_scalar(f'train/health/{name}', value)
-        for change in changes:
-            state, when = STATES[change.name], f'Health at iteration {runner.iter + 1}'
-            if change.sign is None:
-                runner.logger.info(f'{when}: over is {change.name}.')
-            else:
-                runner.logger.warning(
-                    f'{when}: {change.name}: {state.title}. The sign: {change.sign}. '
-                    f'What to try: {state.remedy}'
-                )
+        when = f'Health at iteration {runner.iter + 1}'
+        for name, sign in changes.items():
+            if sign is None:
+                runner.logger.info(f'{when}: over is {name}.')
+                continue
+            first = f', first {bad[0]}' if name == 'diverged' and bad else ''
+            state = STATES[name]
+            runner.logger.warning(
+                f'{when}: {name}: {state.title}. The sign: {sign}{first}. '
+                f'What to try: {state.remedy}'
+            )
 
 
 def _check_states(names: Sequence[str]) -> tuple[str, ...]:
     names = (names,) if isinstance(names, str) else tuple(names)
     for name in names:
         if name not in STATES:
-            raise ValueError(
-                f'stop_on must name states of {", ".join(map(repr, STATES))}, got {name!r}. '
-                + did_you_mean(name, STATES, 'Pass () to stop on none.')
-            )
+            remedy = did_you_mean(name, STATES, 'Pass () to stop on none.')
+            known = ', '.join(map(repr, STATES))
+            raise ValueError(f'stop_on must name states of {known}, got {name!r}. {remedy}')
     return names
-
-
-def _first_process_says(stop: bool) -> bool:
-    """The answer of the first process in all: one that went on would wait for the others."""
-    if get_world_size() == 1:
-        return stop
-    flag = torch.tensor([float(stop)])
-    broadcast(flag, src=0)
-    return bool(flag)
-
-
-def _read(
-    figures: Mapping[str, Tensor], checked: Mapping[str, Tensor]
-) -> tuple[dict[str, float], list[str]]:
-    """The figures as numbers, and the names of those not finite; waits for the device, once."""
-    scalars = [*figures.values(), *checked.values()]
-    device = scalars[0].device
-    numbers = torch.stack([s.detach().to(device, torch.float32).reshape(()) for s in scalars])
-    values = iter(numbers.tolist())
-    read = {name: next(values) for name in figures}
-    return read, [name for name in checked if not math.isfinite(next(values))]
 
 
 def _figures(
     model: Any, probe: Mapping[str, Tensor], real_images: Tensor, labels: Tensor | None
 ) -> dict[str, Tensor]:
     """Scalars on the device, from the result of :meth:`GAN.probe`."""
-    real, fake = probe['real_logits'], probe['fake_logits']
-    fakes, weights = probe['fake_images'], list(unwrap_model(model.generator).parameters())
+    real, fake, fakes = (probe[k] for k in ('real_logits', 'fake_logits', 'fake_images'))
+    norms = [w.detach().norm() for w in unwrap_model(model.generator).parameters()]
     pairs = _pairs(len(real_images), labels if model.num_classes else None, real_images.device)
     shift = (fakes.mean(0) - real_images.mean(0)).square().sum()
     figures = {}
@@ -286,8 +247,8 @@ def _figures(
         'gradient_norm_discriminator': probe['grad_norm_discriminator'],
         'diversity': _nearest(fakes, pairs) / _nearest(real_images, pairs),
         'mean_shift': shift / real_images.var(0, unbiased=False).sum(),
-        'max_logit': torch.maximum(_largest(real), _largest(fake)),
-        'weight_norm_generator': torch.stack([w.detach().norm() for w in weights]).norm(),
+        'max_logit': torch.maximum(real.abs().max(), fake.abs().max()),
+        _GRADIENT_SHARE: probe['grad_norm_generator'] / torch.stack(norms).norm(),
     }
 
 
@@ -323,23 +284,3 @@ def _nearest(images: Tensor, pairs: Tensor) -> Tensor:
     nearest = distances.masked_fill(~pairs, math.inf).amin(1)
     mated = pairs.any(1)
     return nearest.where(mated, torch.zeros_like(nearest)).sum() / mated.sum()
-
-
-def _entropy(logits: Tensor) -> Tensor:
-    """Entropy in nats of the classes of all images together, from logits ``(N, K)``."""
-    mean = logits.float().softmax(1).mean(0)
-    return torch.special.entr(mean).sum()
-
-
-def _tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Weights and float buffers by the names that a checkpoint has, the generator's first."""
-    for child_name, child in model.named_children():
-        bare = unwrap_model(child)
-        for name, tensor in chain(bare.named_parameters(), bare.named_buffers()):
-            if tensor.is_floating_point():
-                yield f'{child_name}.{name}', tensor
-
-
-def _largest(tensor: Tensor) -> Tensor:
-    """The largest magnitude; NaN if there is one."""
-    return torch.linalg.vector_norm(tensor.detach(), ord=math.inf)

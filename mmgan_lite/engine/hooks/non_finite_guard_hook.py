@@ -1,19 +1,20 @@
 """A training with numbers that are not finite: steps skipped, rolled back or ended; never saved."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any
 
-import torch
 from mmengine.dist import all_gather_object, broadcast_object_list, get_world_size
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.optim import OptimWrapperDict
-from mmengine.runner import Runner
+from mmengine.runner import Runner, get_state_dict
 from torch import Tensor, nn
 
 from mmgan_lite.checkpoints import newest_checkpoint, read_checkpoint
+from mmgan_lite.engine.hooks.common import non_finite, read_numbers
 from mmgan_lite.engine.mmengine_compat import named_wrappers
+from mmgan_lite.engine.optimizers.gan_optim_wrapper import GANOptimWrapper
 from mmgan_lite.engine.optimizers.multi_optim_wrapper import trained_networks
 from mmgan_lite.registry import HOOKS
 from mmgan_lite.utils.interfaces import HasPlayers, unwrap_model
@@ -25,32 +26,14 @@ _REMEDY = (
     'guard=dict(max_skips=10, max_rollbacks=3) of GANHealthHook continue automatically.'
 )
 
+_NETWORKS = ('generator', 'discriminator')
+
 # Names and values of what one iteration logged.
-Terms = dict[str, float]
+Terms = Mapping[str, Any]
 
 
-@runtime_checkable
-class _SkipsSteps(Protocol):
-    """An optim wrapper that can leave out a step: ``GANOptimWrapper``."""
-
-    lr_factor: float
-
-    def guard_steps(self, network: nn.Module) -> Any: ...
-
-
-@runtime_checkable
-class _ScalesLoss(Protocol):
-    """An optim wrapper that may scale the loss, for gradients in float16."""
-
-    scaler: Any
-
-
-class _Failure(NamedTuple):
-    """Where and what; comes first by its iteration."""
-
-    iteration: int
-    network: str
-    reason: str
+# Its iteration, and what was not finite in which network.
+Failure = tuple[int, str]
 
 
 @HOOKS.register_module()
@@ -97,27 +80,19 @@ class NonFiniteGuardHook(Hook):
     priority = 'ABOVE_NORMAL'
 
     def __init__(
-        self,
-        max_skips: int = 0,
-        max_rollbacks: int = 0,
-        lr_factor: float = 0.5,
-        interval: int = 50,
+        self, max_skips: int = 0, max_rollbacks: int = 0, lr_factor: float = 0.5, interval: int = 50
     ) -> None:
-        self.max_skips = _check_count('max_skips', max_skips)
-        self.max_rollbacks = _check_count('max_rollbacks', max_rollbacks)
+        self.max_skips = check_positive('max_skips', max_skips, minimum=0)
+        self.max_rollbacks = check_positive('max_rollbacks', max_rollbacks, minimum=0)
         if not isinstance(lr_factor, float) or not 0 < lr_factor < 1:
-            raise ValueError(
-                f'lr_factor must lie in (0, 1), got {lr_factor!r}. '
-                'Pass lr_factor=0.5 to halve the learning rates.'
-            )
+            raise ValueError(f'lr_factor must lie in (0, 1), got {lr_factor!r}. Pass 0.5.')
         self.lr_factor = lr_factor
         self.interval = check_positive('interval', interval)
         self._skips = self._rollbacks = 0
         self._every = interval
-        self._pending: list[tuple[int, Mapping[str, Any]]] = []
+        self._pending: list[tuple[int, Terms]] = []
         self._guards: dict[str, Any] = {}
-        self._skipped_steps: dict[str, int] = {}
-        self._scaled: list[str] = []
+        self._scaled: set[str] = set()
         self._savers: list[CheckpointHook] = []
 
     def before_train(self, runner: Runner) -> None:
@@ -130,11 +105,9 @@ class NonFiniteGuardHook(Hook):
         self._skips, self._rollbacks = state.get('skips', 0), state.get('rollbacks', 0)
         on_cpu = next(runner.model.parameters()).device.type == 'cpu'
         self._every = 1 if on_cpu and get_world_size() == 1 else self.interval
-        self._savers = [
-            hook for hook in runner.hooks if isinstance(hook, CheckpointHook) and hook.interval > 0
-        ]
+        savers = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
+        self._savers = [hook for hook in savers if hook.interval > 0]
         self._pending.clear()
-        self._check(runner)
         self._set_up(runner)
 
     def after_train_iter(
@@ -146,10 +119,12 @@ class NonFiniteGuardHook(Hook):
             FloatingPointError: If the training may not go on.
         """
         iteration = runner.iter + 1
-        if reasons := self._new_skips():
-            self._skip(runner, iteration, reasons)
-        elif self._every > 1 or not _all_finite(outputs or {}):
-            self._pending.append((iteration, outputs or {}))
+        outputs = outputs or {}
+        skipped = [name for name, guard in self._guards.items() if guard.num_skipped > 0]
+        if skipped:
+            self._skip(runner, iteration, skipped)
+        elif self._every > 1 or not all(map(math.isfinite, filter(_is_scalar, outputs.values()))):
+            self._pending.append((iteration, outputs))
         saves = self._saves(runner, batch_idx)
         # Several processes read together, whatever each of them has.
         if saves or (iteration % self._every == 0 and (self._pending or self._every > 1)):
@@ -163,74 +138,51 @@ class NonFiniteGuardHook(Hook):
         Raises:
             FloatingPointError: If a weight, or a number of an optimizer, is not.
         """
-        parts = {key: checkpoint.get(key, {}) for key in ('state_dict', 'optimizer')}
-        if bad := _non_finite(parts):
+        if bad := non_finite({key: checkpoint.get(key) for key in ('state_dict', 'optimizer')}):
             raise FloatingPointError(
                 f'A checkpoint must hold finite numbers, got NaN or infinity in {len(bad)} '
-                f'tensors, the first of them {bad[0]!r}. It was not written, and the ones before '
-                f'are unchanged. {_REMEDY} A constant buffer that is meant to hold infinity '
-                'can stay out by persistent=False.'
-            )
-
-    def _check(self, runner: Runner) -> None:
-        acts = self.max_skips or self.max_rollbacks or self._rollbacks
-        for name, wrapper in named_wrappers(runner.optim_wrapper).items():
-            if acts and not isinstance(wrapper, _SkipsSteps):
-                raise ValueError(
-                    'max_skips and max_rollbacks need an optim wrapper that can leave out a step, '
-                    f'got {type(wrapper).__name__} for {name!r}. Leave type out of its entry, '
-                    'which gives GANOptimWrapper, or set both to 0.'
-                )
-        model = unwrap_model(runner.model)
-        if self.max_skips and isinstance(model, HasPlayers) and model.cuda_graph:
-            raise ValueError(
-                f'max_skips must be 0 with cuda_graph=True, got {self.max_skips}: a recorded step '
-                'cannot be left out. Set max_skips=0, with max_rollbacks if wanted, or '
-                'cuda_graph=False.'
+                f'tensors, the first of them {bad[0]!r}. It was not written. {_REMEDY} A buffer '
+                'that is meant to hold infinity can stay out by persistent=False.'
             )
 
     def _set_up(self, runner: Runner) -> None:
         """Set up the optim wrappers by the counts."""
         model = unwrap_model(runner.model)
+        if self.max_skips and isinstance(model, HasPlayers) and model.cuda_graph:
+            raise ValueError(
+                f'max_skips must be 0 with cuda_graph=True, got {self.max_skips}: a recorded step '
+                'cannot be left out. Set max_skips=0, or cuda_graph=False.'
+            )
         networks = trained_networks(model)
-        wrappers: dict[str, Any] = dict(named_wrappers(runner.optim_wrapper))
-        # Gradients of a scaled loss overflow now and then, which their scaler handles.
-        self._scaled = [
-            f'grad_norm_{name}'
-            for name, wrapper in wrappers.items()
-            if isinstance(wrapper, _ScalesLoss) and wrapper.scaler is not None
-        ]
-        for name, wrapper in wrappers.items():
-            if self._rollbacks:
-                wrapper.lr_factor = self.lr_factor**self._rollbacks
-            if self.max_skips:
-                self._guards[name] = wrapper.guard_steps(networks.get(name, model))
-        self._skipped_steps = dict.fromkeys(self._guards, 0)
+        for name, wrapper in named_wrappers(runner.optim_wrapper).items():
+            if isinstance(wrapper, GANOptimWrapper):
+                if wrapper.scaler is not None:
+                    # Gradients of a scaled loss overflow now and then, which their scaler handles.
+                    self._scaled.add(f'grad_norm_{name}')
+                if self._rollbacks:
+                    wrapper.lr_factor = self.lr_factor**self._rollbacks
+                if self.max_skips:
+                    self._guards[name] = wrapper.guard_steps(networks.get(name, model))
+            elif self.max_skips or self.max_rollbacks or self._rollbacks:
+                raise ValueError(
+                    'max_skips and max_rollbacks need a GANOptimWrapper, got '
+                    f'{type(wrapper).__name__} for {name!r}. Leave type out of its entry, or set '
+                    'both to 0.'
+                )
         self._save_state(runner)
 
-    def _new_skips(self) -> dict[str, str]:
-        """Networks that a step was left out of in this iteration, and why."""
-        counts = {name: guard.num_skipped for name, guard in self._guards.items()}
-        new = {
-            name: self._guards[name].reason
-            for name, count in counts.items()
-            if count > self._skipped_steps[name]
-        }
-        if new:
-            self._skipped_steps = counts
-        return new
-
-    def _skip(self, runner: Runner, iteration: int, reasons: Mapping[str, str]) -> None:
-        network, reason = next(
-            (name, reasons[name]) for name in ('discriminator', *reasons) if name in reasons
-        )
+    def _skip(self, runner: Runner, iteration: int, networks: Sequence[str]) -> None:
+        network = 'discriminator' if 'discriminator' in networks else networks[0]
+        reason = self._guards[network].reason
+        for guard in self._guards.values():
+            guard.num_skipped = 0
         self._skips += 1
         if self._skips > self.max_skips:
             reason += f' is not finite, after {self.max_skips} iterations left out (max_skips)'
-            self._act(runner, _Failure(iteration, network, reason))
+            self._act(runner, (iteration, f'{reason} ({network})'))
             return
         runner.logger.warning(
-            f'Iteration {iteration}: the step of the {" and of the ".join(reasons)} was left out '
+            f'Iteration {iteration}: the step of the {" and of the ".join(networks)} was left out '
             f'({self._skips} of {self.max_skips}), because {reason} of the {network} is not finite.'
         )
         self._save_state(runner)
@@ -248,17 +200,16 @@ class NonFiniteGuardHook(Hook):
             for hook in self._savers
         )
 
-    def _read_pending(self, runner: Runner, at_weights: bool) -> _Failure | None:
+    def _read_pending(self, runner: Runner, at_weights: bool) -> Failure | None:
         """Read the pending terms; the first failure of any process is that of all."""
         pending, self._pending = self._pending, []
         failure = None
         for iteration, terms in _read(pending):
-            bad = {k: v for k, v in terms.items() if not math.isfinite(v)}
-            for name in self._scaled:
-                bad.pop(name, None)
+            checked = {k: v for k, v in terms.items() if k not in self._scaled}
+            bad = {k: v for k, v in checked.items() if not math.isfinite(v)}
             if bad:
-                blame = _blame(bad, terms, runner.model, at_once=iteration == runner.iter + 1)
-                failure = _Failure(iteration, *blame)
+                at_once = iteration == runner.iter + 1
+                failure = iteration, _blame(bad, terms, runner.model, at_once)
                 break
         if failure is None and at_weights:
             failure = _check_weights(runner)
@@ -267,15 +218,14 @@ class NonFiniteGuardHook(Hook):
             failure = min(failures, default=None)
         return failure
 
-    def _act(self, runner: Runner, failure: _Failure) -> None:
+    def _act(self, runner: Runner, failure: Failure) -> None:
         self._pending.clear()
-        text = f'Iteration {failure.iteration}: {failure.reason} ({failure.network}).'
+        text = 'Iteration {}: {}.'.format(*failure)
         if self._rollbacks >= self.max_rollbacks:
             used = f' All {self.max_rollbacks} rollbacks are used.' if self.max_rollbacks else ''
             raise FloatingPointError(
-                f'The training is no longer finite. {text}{_spoiled(runner.model)}{used} '
-                f'Checkpoints hold what came before ({_newest(runner) or "there is none yet"}). '
-                f'{_REMEDY}'
+                f'The training is no longer finite. {text}{_describe_weights(runner.model)}{used} '
+                f'Checkpoints hold what came before ({_newest(runner) or "none yet"}). {_REMEDY}'
             )
         found = [_newest(runner)]
         broadcast_object_list(found)
@@ -293,41 +243,22 @@ class NonFiniteGuardHook(Hook):
         )
 
 
-def _check_count(name: str, value: int) -> int:
-    if type(value) is not int or value < 0:
-        raise ValueError(f'{name} must be an int of at least 0, got {value!r}. Pass 0 for none.')
-    return value
-
-
-def _read(pending: Sequence[tuple[int, Mapping[str, Any]]]) -> list[tuple[int, Terms]]:
+def _read(pending: Sequence[tuple[int, Terms]]) -> list[tuple[int, Terms]]:
     """The scalars of all iterations as numbers; waits for the device, once."""
     scalars = [
-        (iteration, {k: _number(v) for k, v in outputs.items() if _is_scalar(v)})
+        (iteration, {name: value for name, value in outputs.items() if _is_scalar(value)})
         for iteration, outputs in pending
     ]
-    tensors = [v.reshape(()) for _, t in scalars for v in t.values() if isinstance(v, Tensor)]
-    numbers = iter(torch.stack(tensors).tolist() if tensors else [])
-    return [
-        (iteration, {k: next(numbers) if isinstance(v, Tensor) else v for k, v in terms.items()})
-        for iteration, terms in scalars
-    ]
-
-
-def _number(value: Any) -> Any:
-    """A value that lies on the CPU as a number; there is nothing to wait for."""
-    return value.item() if isinstance(value, Tensor) and value.device.type == 'cpu' else value
-
-
-def _all_finite(outputs: Mapping[str, Any]) -> bool:
-    return all(math.isfinite(value) for value in outputs.values() if _is_scalar(value))
+    numbers = iter(read_numbers(value for _, terms in scalars for value in terms.values()))
+    return [(iteration, {name: next(numbers) for name in terms}) for iteration, terms in scalars]
 
 
 def _is_scalar(value: Any) -> bool:
     return value.numel() == 1 if isinstance(value, Tensor) else isinstance(value, (int, float))
 
 
-def _blame(bad: Terms, terms: Terms, model: Any, at_once: bool) -> tuple[str, str]:
-    """The network in which it began and why, from the order in which the terms were computed.
+def _blame(bad: Terms, terms: Terms, model: nn.Module, at_once: bool) -> str:
+    """Why, and in which network it began, from the order in which the terms were computed.
 
     Args:
         bad: The terms that are not finite.
@@ -339,70 +270,46 @@ def _blame(bad: Terms, terms: Terms, model: Any, at_once: bool) -> tuple[str, st
     also = f', and so {"is" if len(bad) == 2 else "are"} {", ".join([*bad][1:])}' * (len(bad) > 1)
     reason = f'{name} is {value}{also}'
     if 'loss_disc' not in terms:
-        return 'model', reason
+        return f'{reason} (model)'
     if 'fake_logits' in bad and 'real_logits' not in bad:
-        return 'generator', f'{reason}, but not real_logits: the generator draws such images'
+        return f'{reason}, but not real_logits: it draws such images (generator)'
     if not name.endswith(('_gen', '_generator')):
-        return 'discriminator', reason
-    networks = dict(unwrap_model(model).named_children())
-    if at_once and 'discriminator' in networks and _count_spoiled(networks['discriminator'])[0]:
-        return 'discriminator', (
+        return f'{reason} (discriminator)'
+    if at_once and _bad_weights(model, 'discriminator'):
+        return (
             f"{reason}; all terms of the discriminator's step were finite, its weights after the "
-            'step are not, so a gradient of it was not'
+            'step are not, so a gradient of it was not (discriminator)'
         )
-    return 'generator', reason
+    return f'{reason} (generator)'
 
 
-def _count_spoiled(network: Any) -> tuple[int, int, str]:
-    """How many parameters are not finite, of how many, and the name of the first."""
-    parameters = dict(network.named_parameters())
-    bad = [name for name, value in parameters.items() if not bool(value.isfinite().all())]
-    return len(bad), len(parameters), bad[0].removeprefix('module.') if bad else ''
+def _bad_weights(model: nn.Module, network: str) -> list[str]:
+    """Names of the weights and buffers of a network that are not finite."""
+    names = non_finite(get_state_dict(unwrap_model(model)))
+    return [name for name in names if name.startswith(f'{network}.')]
 
 
-def _spoiled(model: Any) -> str:
+def _describe_weights(model: nn.Module) -> str:
     """Which weights are not finite now, in a sentence."""
-    networks = dict(unwrap_model(model).named_children())
-    counts = []
-    for name in ('generator', 'discriminator'):
-        if name in networks:
-            bad, count, first = _count_spoiled(networks[name])
-            counts.append(f'{bad} of {count} of the {name}' + (f' (first {first})' if bad else ''))
+    bad = {network: _bad_weights(model, network) for network in _NETWORKS}
+    counts = [f'{len(bad[n])} of the {n} (first {bad[n][0]})' for n in _NETWORKS if bad[n]]
     return f' Weights that are not finite now: {", ".join(counts)}.' if counts else ''
 
 
-def _check_weights(runner: Runner) -> _Failure | None:
-    states = {'': unwrap_model(runner.model).state_dict()}
-    for name, wrapper in named_wrappers(runner.optim_wrapper).items():
-        states[f'optimizer.{name}'] = wrapper.state_dict()
-    bad = _non_finite(states)
+def _check_weights(runner: Runner) -> Failure | None:
+    wrappers = named_wrappers(runner.optim_wrapper)
+    optimizers = {name: wrapper.state_dict() for name, wrapper in wrappers.items()}
+    bad = non_finite({**get_state_dict(unwrap_model(runner.model)), 'optimizer': optimizers})
     if not bad:
         return None
-    first = bad[0].strip('.')
-    network = next((n for n in ('generator', 'discriminator') if n in first.split('.')), 'model')
-    reason = f'{first} is not finite, and neither are {len(bad) - 1} other tensors of the state'
-    return _Failure(runner.iter + 1, network, f'{reason}, though all terms are')
-
-
-def _tensors(tree: Any, path: tuple = ()) -> Iterator[tuple[str, Tensor]]:
-    if isinstance(tree, Tensor):
-        yield '.'.join(map(str, path)), tree
-    elif isinstance(tree, Mapping):
-        for key, value in tree.items():
-            yield from _tensors(value, (*path, key))
-    elif isinstance(tree, (list, tuple)):
-        for index, value in enumerate(tree):
-            yield from _tensors(value, (*path, index))
-
-
-def _non_finite(tree: Any) -> list[str]:
-    """Names of the tensors that hold NaN or infinity."""
-    return [name for name, value in _tensors(tree) if not bool(value.isfinite().all())]
+    network = next((name for name in _NETWORKS if name in bad[0].split('.')), 'model')
+    others = f'{len(bad) - 1} other tensors of the state, though all terms are'
+    return runner.iter + 1, f'{bad[0]} is not finite, and neither are {others} ({network})'
 
 
 def _newest(runner: Runner) -> Path | None:
     folders = [hook.out_dir for hook in runner.hooks if isinstance(hook, CheckpointHook)]
-    return newest_checkpoint(Path(folders[0] if folders and folders[0] else runner.work_dir))
+    return newest_checkpoint(next(filter(None, folders), runner.work_dir))
 
 
 def _load(runner: Runner, path: Path) -> None:
@@ -410,17 +317,17 @@ def _load(runner: Runner, path: Path) -> None:
     checkpoint = read_checkpoint(path)
     unwrap_model(runner.model).load_state_dict(checkpoint['state_dict'])
     states = checkpoint.get('optimizer')
-    single = not isinstance(runner.optim_wrapper, OptimWrapperDict)
+    if not isinstance(runner.optim_wrapper, OptimWrapperDict):
+        states = states and {'model': states}
     for name, wrapper in named_wrappers(runner.optim_wrapper).items():
         groups = wrapper.optimizer.param_groups
         settings = [{k: v for k, v in group.items() if k != 'params'} for group in groups]
         wrapper.zero_grad()  # what was accumulated may be what failed
         if states is None:  # CheckpointHook(save_optimizer=False)
             # Loaded, not cleared: a step of a CUDA graph is recorded anew after a load.
-            nothing = dict(wrapper.optimizer.state_dict(), state={})
-            wrapper.optimizer.load_state_dict(nothing)
+            wrapper.optimizer.load_state_dict({**wrapper.optimizer.state_dict(), 'state': {}})
         else:
-            wrapper.load_state_dict(states if single else states[name])
+            wrapper.load_state_dict(states[name])
         # Loading puts new groups in the place of the old ones.
         for group, kept in zip(wrapper.optimizer.param_groups, settings, strict=True):
             group.update(kept)

@@ -17,8 +17,6 @@ from mmgan_lite.registry import HOOKS
 from mmgan_lite.utils.atomic_io import atomic_write
 from mmgan_lite.utils.environment import git_state, machine, versions
 
-_FILE = 'provenance.json'
-
 
 @runtime_checkable
 class _HasFingerprint(Protocol):
@@ -54,8 +52,7 @@ class ProvenanceHook(Hook):
         >>> custom_hooks = [dict(type='ProvenanceHook')]
     """
 
-    # Before the data goes to a GPU.
-    priority = 'HIGHEST'
+    priority = 'VERY_LOW'
 
     def __init__(self) -> None:
         self._loaded: list[dict] = []
@@ -77,7 +74,7 @@ class ProvenanceHook(Hook):
         else:
             self._loaded = []  # weights of another training, or none
         self._entries = [*self._loaded, entry]
-        _append(runner, Path(runner.work_dir) / _FILE, {**entry, 'config': config})
+        _append(runner, Path(runner.work_dir, 'provenance.json'), {**entry, 'config': config})
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Put the entries into the checkpoint."""
@@ -86,7 +83,13 @@ class ProvenanceHook(Hook):
 
 def _entry(runner: Runner, config: str) -> dict[str, Any]:
     package = Path(mmgan_lite.__file__)
+    git = dict(working_directory=git_state(os.getcwd()))
+    git['package'] = git_state(package.parent, package.name)
     dataset: Any = runner.train_dataloader.dataset
+    if isinstance(dataset, _HasFingerprint):
+        data = dataset.fingerprint()
+    else:
+        data = dict(dataset=type(dataset).__name__, count=len(dataset), sha256=None)
     return dict(
         time=datetime.now(timezone.utc).isoformat(timespec='seconds'),
         command=list(sys.argv),
@@ -96,41 +99,25 @@ def _entry(runner: Runner, config: str) -> dict[str, Any]:
         config_sha256=hashlib.sha256(config.encode()).hexdigest(),
         versions=versions(),
         machine=machine(),
-        git=dict(
-            working_directory=git_state(os.getcwd()),
-            package=git_state(package.parent, package.name),
-        ),
-        data=_fingerprint(dataset),
+        git=git,
+        data=data,
         iteration=runner.iter,
         load_from=runner.cfg.get('load_from'),
     )
-
-
-def _fingerprint(dataset: Any) -> dict[str, Any]:
-    if isinstance(dataset, _HasFingerprint):
-        return dataset.fingerprint()
-    return dict(dataset=type(dataset).__name__, count=len(dataset), sha256=None)
 
 
 def _compare(runner: Runner, before: dict, now: dict) -> None:
     """Log what differs from the run that is resumed."""
     if before.get('data') != now['data']:
         runner.logger.warning(
-            'The training data is not that of the checkpoint: '
-            f'{_describe(before.get("data") or {})} then, {_describe(now["data"])} now. The run '
-            'goes on with the new data; restore the old data to continue the same training.'
+            f'The training data is not that of the checkpoint: {before.get("data")} then, '
+            f'{now["data"]} now. Restore the old data to continue the same training.'
         )
     for key in ('versions', 'git'):
         if before.get(key) != now[key]:
             runner.logger.info(
                 f'Resumed with other {key} than before: {before.get(key)} then, {now[key]} now.'
             )
-
-
-def _describe(data: dict) -> str:
-    sha256 = data.get('sha256')
-    hashed = f'sha256 {sha256[:16]}...' if isinstance(sha256, str) else 'no hash'
-    return f'{data.get("count")} images of {data.get("dataset")} ({hashed})'
 
 
 def _append(runner: Runner, path: Path, entry: dict) -> None:
@@ -140,11 +127,10 @@ def _append(runner: Runner, path: Path, entry: dict) -> None:
         try:
             runs = list(json.loads(path.read_text())['runs'])
         except (KeyError, TypeError, ValueError) as error:
-            aside = path.with_name(f'{path.name}.damaged')
-            os.replace(path, aside)
+            aside = path.replace(path.with_name(f'{path.name}.damaged'))
             runner.logger.warning(
-                f"'{path}' is not a file of ProvenanceHook ({type(error).__name__}: {error}). "
-                f"It is now '{aside.name}', and a new one begins."
+                f"'{path}' is damaged ({type(error).__name__}: {error}). It is now "
+                f"'{aside.name}', and a new one begins."
             )
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(dict(runs=[*runs, entry]), indent=2))

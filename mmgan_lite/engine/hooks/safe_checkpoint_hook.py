@@ -21,6 +21,8 @@ _KIND = 'mmgan_lite_kind'
 # enum member for one, is pickled as a reference to its class, which that unpickler refuses.
 _PLAIN_TYPES = (type(None), bool, int, float, str, bytes, torch.Tensor)
 
+_SECTIONS = ('log_scalars', 'runtime_info')
+
 # Iterations. Buffers appear with the first value of their scalar, so their bound is set repeatedly.
 _BOUND_INTERVAL = 100
 
@@ -78,9 +80,7 @@ class SafeCheckpointHook(Hook):
         """From now on loading runs no code."""
         use_safe_loader(self.allow_mmengine_types)
 
-    def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
-    ) -> None:
+    def after_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
         """Bound the history of every logged scalar, those of a resumed run too."""
         if self.every_n_train_iters(runner, _BOUND_INTERVAL):
             for history in runner.message_hub.log_scalars.values():
@@ -92,17 +92,10 @@ class SafeCheckpointHook(Hook):
         if 'param_schedulers' in checkpoint:
             checkpoint['param_schedulers'] = _plain_schedulers(checkpoint['param_schedulers'])
         hub = checkpoint['message_hub']
-        log_scalars = _plain_entries(runner, 'message_hub', hub['log_scalars'])
-        runtime_info = _plain_entries(runner, 'message_hub', hub['runtime_info'])
-        left_out = (hub['log_scalars'].keys() | hub['runtime_info'].keys()) - (
-            log_scalars.keys() | runtime_info.keys()
-        )
-        resumed_keys = {k: v for k, v in hub['resumed_keys'].items() if k not in left_out}
-        checkpoint['message_hub'] = {
-            'log_scalars': log_scalars,
-            'runtime_info': runtime_info,
-            'resumed_keys': resumed_keys,
-        }
+        plain = {name: _plain_entries(runner, 'message_hub', hub[name]) for name in _SECTIONS}
+        left_out = {key for name in _SECTIONS for key in hub[name].keys() - plain[name].keys()}
+        resumed = {key: value for key, value in hub['resumed_keys'].items() if key not in left_out}
+        checkpoint['message_hub'] = {**plain, 'resumed_keys': resumed}
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Bring the objects back; a checkpoint written without this hook passes through."""
@@ -149,10 +142,8 @@ def _to_plain(value: Any) -> Any:
         return {_KIND: 'ndarray', 'values': _to_plain(value.tolist()), 'dtype': value.dtype.str}
     if isinstance(value, Mapping):
         return {_to_plain(key): _to_plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_to_plain(item) for item in value]
-    if isinstance(value, tuple):
-        return tuple(_to_plain(item) for item in value)
+    if isinstance(value, (list, tuple)):
+        return (list if isinstance(value, list) else tuple)(map(_to_plain, value))
     if type(value) not in _PLAIN_TYPES:
         raise TypeError(f'{type(value).__module__}.{type(value).__qualname__} is not a plain type')
     return value
@@ -160,10 +151,8 @@ def _to_plain(value: Any) -> Any:
 
 def _from_plain(value: Any) -> Any:
     """Inverse of ``_to_plain``, but for numpy numbers; any other object passes through."""
-    if isinstance(value, list):
-        return [_from_plain(item) for item in value]
-    if isinstance(value, tuple):
-        return tuple(_from_plain(item) for item in value)
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_from_plain, value))
     if not isinstance(value, dict):
         return value
     if value.get(_KIND) == 'HistoryBuffer':

@@ -13,7 +13,11 @@ from mmgan_lite.engine.mmengine_compat import is_resumed, loaded_checkpoint, pas
 from mmgan_lite.engine.resume import rng_state
 from mmgan_lite.engine.resume.dataloader_state import can_begin_anywhere, go_on, train_sampler
 from mmgan_lite.utils.interfaces import unwrap_model
-from mmgan_lite.utils.log_filters import BATCHES_LOADED, GRADIENTS_LOST
+
+# Beginnings of two warnings of MMEngine: that gradients of an accumulation are lost, and that all
+# batches before the first new one are loaded.
+GRADIENTS_LOST = 'Resumed iteration number is not divisible by '
+BATCHES_LOADED = 'Advance dataloader '
 
 
 @runtime_checkable

@@ -1,6 +1,8 @@
 """Mistakes of data against model are found before the first iteration, in all processes."""
 
 import atexit
+import functools
+import hashlib
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,14 +10,16 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.dataset import DefaultSampler, InfiniteSampler
+from mmengine.dataset import DefaultSampler, InfiniteSampler, default_collate
 from mmengine.dist import get_rank
 from mmengine.runner import Runner
+from PIL import Image
 from torch.utils.data import DataLoader
 
 import mmgan_lite
-from mmgan_lite.datasets import InMemoryImageDataset, image_collate
+from mmgan_lite.datasets import ImageFolderDataset, InMemoryImageDataset, image_collate
 from mmgan_lite.engine import MultiOptimWrapperConstructor, SetupCheckHook
+from mmgan_lite.engine.hooks import CorruptImageHook, DataPlacementHook
 
 
 def check(
@@ -68,7 +72,7 @@ def test_validation_on_other_data(make_gan):
     other = InMemoryImageDataset(images, metainfo=clothes)
     with pytest.raises(
         ValueError,
-        match=r"val_dataloader .* got 'shirt', 'bag', 'coat', ... for '0', '1', '2'. .*--no",
+        match=r"val_dataloader .* got \('shirt', 'bag', .*\) for \('0', '1', '2'\). .*--no",
     ):
         check(make_gan(), num=8, metainfo=digits, val=other)
     with pytest.raises(ValueError, match=r'val_dataloader does not fit .* \(1, 3, 3\).* --no-val'):
@@ -145,6 +149,155 @@ def test_more_classes_in_the_data_than_in_the_networks(make_gan):
         )
 
 
+GIBI = 2**30
+
+
+class Spied(InMemoryImageDataset):
+    moved_to = None
+
+    def to(self, device):
+        self.moved_to = device
+
+
+def place(monkeypatch, dataset, device='cuda:0', free=GIBI, **settings):
+    monkeypatch.setattr(torch.cuda, 'mem_get_info', lambda device: (free, 2 * free))
+    lines = []
+    logger = SimpleNamespace(info=lines.append)
+    settings = dict(num_workers=0, pin_memory=False, collate_fn=image_collate) | settings
+    weight = SimpleNamespace(device=torch.device(device))
+    loader = SimpleNamespace(dataset=dataset, **settings)
+    DataPlacementHook().before_train(
+        SimpleNamespace(
+            model=SimpleNamespace(parameters=lambda: iter([weight])),
+            train_dataloader=loader,
+            logger=logger,
+        )
+    )
+    return lines
+
+
+@pytest.fixture
+def dataset():
+    return Spied(torch.zeros(64, 1, 4, 4, dtype=torch.uint8))  # 1 KiB
+
+
+def test_what_fits_is_moved(monkeypatch, dataset):
+    assert place(monkeypatch, dataset) == ['The training data lies on cuda:0.']
+    assert dataset.moved_to == torch.device('cuda:0')
+
+
+@pytest.mark.parametrize(
+    ('settings', 'reason'),
+    [
+        (dict(free=4095), r'its 0 MiB are more than 25% of the 0 MiB that are free'),
+        (dict(num_workers=2), 'worker processes read it'),
+        (dict(pin_memory=True), 'the data loader pins it'),
+        (dict(collate_fn=default_collate), 'the collate function is not image_collate'),
+        (dict(collate_fn=functools.partial(default_collate)), 'is not image_collate'),
+    ],
+)
+def test_what_stays(monkeypatch, dataset, settings, reason):
+    (line,) = place(monkeypatch, dataset, **settings)
+    assert reason in line
+    assert 'through pinned memory' in line
+    assert dataset.moved_to is None
+
+
+def test_quarter_of_the_free_memory_fits(monkeypatch, dataset):
+    place(monkeypatch, dataset, free=4096, collate_fn=functools.partial(image_collate))
+    assert dataset.moved_to is not None
+
+
+def test_pipeline_stays(monkeypatch):
+    dataset = Spied(torch.zeros(2, 1, 4, 4, dtype=torch.uint8), pipeline=[dict(type='PackImage')])
+    (line,) = place(monkeypatch, dataset)
+    assert 'goes through a pipeline' in line
+
+
+def test_other_datasets_stay(monkeypatch):
+    (line,) = place(monkeypatch, [1, 2, 3])
+    assert 'list does not hold it as one tensor' in line
+
+
+def test_nothing_to_do_without_a_gpu(monkeypatch, dataset):
+    assert place(monkeypatch, dataset, device='cpu') == []
+    assert dataset.moved_to is None
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+def test_batches_are_made_on_the_gpu(repo, shrunk_config):
+    runner = Runner.from_cfg(shrunk_config(repo / 'configs/gan/gan_mlp_digits-28x28.py'))
+    runner.train()
+    assert runner.train_dataloader.dataset.images.is_cuda
+    assert next(iter(runner.train_dataloader))['inputs'].is_cuda
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / 'images'
+    folder.mkdir()
+    for number in range(6):
+        Image.new('L', (6, 4), 10 * number).save(folder / f'{number}.png')
+    (folder / '2.png').write_bytes(b'no image')
+    (folder / '5.png').write_bytes(b'')
+    return folder
+
+
+def log_of(runner, tmp_path):
+    return next((tmp_path / 'work').rglob('*.log')).read_text()
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_names_once_and_the_number_at_the_end(make_runner, fake_gan, folder, tmp_path, workers):
+    dataset = ImageFolderDataset(folder, channels=1, max_corrupt=3)
+    loader = dict(
+        dataset=dataset,
+        sampler=dict(type='InfiniteSampler', shuffle=False),
+        batch_size=3,
+        num_workers=workers,
+    )
+    runner = make_runner(
+        fake_gan(), [CorruptImageHook(interval=1)], work_dir=tmp_path / 'work', max_iters=6
+    )
+    runner._train_dataloader = loader
+    runner.train()
+    log = log_of(runner, tmp_path)
+    for name in ('2.png', '5.png'):
+        assert log.count(f"The image '{name}' of the training data cannot be read") == 1
+    assert '2 of 6 images of the training data could not be read' in log
+
+
+def test_an_image_that_is_not_the_listed_one_is_named(make_runner, fake_gan, folder, tmp_path):
+    names = sorted(path.name for path in folder.iterdir())
+    sums = [hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names]
+    lines = (f'{sum_}  {name}\n' for sum_, name in zip(sums, names, strict=True))
+    (folder / 'SHA256SUMS').write_text(''.join(lines))
+    Image.new('L', (6, 4), 99).save(folder / '3.png')  # can be read
+    runner = make_runner(
+        fake_gan(), [CorruptImageHook(interval=1)], work_dir=tmp_path / 'work', max_iters=3
+    )
+    runner._train_dataloader = dict(
+        dataset=ImageFolderDataset(folder, channels=1, max_corrupt=3),
+        sampler=dict(type='InfiniteSampler', shuffle=False),
+        batch_size=3,
+    )
+    runner.train()
+    log = log_of(runner, tmp_path)
+    assert log.count("The image '3.png' of the training data cannot be read, or is not the") == 1
+    assert '3 of 6 images of the training data could not be read' in log
+
+
+def test_nothing_to_tell(make_runner, fake_gan, tmp_path):
+    runner = make_runner(fake_gan(), [CorruptImageHook()], work_dir=tmp_path / 'work')
+    runner.train()  # of a dataset that counts no such images
+    assert 'be read' not in log_of(runner, tmp_path)
+
+
+def test_bad_interval():
+    with pytest.raises(ValueError, match='interval must be an int of at least 1, got 0'):
+        CorruptImageHook(interval=0)
+
+
 EPOCHS = dict(type='DefaultSampler', shuffle=True)
 UNEVEN = dict(EPOCHS, round_up=False)
 ENDLESS = dict(type='InfiniteSampler', shuffle=True)
@@ -155,13 +308,14 @@ TWO = dict(
     one_batch_more=(
         (7, 7),
         dict(batch_size=1, sampler=UNEVEN),
-        'got images=7, batches=4, last_batch=1 in process 0 and images=7, batches=3, last_batch=1 '
-        'in process 1. Set round_up=True in the sampler',
+        "got {'images': 7, 'batches': 4, 'last_batch': 1} in process 0 and {'images': 7, "
+        "'batches': 3, 'last_batch': 1} in process 1. Set round_up=True in the sampler",
     ),
     smaller_last_batch=(
         (7, 7),
         dict(batch_size=3, sampler=UNEVEN),
-        'got images=7, batches=2, last_batch=1 in process 0 and images=7, batches=1, last_batch=3',
+        "got {'images': 7, 'batches': 2, 'last_batch': 1} in process 0 and {'images': 7, "
+        "'batches': 1, 'last_batch': 3}",
     ),
     larger_than_the_share=(
         (7, 7),
@@ -182,8 +336,8 @@ TWO = dict(
     other_dataset=(
         (8, 6),
         dict(batch_size=3, sampler=ENDLESS),
-        'got images=8, batches=3, last_batch=3 in process 0 and images=6, batches=2, last_batch=3 '
-        'in process 1. Give all processes the same dataset.',
+        "got {'images': 8, 'batches': 3, 'last_batch': 3} in process 0 and {'images': 6, "
+        "'batches': 2, 'last_batch': 3} in process 1. Give all processes the same dataset.",
     ),
     rounded_up=((7, 7), dict(batch_size=2, sampler=EPOCHS), None),
     uneven_but_dropped=((7, 7), dict(batch_size=3, sampler=UNEVEN, drop_last=True), None),

@@ -4,11 +4,18 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.optim import OptimWrapper
+from mmengine.runner import IterBasedTrainLoop
 from torch import nn
 
 from mmgan_lite.engine.resume import training_state
-from mmgan_lite.engine.resume.training_state import check_weights, model_device, untrue_warnings
-from mmgan_lite.utils.log_filters import BATCHES_LOADED, GRADIENTS_LOST
+from mmgan_lite.engine.resume.training_state import (
+    BATCHES_LOADED,
+    GRADIENTS_LOST,
+    check_weights,
+    model_device,
+    untrue_warnings,
+)
 
 
 @pytest.fixture
@@ -49,3 +56,15 @@ def test_warnings_of_mmengine_that_are_untrue(runner, monkeypatch, world_size, l
     runner.train_dataloader = SimpleNamespace(dataset=[])
     untrue = untrue_warnings(runner, dict(processes=[{}]))
     assert untrue == ([BATCHES_LOADED] if lost else [GRADIENTS_LOST, BATCHES_LOADED])
+
+
+@pytest.mark.parametrize(
+    ('function', 'text'),
+    [
+        (OptimWrapper.initialize_count_status, GRADIENTS_LOST),
+        (IterBasedTrainLoop.run, BATCHES_LOADED),
+    ],
+)
+def test_mmengine_warns_in_these_words(function, text):
+    constants = [c for c in function.__code__.co_consts if isinstance(c, str)]
+    assert any(constant.startswith(text) for constant in constants)

@@ -1,7 +1,9 @@
-"""A hook of an older config takes the place of the part that does its work now."""
+"""Hooks that include others, numbers from the device, and errors of any process."""
 
 import json
+import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,7 +11,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmgan_lite.checkpoints import read_checkpoint
-from mmgan_lite.engine.hooks.parts import active_parts
+from mmgan_lite.engine.hooks import common
+from mmgan_lite.engine.hooks.common import register_missing
 from mmgan_lite.models import AdversarialModel, Player
 from mmgan_lite.registry import MODELS
 
@@ -32,17 +35,51 @@ class Second(Hook):
     pass
 
 
-def test_only_what_no_other_hook_does():
-    lines, parts = [], [First(), Second()]
-    logger = type('Logger', (), dict(info=staticmethod(lines.append)))
+def test_only_what_the_config_lacks_is_registered():
+    lines, included, runs = [], [First(), Second()], []
+    logger = SimpleNamespace(info=lines.append)
+    included[0].before_run = runs.append
 
-    def active(*hooks):
-        return active_parts(Hook(), parts, type('R', (), dict(hooks=hooks, logger=logger)))
+    def registered(*hooks):
+        runner = SimpleNamespace(hooks=list(hooks), logger=logger)
+        runner.register_hook = runner.hooks.append
+        for _ in range(2):  # a Runner may run twice
+            register_missing(Hook(), included, runner)
+        assert runs.pop() is runner
+        return runner.hooks[len(hooks) :]
 
-    assert active(Hook()) == parts
+    assert registered(Hook()) == included
     assert lines == []
-    assert active(Hook(), Second()) == parts[:1]
-    assert lines == ['Second: part of Hook now. The hook of the config is used in its place.']
+    assert registered(Hook(), Second()) == included[:1]
+    assert lines == ['Second: part of Hook now. The hook of the config is used in its place.'] * 2
+
+
+@pytest.mark.parametrize('device', ['cpu', 'meta'])
+def test_numbers_are_read_in_order(device, monkeypatch):
+    monkeypatch.setattr(torch, 'stack', lambda tensors: torch.tensor([7.0] * len(tensors)))
+    read = common.read_numbers([1, torch.ones(1, device=device), 2.5])
+    assert read == [1, 1 if device == 'cpu' else 7, 2.5]
+
+
+def test_what_is_not_finite_is_named():
+    bad = torch.tensor([1.0, math.nan])
+    tree = dict(a=[torch.ones(2), (bad.half(),)], b=-bad / 0, c=torch.ones(1).long(), d=math.nan)
+    assert common.non_finite(tree) == ['a.1.0', 'b']
+    assert common.non_finite(dict(empty=torch.empty(0), none=None)) == []
+
+
+def test_an_error_is_raised_as_it_is_in_its_process():
+    with pytest.raises(KeyError, match='here'), common.raised_in_all_processes():
+        raise KeyError('here')
+
+
+def test_an_error_of_another_process(monkeypatch):
+    monkeypatch.setattr(common, 'all_gather_object', lambda mine: [mine, 'KeyError: there'])
+    with (
+        pytest.raises(OSError, match='In process 1: KeyError: there'),
+        common.raised_in_all_processes(OSError),
+    ):
+        pass
 
 
 @pytest.fixture
@@ -79,7 +116,7 @@ def test_an_older_config_has_the_same_effect(train, change):
     assert len(evaluations.read_text().splitlines()) == 2
     provenance = json.loads((Path(runner.work_dir) / 'provenance.json').read_text())
     assert len(provenance['runs']) == len(checkpoint['meta']['provenance']) == 1
-    assert log.count('The hook of the config is used in its place.') == 3 + (change is former_hooks)
+    assert log.count('The hook of the config is used in its place.') == 5 + (change is former_hooks)
     hooks = {type(hook).__name__: hook for hook in runner.hooks}
     assert hooks['NonFiniteGuardHook'].max_skips == 3
     assert hooks['SafeCheckpointHook'].history_length == 4
