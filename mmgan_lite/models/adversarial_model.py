@@ -3,7 +3,6 @@
 Goodfellow et al. 2014, Generative Adversarial Networks, arXiv:1406.2661.
 """
 
-import functools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -94,8 +93,7 @@ class AdversarialModel(BaseModel, ABC):
         )
         self.players = dict(players)
         _check_players(self.players)
-        self._regularized = [_player_of(regularizer) for regularizer in self.regularizers]
-        _check_regularizers(self.regularizers, self._regularized, self.players)
+        self._regularized = _owners(self.regularizers, self.players)
         self.cuda_graph = cuda_graph
         self._graphed_step: GraphedStep | None = None
 
@@ -133,11 +131,22 @@ class AdversarialModel(BaseModel, ABC):
         self.check_optim_wrapper(optim_wrapper)
         batch = self.prepare_batch(data)
         turns = self._turns(optim_wrapper)
-        play = functools.partial(self._play, optim_wrapper, turns)
+
+        def play(batch: TrainingBatch) -> dict[str, Tensor]:
+            log: dict[str, Tensor] = {}
+            for name, due in turns:
+                log |= self._step(name, optim_wrapper, due, batch)
+            return log
+
         if not self.cuda_graph:
             return play(batch)
         if self._graphed_step is None:
-            self._graphed_step = self._build_graphed_step(optim_wrapper)
+            if any(is_model_wrapper(child) for child in self.children()):
+                raise ValueError(
+                    'cuda_graph=True needs one process, got several. Set cuda_graph=False.'
+                )
+            wrappers = [optim_wrapper[player.optim_wrapper] for player in self.players.values()]
+            self._graphed_step = GraphedStep(wrappers)
         return self._graphed_step(turns, play, batch)
 
     def prepare_batch(self, data: Any) -> TrainingBatch:
@@ -212,7 +221,8 @@ class AdversarialModel(BaseModel, ABC):
             for player in self.players.values()
         }
 
-    def _turns(self, optim_wrapper: OptimWrapperDict) -> '_Turns':
+    def _turns(self, optim_wrapper: OptimWrapperDict) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        """The steps of an iteration: the player's name, and which regularizers are due."""
         # The first player makes its steps in every iteration, and MMEngine sets the count of its
         # wrapper on resume: the turns of the others go on where they were.
         first = next(iter(self.players.values()))
@@ -231,34 +241,22 @@ class AdversarialModel(BaseModel, ABC):
                 turns.append((name, due))
         return tuple(turns)
 
-    def _play(
-        self, optim_wrapper: OptimWrapperDict, turns: '_Turns', batch: TrainingBatch
-    ) -> dict[str, Tensor]:
-        log: dict[str, Tensor] = {}
-        for name, due in turns:
-            wrapper = optim_wrapper[self.players[name].optim_wrapper]
-            log |= self._step(name, wrapper, [self.regularizers[index] for index in due], batch)
-        return log
-
     def _step(
-        self,
-        name: str,
-        optim_wrapper: OptimWrapper,
-        regularizers: Iterable[Any],
-        batch: TrainingBatch,
+        self, name: str, optim_wrappers: OptimWrapperDict, due: Iterable[int], batch: TrainingBatch
     ) -> dict[str, Tensor]:
         player = self.players[name]
+        optim_wrapper = optim_wrappers[player.optim_wrapper]
         with ExitStack() as others:
             for module in self._frozen_modules(name):
                 others.enter_context(frozen(unwrap_model(self.get_submodule(module))))
             with ExitStack() as contexts:
                 for module in player.modules:
-                    network = self.get_submodule(module)
-                    contexts.enter_context(optim_wrapper.optim_context(network))
+                    contexts.enter_context(optim_wrapper.optim_context(self.get_submodule(module)))
                 scalars = self.losses(name, batch)
                 losses = {key: value for key, value in scalars.items() if 'loss' in key}
                 total = sum(losses.values())
-                for regularizer in regularizers:
+                for index in due:
+                    regularizer = self.regularizers[index]
                     penalty = self.penalty(regularizer, name, batch)
                     losses[f'loss_{regularizer.name}'] = penalty
                     # Lazy: what is computed every k-th time counts k times.
@@ -277,40 +275,21 @@ class AdversarialModel(BaseModel, ABC):
             return chosen
         return [m for other, p in self.players.items() if other != name for m in p.modules]
 
-    def _build_graphed_step(self, optim_wrapper: OptimWrapperDict) -> GraphedStep:
-        if any(is_model_wrapper(child) for child in self.children()):
-            raise ValueError(
-                'cuda_graph=True needs training in one process, got several. Set cuda_graph=False.'
-            )
-        return GraphedStep([optim_wrapper[p.optim_wrapper] for p in self.players.values()])
-
-
-# The steps of an iteration: the player's name, and which regularizers are due.
-_Turns = tuple[tuple[str, tuple[int, ...]], ...]
-
 
 def _check_players(players: Mapping[str, Player]) -> None:
     first, wrappers = next(iter(players), None), [p.optim_wrapper for p in players.values()]
     if first is None or players[first].every != 1:
-        raise ValueError(
-            'players must begin with one that plays in every iteration (every=1), got '
-            f'{dict(players)}. Put it first.'
-        )
+        raise ValueError(f'players must begin with one that has every=1, got {dict(players)}.')
     if len(set(wrappers)) < len(wrappers):
         raise ValueError(
-            f'players must each have an optim wrapper of their own, got {wrappers}. '
-            'Give each another name.'
+            f'players must each have an optim wrapper of their own, got {wrappers}. Name others.'
         )
 
 
-def _player_of(regularizer: Any) -> str:
-    return regularizer.player if isinstance(regularizer, BelongsToPlayer) else 'discriminator'
-
-
-def _check_regularizers(
-    regularizers: Iterable[Any], owners: Iterable[str], players: Iterable[str]
-) -> None:
-    names = [regularizer.name for regularizer in regularizers]
+def _owners(regularizers: Iterable[Any], players: Iterable[str]) -> list[str]:
+    """The player of each regularizer; their names are checked."""
+    names = [r.name for r in regularizers]
+    owners = [r.player if isinstance(r, BelongsToPlayer) else 'discriminator' for r in regularizers]
     for regularizer, owner in zip(regularizers, owners, strict=True):
         name = regularizer.name
         if name in ('disc', 'gen', 'class_disc', 'class_gen'):
@@ -328,3 +307,4 @@ def _check_regularizers(
                 f'player of a regularizer must be one of {", ".join(map(repr, players))}, got '
                 f'{owner!r} of {type(regularizer).__name__}. Set its player.'
             )
+    return owners

@@ -87,8 +87,7 @@ class ExponentialMovingAverage(_MovingAverage):
     ) -> None:
         if not isinstance(momentum, float) or not 0 < momentum < 1:
             raise ValueError(
-                f'momentum must lie in (0, 1), got {momentum!r}. '
-                'It is 1 - decay: pass momentum=0.001 for a decay of 0.999.'
+                f'momentum must lie in (0, 1), got {momentum!r}. Pass 0.001 for a decay of 0.999.'
             )
         if momentum > 0.5:
             warnings.warn(
@@ -172,8 +171,7 @@ class HalfLifeMovingAverage(_MovingAverage):
                 'Pass ramp_up=0.05, or None for no ramp-up.'
             )
         super().__init__(model)
-        check_positive('images_per_update', images_per_update)
-        self.images_per_update = images_per_update
+        self.images_per_update = check_positive('images_per_update', images_per_update)
         self.ramp_up = ramp_up
         self._images = images_per_update * get_world_size()
         length = torch.tensor(half_life, dtype=torch.float32)

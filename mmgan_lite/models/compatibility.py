@@ -39,10 +39,7 @@ def check_parts(
 
 
 def check_batch(
-    images: Tensor,
-    labels: Tensor | None,
-    image_shape: tuple[int, ...],
-    num_classes: int | None,
+    images: Tensor, labels: Tensor | None, image_shape: Sequence[int], num_classes: int | None
 ) -> Tensor | None:
     """The labels of a batch that fits the networks; None for an unconditional model.
 
@@ -53,8 +50,7 @@ def check_batch(
     if shape != image_shape:
         raise ValueError(
             f'image_shape of the networks must be that of the data, got {image_shape} for images '
-            f'of {shape}. Build the networks with image_shape={shape}, or resize the images in the '
-            'dataset.'
+            f'of {shape}. Build them with image_shape={shape}, or resize in the dataset.'
         )
     if num_classes is None:
         return None

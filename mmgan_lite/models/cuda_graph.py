@@ -80,10 +80,9 @@ class GraphedStep:
                 return _run_aside(lambda: step(batch))
         if self._num_recorded >= _MAX_RECORDINGS:
             raise ValueError(
-                'cuda_graph=True needs settings that stay, '
-                f'got {_MAX_RECORDINGS} kinds of iteration. '
-                'Give all batches one size (drop_last=True), keep what the optimizers are set to '
-                'other than the learning rate, or set cuda_graph=False.'
+                f'cuda_graph=True needs settings that stay, got {_MAX_RECORDINGS} kinds of '
+                'iteration. Give all batches one size (drop_last=True), change no setting of an '
+                'optimizer but the learning rate, or set cuda_graph=False.'
             )
         with _recordable(self._groups, self._rates):
             recording = _Recording(self._optim_wrappers, step, batch)
@@ -113,26 +112,18 @@ _CHANGING = ('params', 'lr', 'initial_lr')
 class _Recording:
     """A step recorded on copies of its inputs."""
 
-    def __init__(
-        self,
-        optim_wrappers: Sequence[OptimWrapper],
-        step: Step,
-        batch: TrainingBatch,
-    ) -> None:
+    def __init__(self, wrappers: Sequence[OptimWrapper], step: Step, batch: TrainingBatch) -> None:
         copies = batch.clone()
         self._inputs = [tensor for tensor in copies.tensors() if tensor is not None]
-        self._optim_wrappers = optim_wrappers
-        counts = [wrapper.inner_count for wrapper in optim_wrappers]
+        self._optim_wrappers = wrappers
+        counts = [wrapper.inner_count for wrapper in wrappers]
         self._replay, outputs = _record(lambda: step(copies))
         # Recording runs the Python code, which counts, but trains nothing.
-        self._counted = [
-            wrapper.inner_count - count
-            for wrapper, count in zip(optim_wrappers, counts, strict=True)
-        ]
-        for wrapper, count in zip(optim_wrappers, counts, strict=True):
+        self._counted = []
+        for wrapper, count in zip(wrappers, counts, strict=True):
+            self._counted.append(wrapper.inner_count - count)
             wrapper._inner_count = count
-        self._names = list(outputs)
-        self._outputs = list(outputs.values())
+        self._outputs = outputs
 
     def replay(self, batch: TrainingBatch) -> dict[str, Tensor]:
         given = [tensor for tensor in batch.tensors() if tensor is not None]
@@ -143,7 +134,8 @@ class _Recording:
         for wrapper, count in zip(self._optim_wrappers, self._counted, strict=True):
             wrapper._inner_count += count
         # The next replay writes to the same addresses: one kernel copies all the values.
-        return dict(zip(self._names, torch.stack(self._outputs).unbind(), strict=True))
+        copies = torch.stack(list(self._outputs.values())).unbind()
+        return dict(zip(self._outputs, copies, strict=True))
 
 
 @contextmanager
@@ -205,9 +197,7 @@ def _run_aside(function: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
     return outputs
 
 
-def _record(
-    function: Callable[[], dict[str, Tensor]],
-) -> tuple[Callable[[], None], dict[str, Tensor]]:
+def _record(function: Callable[[], dict]) -> tuple[Callable[[], None], dict[str, Tensor]]:
     """Record without running; gives what replays it, and the tensors that a replay writes."""
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):

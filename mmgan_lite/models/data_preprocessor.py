@@ -93,8 +93,7 @@ class ImageBatchPreprocessor(BaseDataPreprocessor):
                 f"A batch must hold its images under 'inputs', got {found}. "
                 "End the dataset's pipeline with dict(type='PackImage')."
             )
-        remedy = 'Leave normalizing to the data preprocessor.'
-        images = stack_images(images, 'inputs', remedy)
+        images = stack_images(images, 'inputs', 'Leave normalizing to the data preprocessor.')
         # In place on the fresh float tensor: one allocation a batch.
         scaled = self._to_device(images).float().sub_(127.5).div_(127.5)
         labels = batch_labels(data)

@@ -22,11 +22,7 @@ from mmgan_lite.models.data_preprocessor import TrainingBatch
 from mmgan_lite.models.losses import AuxiliaryLoss
 from mmgan_lite.models.modes import evaluating, frozen_statistics, unchanged_buffers
 from mmgan_lite.registry import MODELS, build_part
-from mmgan_lite.utils.interfaces import (
-    CountsImages,
-    ObservesLogits,
-    unwrap_model,
-)
+from mmgan_lite.utils.interfaces import CountsImages, ObservesLogits, unwrap_model
 from mmgan_lite.utils.validation import check_positive
 
 
@@ -196,17 +192,16 @@ class GAN(AdversarialModel):
         if not bool(fakes.isfinite().all()):
             # As bytes they are ordinary images, which no metric can detect.
             raise ValueError(
-                'The generator must give finite images, got NaN or infinity. The training has '
-                'diverged: take an earlier checkpoint, or train with a lower rate.'
+                'The generator must give finite images, got NaN or infinity: the training has '
+                'diverged. Take an earlier checkpoint, or train with a lower rate.'
             )
         images = self.data_preprocessor.to_uint8(fakes)
         metainfo = dict(from_ema=self.generator_ema is not None)
-        if labels is None:
-            return [BaseDataElement(metainfo=metainfo, fake_image=image) for image in images]
-        return [
-            BaseDataElement(metainfo=metainfo, fake_image=image, gt_label=label)
-            for image, label in zip(images, labels, strict=True)
-        ]
+        elements = [BaseDataElement(metainfo=metainfo, fake_image=image) for image in images]
+        if labels is not None:
+            for element, label in zip(elements, labels, strict=True):
+                element.gt_label = label
+        return elements
 
     @torch.no_grad()
     def sample(
@@ -303,14 +298,11 @@ class GAN(AdversarialModel):
         outputs = batch.outputs
         images = (batch.images, outputs['fake_images'], batch.labels)
         if player == 'discriminator':
-            logits = (outputs['real_logits'], outputs['fake_logits'])
-            return regularizer(self._critic, *images, *logits)
-        return regularizer(
-            unwrap_model(self.generator),
-            *images,
-            fake_logits=outputs['fake_logits'],
-            latents=outputs['latents'],
-        )
+            return regularizer(
+                self._critic, *images, outputs['real_logits'], outputs['fake_logits']
+            )
+        known = dict(fake_logits=outputs['fake_logits'], latents=outputs['latents'])
+        return regularizer(unwrap_model(self.generator), *images, **known)
 
     def after_update(self, player: str, batch: TrainingBatch, stepped: bool) -> None:
         """The augmentation adapts to the discriminator; the average takes in the generator."""
@@ -337,17 +329,15 @@ class GAN(AdversarialModel):
             gradients of the objective and the auxiliary losses, on these images and without
             regularizers.
         """
-        networks = dict(discriminator=self.discriminator, generator=self.generator)
+        norms = {}
         with torch.enable_grad(), unchanged_buffers(self):
             batch = self._judged(TrainingBatch(real_images, labels))
-            grad_norms = {
-                f'grad_norm_{name}': _norm_of_gradient(
-                    sum(self._objective(name, batch).values()), unwrap_model(network)
-                )
-                for name, network in networks.items()
-            }
+            for name in ('discriminator', 'generator'):
+                loss = sum(self._objective(name, batch).values())
+                network = unwrap_model(self.get_submodule(name))
+                norms[f'grad_norm_{name}'] = _norm_of_gradient(loss, network)
         names = ('fake_images', 'real_logits', 'fake_logits')
-        return {name: batch.outputs[name].detach() for name in names} | grad_norms
+        return {name: batch.outputs[name].detach() for name in names} | norms
 
     def _judged(self, batch: TrainingBatch) -> TrainingBatch:
         """The batch with fakes and all logits, past the wrappers of several processes."""
@@ -389,11 +379,11 @@ class GAN(AdversarialModel):
             return real | self._judge('fake', discriminator, fakes, labels)
         twice = None if labels is None else torch.cat([labels, labels])
         both = self._judge('both', discriminator, torch.cat([images, fakes]), twice)
-        outputs: dict[str, Any] = {}
-        for name in ('logits', 'classes'):
-            of_both = both[f'both_{name}']
-            halves = (None, None) if of_both is None else of_both.chunk(2)
-            outputs[f'real_{name}'], outputs[f'fake_{name}'] = halves
+        real, fake = both['both_logits'].chunk(2)
+        outputs: dict[str, Any] = dict(real_logits=real, fake_logits=fake)
+        outputs |= dict(real_classes=None, fake_classes=None)
+        if self._classifies:
+            outputs['real_classes'], outputs['fake_classes'] = both['both_classes'].chunk(2)
         return outputs
 
     def _judge(
@@ -405,11 +395,10 @@ class GAN(AdversarialModel):
         """
         if self.augmentation is not None:
             images = self.augmentation(images)
-        classes = None
         if self._classifies:
             logits, classes = discriminator(images, labels, return_classes=True)
         else:
-            logits = discriminator(images, labels)
+            logits, classes = discriminator(images, labels), None
         if logits.ndim == 0 or len(logits) != len(images):
             raise ValueError(
                 f'discriminator must return logits of shape (N, ...), with N = {len(images)} '
@@ -425,34 +414,26 @@ class GAN(AdversarialModel):
 
 def _build_auxiliary_losses(losses: Any) -> nn.ModuleList:
     """From one loss, several or None."""
-    if losses is None:
-        return nn.ModuleList()
-    several = isinstance(losses, Sequence) and not isinstance(losses, str)
-    built = nn.ModuleList(
-        build_part(MODELS, loss, 'auxiliary_loss') for loss in (losses if several else [losses])
-    )
+    if not isinstance(losses, list | tuple):
+        losses = [] if losses is None else [losses]
+    built = nn.ModuleList(build_part(MODELS, loss, 'auxiliary_loss') for loss in losses)
     for loss in built:
         if not isinstance(loss, AuxiliaryLoss):
             raise ValueError(
                 f'auxiliary_loss must be an AuxiliaryLoss, got {type(loss).__name__}. Derive it '
-                'from mmgan_lite.models.AuxiliaryLoss and define losses(player, batch, outputs), '
-                'or from AuxiliaryClassifierLoss and define discriminator() and generator().'
+                'from that and define losses(), or from AuxiliaryClassifierLoss and define '
+                'discriminator() and generator().'
             )
     return built
 
 
-def _labels_of_samples(
-    gan: GAN,
-    num: int,
-    labels: Tensor | Sequence[int] | None,
-    generator: torch.Generator | None,
-) -> Tensor | None:
+def _labels_of_samples(gan: GAN, num: int, labels: Any, generator: Any) -> Tensor | None:
     """The labels that were given, checked, or random ones; None for an unconditional model."""
     if gan.num_classes is None:
         if labels is not None:
             raise ValueError(
-                'labels must be None for a model without classes (num_classes=None), '
-                f'got {str(labels):.60}. Train a conditional model to choose classes.'
+                f'labels must be None for a model without classes, got {str(labels):.60}. '
+                'Train a conditional model to choose classes.'
             )
         return None
     if labels is None:
@@ -464,8 +445,7 @@ def _labels_of_samples(
         raise ValueError(f'labels must be ints, got {labels.dtype}. Pass class indices.')
     if tuple(labels.shape) != (num,):
         raise ValueError(
-            f'labels must be one for each of num={num} images, got shape '
-            f'{tuple(labels.shape)}. Pass {num} ints.'
+            f'labels must be {num} ints, one for each image, got shape {tuple(labels.shape)}.'
         )
     if bool(((labels < 0) | (labels >= gan.num_classes)).any()):
         raise ValueError(

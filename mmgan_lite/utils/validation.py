@@ -99,19 +99,19 @@ def check_class_count(num_classes: int | None, count: int) -> None:
         )
 
 
-def check_hidden_dims(hidden_dims: Sequence[int]) -> tuple[int, ...]:
-    """Return the widths of the hidden layers as a tuple.
+def check_hidden_dims(widths: Sequence[int], name: str = 'hidden_dims') -> tuple[int, ...]:
+    """Return the widths of as many layers or blocks as a tuple.
 
     Raises:
         ValueError: If there is none, or one is not an int of at least 1.
     """
-    widths = tuple(hidden_dims) if isinstance(hidden_dims, Sequence) else ()
-    if not widths or not all(type(width) is int and width >= 1 for width in widths):
+    checked = tuple(widths) if isinstance(widths, Sequence) else ()
+    if not checked or not all(type(width) is int and width >= 1 for width in checked):
         raise ValueError(
-            f'hidden_dims must be a sequence of positive ints, got {hidden_dims!r}. '
-            'Pass hidden_dims=(512, 256) for two hidden layers.'
+            f'{name} must be a sequence of positive ints, got {widths!r}. '
+            f'Pass {name}=(512, 256) for two of them.'
         )
-    return widths
+    return checked
 
 
 def did_you_mean(name: object, known: Iterable[object], otherwise: str = '') -> str:

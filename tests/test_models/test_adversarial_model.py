@@ -86,7 +86,7 @@ def test_updates_where_gradients_are_accumulated():
 
 
 def test_players_that_make_no_game():
-    with pytest.raises(ValueError, match=r'must begin with one that plays in every iteration'):
+    with pytest.raises(ValueError, match=r'must begin with one that has every=1'):
         Three(first=Player(('a',), 'a', every=2))
     with pytest.raises(ValueError, match=r"optim wrapper of their own, got \['a', 'a', 'c'\]"):
         Three(second=Player(('b',), 'a'))

@@ -396,7 +396,7 @@ class TestSample:
         with pytest.raises(ValueError, match=r'labels must lie in \[0, 3\), got -1 to 0'):
             conditional.sample(2, labels=torch.tensor([0, -1]))
         with pytest.raises(
-            ValueError, match=r'labels must be one for each of num=3 images, got shape \(2,\)'
+            ValueError, match=r'labels must be 3 ints, one for each image, got shape \(2,\)'
         ):
             conditional.sample(3, labels=[0, 1])
         with pytest.raises(

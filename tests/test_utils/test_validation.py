@@ -51,6 +51,8 @@ def test_num_classes(value):
 def test_hidden_dims(value):
     with pytest.raises(ValueError, match=r'hidden_dims must be a sequence of positive ints, got'):
         check_hidden_dims(value)
+    with pytest.raises(ValueError, match=r'channels must be a sequence of positive ints, got'):
+        check_hidden_dims(value, 'channels')
     assert check_hidden_dims([8, 4]) == (8, 4)
 
 

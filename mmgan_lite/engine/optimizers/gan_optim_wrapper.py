@@ -65,15 +65,11 @@ class GANOptimWrapper(OptimWrapper):
         accumulative_counts: int = 1,
         clip_grad: Mapping | None = None,
     ) -> None:
-        super().__init__(
-            optimizer,
-            accumulative_counts=accumulative_counts,
-            clip_grad=None if clip_grad is None else dict(clip_grad),
-        )
+        clip_grad = None if clip_grad is None else dict(clip_grad)
+        super().__init__(optimizer, accumulative_counts, clip_grad)
         if dtype not in _DTYPES:
             raise ValueError(
-                f"dtype must be 'bfloat16', 'float16' or None, got {dtype!r}. "
-                'Leave it out for float32.'
+                f"dtype must be 'bfloat16', 'float16' or None for float32, got {dtype!r}."
             )
         self.dtype = _DTYPES[dtype]
         self.grad_norm: Tensor | None = None
@@ -130,7 +126,7 @@ class GANOptimWrapper(OptimWrapper):
             look_at_gradients=self.scaler is None
         )
         if not self.skipped:
-            with self._lowered_rate():
+            with nullcontext() if self.lr_factor == 1 else self._lowered_rate():
                 self._step(**kwargs)
 
     def _step(self, **kwargs: Any) -> None:
@@ -146,9 +142,6 @@ class GANOptimWrapper(OptimWrapper):
     @contextmanager
     def _lowered_rate(self) -> Iterator[None]:
         """Inside, the learning rate is multiplied by ``lr_factor``; schedules never see that."""
-        if self.lr_factor == 1:
-            yield
-            return
         groups = self.optimizer.param_groups
         rates = [group['lr'] for group in groups]
         for group in groups:
@@ -160,12 +153,7 @@ class GANOptimWrapper(OptimWrapper):
                 group['lr'] = rate
 
     def _clip_grad(self) -> None:
-        parameters = [
-            parameter
-            for group in self.optimizer.param_groups
-            for parameter in group['params']
-            if parameter.grad is not None
-        ]
+        parameters = [p for group in self.optimizer.param_groups for p in group['params']]
         # None from clip_grad_value_, which has no norm.
         self.grad_norm = self.clip_func(parameters, **self.clip_grad_kwargs)
 

@@ -31,14 +31,12 @@ class GANOptimWrapperDict(OptimWrapperDict):
             max_iters: Iterations in all.
         """
         bare = unwrap_model(model)
-        has_players = isinstance(bare, HasPlayers)
         networks = trained_networks(bare)
         for name, wrapper in self.items():
-            current, final = (
-                bare.step_counts(count)[name] if has_players else count
-                for count in (cur_iter, max_iters)
-            )
-            wrapper.initialize_count_status(networks[name], current, final)
+            counts: tuple[int, ...] = (cur_iter, max_iters)
+            if isinstance(bare, HasPlayers):
+                counts = tuple(bare.step_counts(count)[name] for count in counts)
+            wrapper.initialize_count_status(networks[name], *counts)
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -87,34 +85,13 @@ class MultiOptimWrapperConstructor:
         """Build the wrappers for the networks of ``model``, which may be wrapped for DDP."""
         model = unwrap_model(model)
         networks = trained_networks(model)
-        self._check_networks(type(model).__name__, list(networks))
+        _check_entries('optim_wrapper', self.optim_wrapper_cfg, networks, _EXAMPLE)
         wrappers = {
             name: _build_wrapper(name, networks[name], cfg)
             for name, cfg in self.optim_wrapper_cfg.items()
         }
         _check_parameters(model, wrappers)
         return GANOptimWrapperDict(**wrappers)
-
-    def _check_networks(self, model_name: str, trained: list[str]) -> None:
-        found = ', '.join(map(repr, self.optim_wrapper_cfg)) or 'none'
-        for name in trained:
-            if name not in self.optim_wrapper_cfg:
-                raise ValueError(
-                    f'optim_wrapper has no entry for {name!r} (found: {found}). '
-                    f'Add {name}={_EXAMPLE}.'
-                )
-        for name, cfg in self.optim_wrapper_cfg.items():
-            if name not in trained:
-                raise ValueError(
-                    f'optim_wrapper has an entry for {name!r}, but the networks of '
-                    f'{model_name} that train are {", ".join(map(repr, trained))}. '
-                    f'{did_you_mean(name, trained, f"Remove {name!r}.")}'
-                )
-            if not isinstance(cfg, Mapping) or 'optimizer' not in cfg:
-                raise ValueError(
-                    f"optim_wrapper[{name!r}] must be a dict with 'optimizer', got {cfg!r}. "
-                    f'Write {name}={_EXAMPLE}.'
-                )
 
 
 def check_schedulers(schedulers: Any, networks: Mapping[str, OptimWrapper]) -> None:
@@ -129,17 +106,21 @@ def check_schedulers(schedulers: Any, networks: Mapping[str, OptimWrapper]) -> N
     """
     if not isinstance(schedulers, Mapping) or 'type' in schedulers:
         return
-    found = ', '.join(map(repr, schedulers)) or 'none'
+    value = '[] for a constant rate, or pass one list for all networks'
+    _check_entries('param_scheduler', schedulers, networks, value)
+
+
+def _check_entries(option: str, entries: Mapping, networks: Mapping[str, Any], value: str) -> None:
+    found = ', '.join(map(repr, entries)) or 'none'
     for name in networks:
-        if name not in schedulers:
+        if name not in entries:
             raise ValueError(
-                f'param_scheduler has no entry for {name!r} (found: {found}). '
-                f'Add {name}=[] for a constant rate, or pass one list for all networks.'
+                f'{option} has no entry for {name!r} (found: {found}). Add {name}={value}.'
             )
-    for name in schedulers:
+    for name in entries:
         if name not in networks:
             raise ValueError(
-                f'param_scheduler has an entry for {name!r}, but optim_wrapper trains '
+                f'{option} has an entry for {name!r}, but the networks that train are '
                 f'{", ".join(map(repr, networks))}. '
                 f'{did_you_mean(name, networks, f"Remove {name!r}.")}'
             )
@@ -149,18 +130,21 @@ def trained_networks(model: nn.Module) -> dict[str, nn.Module]:
     """The network that each optim wrapper trains, by the name of the wrapper."""
     if not isinstance(model, HasPlayers):
         return {name: child for name, child in model.named_children() if _has_trained(child)}
-    return {
-        player.optim_wrapper: _networks_of(model, player.modules)
-        for player in model.players.values()
-    }
-
-
-def _networks_of(model: nn.Module, names: tuple[str, ...]) -> nn.Module:
-    networks = {name: model.get_submodule(name) for name in names}
-    return networks[names[0]] if len(names) == 1 else nn.ModuleDict(networks)
+    networks = {}
+    for player in model.players.values():
+        modules = {name: model.get_submodule(name) for name in player.modules}
+        networks[player.optim_wrapper] = (
+            nn.ModuleDict(modules) if len(modules) > 1 else modules[player.modules[0]]
+        )
+    return networks
 
 
 def _build_wrapper(name: str, network: nn.Module, cfg: Any) -> OptimWrapper:
+    if not isinstance(cfg, Mapping) or 'optimizer' not in cfg:
+        raise ValueError(
+            f"optim_wrapper[{name!r}] must be a dict with 'optimizer', got {cfg!r}. "
+            f'Write {name}={_EXAMPLE}.'
+        )
     # Under the default scope, whose optimizers and wrappers its configs name without a prefix.
     try:
         wrapper = build_optim_wrapper(network, {'type': 'mmgan_lite.GANOptimWrapper', **cfg})

@@ -57,13 +57,8 @@ class StepGuard:
             look_at_gradients: Whether gradients count; not those of a scaled loss, which may
                 overflow before the scale has found its place.
         """
-        gradients: Mapping[str, Tensor] = {}
-        if look_at_gradients:
-            gradients = {
-                name: parameter.grad
-                for name, parameter in self._network.named_parameters()
-                if parameter.grad is not None
-            }
+        parameters = self._network.named_parameters() if look_at_gradients else ()
+        gradients = {name: p.grad for name, p in parameters if p.grad is not None}
         refused = self._is_bad(gradients)
         if refused:
             self.num_skipped += 1

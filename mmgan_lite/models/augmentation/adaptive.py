@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from mmengine.dist import all_reduce, get_world_size
 from torch import Tensor, nn
 
+from mmgan_lite.models.augmentation.diff_augment import check_policy
 from mmgan_lite.registry import MODELS
 from mmgan_lite.utils.validation import check_positive
 
@@ -98,16 +99,10 @@ class AdaptiveAugment(nn.Module):
                 f'target must be a number in (-1, 1) or None, got {target!r}. Pass target=0.6, '
                 'or target=None to keep p where it is.'
             )
-        names = () if isinstance(policy, str) else tuple(policy)
-        if not names or len(set(names)) < len(names) or not set(names) <= set(_POLICY):
-            raise ValueError(
-                f'policy must be one or more of {", ".join(map(repr, _POLICY))}, each once, got '
-                f'{policy!r}. Pass policy={_POLICY} for all, or leave the augmentation out.'
-            )
         self.target = target
         self.interval = check_positive('interval', interval)
         self.ramp_images = check_positive('ramp_images', ramp_images)
-        self.policy = names
+        self.policy = check_policy(policy, _POLICY)
         self.register_buffer('p', torch.tensor(p, dtype=torch.float32))
         # What was seen since p changed last.
         self.register_buffer('sign_sum', torch.tensor(0.0))
@@ -292,10 +287,6 @@ def _sampling_grid(matrix: Tensor, height: int, width: int) -> Tensor:
     return torch.stack([places[:, 0] * (2 / width), places[:, 1] * (2 / height)], 3)
 
 
-# The arguments of the forward pass as the codes of the backward one: bilinear, reflection, False.
-_SAMPLING_CODES = (0, 2, False)
-
-
 class _Resample(torch.autograd.Function):
     """Bilinear sampling on a fixed grid, with derivatives of any order.
 
@@ -326,8 +317,9 @@ class _ResampleTransposed(torch.autograd.Function):
         ctx.save_for_backward(grid)
         # Of the images only the shape is used, as the grid needs no gradient.
         images = samples.new_empty(size)
+        # 0, 2, False: bilinear, reflection, align_corners, as in the forward pass.
         return torch.ops.aten.grid_sampler_2d_backward(
-            samples, images, grid, *_SAMPLING_CODES, [True, False]
+            samples, images, grid, 0, 2, False, [True, False]
         )[0]
 
     @staticmethod

@@ -42,14 +42,7 @@ class DiffAugment(nn.Module):
 
     def __init__(self, policy: Sequence[str] = ('color', 'translation', 'cutout')) -> None:
         super().__init__()
-        names = () if isinstance(policy, str) else tuple(policy)
-        if not names or len(set(names)) < len(names) or not set(names) <= set(_CHANGES):
-            raise ValueError(
-                f'policy must be one or more of {", ".join(map(repr, _CHANGES))}, each once, got '
-                f"{policy!r}. Pass policy=('color', 'translation', 'cutout') for all, or leave the "
-                'augmentation out.'
-            )
-        self.policy = names
+        self.policy = check_policy(policy, tuple(_CHANGES))
 
     def forward(self, images: Tensor) -> Tensor:
         """Change each image.
@@ -69,6 +62,21 @@ class DiffAugment(nn.Module):
     def extra_repr(self) -> str:
         """Arguments shown by ``print(model)``."""
         return f'policy={self.policy}'
+
+
+def check_policy(policy: Sequence[str], known: tuple[str, ...]) -> tuple[str, ...]:
+    """Return ``policy`` as a tuple.
+
+    Raises:
+        ValueError: If it names nothing, something twice, or something that is not ``known``.
+    """
+    names = () if isinstance(policy, str) else tuple(policy)
+    if not names or len(set(names)) < len(names) or not set(names) <= set(known):
+        raise ValueError(
+            f'policy must be one or more of {", ".join(map(repr, known))}, each once, got '
+            f'{policy!r}. Pass policy={known} for all, or leave the augmentation out.'
+        )
+    return names
 
 
 def _change_color(images: Tensor) -> Tensor:

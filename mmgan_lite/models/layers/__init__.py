@@ -11,12 +11,7 @@ from mmgan_lite.models.layers.heads import LogitHead
 from mmgan_lite.models.layers.initialization import init_fan_in, init_normal, init_xavier
 from mmgan_lite.models.layers.minibatch_stddev import MinibatchStddev
 from mmgan_lite.models.layers.resampling import FilteredDownsample, FilteredUpsample
-from mmgan_lite.models.layers.stages import (
-    check_channels,
-    count_doublings,
-    halved_sides,
-    per_stage,
-)
+from mmgan_lite.models.layers.stages import count_doublings, halved_sides, per_stage
 
 __all__ = [
     'ClassBatchNorm2d',
@@ -26,7 +21,6 @@ __all__ = [
     'MinibatchStddev',
     'append_label_channel',
     'append_label_embedding',
-    'check_channels',
     'check_conditioning',
     'count_doublings',
     'embed_labels',

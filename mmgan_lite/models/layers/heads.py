@@ -16,7 +16,8 @@ class LogitHead(nn.Module):
     Args:
         in_features: Numbers that describe an image, at least 1.
         num_classes: Number of labels; None without.
-        conditioning: 'projection', 'classifier', or None where labels have no part in the head.
+        conditioning: 'projection' or 'classifier'; with any other, or None, labels have no part
+            in the head.
 
     Example:
         >>> import torch
@@ -32,15 +33,12 @@ class LogitHead(nn.Module):
         super().__init__()
         self.linear = nn.Linear(in_features, 1)
         self.embedding = self.classifier = None
-        if conditioning is not None:
-            assert num_classes is not None
-            assert conditioning in ('projection', 'classifier')
-            if conditioning == 'projection':
-                self.embedding = nn.Embedding(num_classes, in_features)
-                # As small as the linear layer's: torch's N(0, 1) would drown its logit.
-                nn.init.normal_(self.embedding.weight, std=in_features**-0.5)
-            else:
-                self.classifier = nn.Linear(in_features, num_classes)
+        if num_classes and conditioning == 'projection':
+            self.embedding = nn.Embedding(num_classes, in_features)
+            # As small as the linear layer's: torch's N(0, 1) would drown its logit.
+            nn.init.normal_(self.embedding.weight, std=in_features**-0.5)
+        elif num_classes and conditioning == 'classifier':
+            self.classifier = nn.Linear(in_features, num_classes)
 
     def forward(
         self, features: Tensor, labels: Tensor | None = None, return_classes: bool = False

@@ -75,21 +75,6 @@ def per_stage(name: str, value: int | Sequence[int], num_stages: int) -> tuple[i
     return values
 
 
-def check_channels(channels: Sequence[int]) -> tuple[int, ...]:
-    """Return the channels of as many sizes or blocks as a tuple.
-
-    Raises:
-        ValueError: If there is none, or one is not an int of at least 1.
-    """
-    widths = tuple(channels) if isinstance(channels, Sequence) else ()
-    if not widths or not all(type(width) is int and width >= 1 for width in widths):
-        raise ValueError(
-            f'channels must be a sequence of positive ints, got {channels!r}. '
-            'Pass channels=(96, 48, 24) for three sizes.'
-        )
-    return widths
-
-
 def halved_sides(image_shape: tuple[int, int, int], halvings: int) -> tuple[int, int]:
     """Height and width after so many halvings, at least 4 each.
 

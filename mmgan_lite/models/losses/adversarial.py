@@ -49,10 +49,9 @@ class _LogisticGANLoss(AdversarialLoss):
     def discriminator(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
         """Batch mean of both terms; between 0 and infinity."""
         loss = F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
-        if self.label_smoothing:
-            # Cross-entropy with the target 1 - s is softplus(-D(x)) + s D(x).
-            loss = loss + self.label_smoothing * real_logits.mean()
-        return loss
+        # Cross-entropy with the target 1 - s is softplus(-D(x)) + s D(x).
+        smoothing = self.label_smoothing
+        return loss + smoothing * real_logits.mean() if smoothing else loss
 
 
 @MODELS.register_module()
@@ -222,8 +221,7 @@ class RelativisticPairingGANLoss(AdversarialLoss):
         Raises:
             ValueError: If there is not one real logit for each fake one.
         """
-        real_logits = _paired(real_logits, fake_logits)
-        return F.softplus(fake_logits - real_logits).mean()
+        return F.softplus(fake_logits - _paired(real_logits, fake_logits)).mean()
 
     def generator(self, fake_logits: Tensor, real_logits: Tensor | None = None) -> Tensor:
         """Mean over the pairs; between 0 and infinity.
@@ -231,8 +229,7 @@ class RelativisticPairingGANLoss(AdversarialLoss):
         Raises:
             ValueError: If there is not one real logit for each fake one.
         """
-        real_logits = _paired(real_logits, fake_logits)
-        return F.softplus(real_logits - fake_logits).mean()
+        return F.softplus(_paired(real_logits, fake_logits) - fake_logits).mean()
 
 
 @MODELS.register_module()
@@ -273,23 +270,25 @@ class RelativisticAverageGANLoss(AdversarialLoss):
 def _average_loss(winners: Tensor, losers: Tensor) -> Tensor:
     """Logistic loss that draws one kind of logits above the mean of the other."""
     above = F.softplus(losers.mean() - winners).mean()
-    below = F.softplus(losers - winners.mean()).mean()
-    return above + below
+    return above + F.softplus(losers - winners.mean()).mean()
+
+
+def check_pairs(kind: str, real: Tensor, fake: Tensor) -> None:
+    """Raise ``ValueError`` unless there is one fake for each real image."""
+    if real.shape != fake.shape:
+        raise ValueError(
+            f'real_{kind} and fake_{kind} must be of the same shape, got {tuple(real.shape)} and '
+            f'{tuple(fake.shape)}. Make as many fakes as there are real images.'
+        )
 
 
 def _paired(real_logits: Tensor | None, fake_logits: Tensor) -> Tensor:
     """The real logits, if there is one for each fake one: others would broadcast in silence."""
     if real_logits is None:
         raise ValueError(
-            'real_logits must be given to a relativistic objective, got None. Pass the logits of '
-            'as many real images as there are fakes.'
+            'real_logits must be given to a relativistic objective, got None. Pass one for a fake.'
         )
-    if real_logits.shape != fake_logits.shape:
-        raise ValueError(
-            'real_logits and fake_logits must be of the same shape, got '
-            f'{tuple(real_logits.shape)} and {tuple(fake_logits.shape)}. Make as many fakes as '
-            'there are real images.'
-        )
+    check_pairs('logits', real_logits, fake_logits)
     return real_logits
 
 

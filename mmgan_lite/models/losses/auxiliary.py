@@ -1,8 +1,6 @@
 """Objectives beside the adversarial one."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -23,9 +21,7 @@ class AuxiliaryLoss(nn.Module, ABC):
     needs_classes: bool = False
 
     @abstractmethod
-    def losses(
-        self, player: str, batch: TrainingBatch, outputs: Mapping[str, Any]
-    ) -> dict[str, Tensor]:
+    def losses(self, player: str, batch: TrainingBatch, outputs: dict) -> dict[str, Tensor]:
         """Weighted scalars for one step of a player; empty if it gets none.
 
         Args:
@@ -69,9 +65,7 @@ class AuxiliaryClassifierLoss(AuxiliaryLoss):
         self.weight_discriminator = check_weight('weight_discriminator', weight_discriminator)
         self.weight_generator = check_weight('weight_generator', weight_generator)
 
-    def losses(
-        self, player: str, batch: TrainingBatch, outputs: Mapping[str, Any]
-    ) -> dict[str, Tensor]:
+    def losses(self, player: str, batch: TrainingBatch, outputs: dict) -> dict[str, Tensor]:
         """``loss_class_disc`` or ``loss_class_gen``."""
         assert batch.labels is not None
         if player == 'generator':
@@ -90,8 +84,7 @@ class AuxiliaryClassifierLoss(AuxiliaryLoss):
             labels: int64 ``(N,)`` in [0, ``num_classes``), of the real images and of the fakes.
         """
         real_loss = _cross_entropy(real_class_logits, labels)
-        fake_loss = _cross_entropy(fake_class_logits, labels)
-        return self.weight_discriminator * (real_loss + fake_loss)
+        return self.weight_discriminator * (real_loss + _cross_entropy(fake_class_logits, labels))
 
     def generator(self, fake_class_logits: Tensor, labels: Tensor) -> Tensor:
         """Scalar for the generator: the batch mean over its fakes, weighted.

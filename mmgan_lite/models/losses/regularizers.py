@@ -7,11 +7,11 @@ from typing import Any, NamedTuple, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from mmgan_lite.models.losses.adversarial import check_pairs
 from mmgan_lite.registry import MODELS, build_part
 from mmgan_lite.utils.validation import check_positive, check_weight
 
-Discriminator: TypeAlias = Callable[[Tensor, Tensor | None], Tensor]
-Generator: TypeAlias = Callable[[Tensor, Tensor | None], Tensor]
+Network: TypeAlias = Callable[[Tensor, Tensor | None], Tensor]
 
 
 class PenaltyBatch(NamedTuple):
@@ -65,7 +65,7 @@ class Regularizer(nn.Module, ABC):
     takes_rounded_logits: bool = True
     weight: Tensor
 
-    def __init__(self, weight: float, interval: int = 1) -> None:
+    def __init__(self, weight: float = 10.0, interval: int = 1) -> None:
         super().__init__()
         factor = torch.tensor(check_weight('weight', weight), dtype=torch.float32)
         self.register_buffer('weight', factor, persistent=False)
@@ -73,7 +73,7 @@ class Regularizer(nn.Module, ABC):
 
     def forward(
         self,
-        network: Discriminator | Generator,
+        network: Network,
         real_images: Tensor,
         fake_images: Tensor,
         labels: Tensor | None = None,
@@ -104,14 +104,8 @@ class Regularizer(nn.Module, ABC):
         if torch.is_autocast_enabled(device) and not self.takes_rounded_logits:
             real_logits = fake_logits = None
         with torch.autocast(device, enabled=False):
-            batch = PenaltyBatch(
-                real_images.detach().float(),
-                fake_images.detach().float(),
-                labels,
-                real_logits,
-                fake_logits,
-                latents,
-            )
+            images = (real_images.detach().float(), fake_images.detach().float())
+            batch = PenaltyBatch(*images, labels, real_logits, fake_logits, latents)
             return self.weight * self.penalty(network, batch)
 
     @abstractmethod
@@ -143,10 +137,7 @@ class R1Regularizer(Regularizer):
 
     name = 'r1'
 
-    def __init__(self, weight: float = 10.0, interval: int = 1) -> None:
-        super().__init__(weight, interval)
-
-    def penalty(self, network: Discriminator, batch: PenaltyBatch) -> Tensor:
+    def penalty(self, network: Network, batch: PenaltyBatch) -> Tensor:
         """Half the mean squared norm at the real images."""
         return 0.5 * _gradients(network, batch.real_images, batch).square().sum(1).mean()
 
@@ -174,10 +165,7 @@ class R2Regularizer(Regularizer):
 
     name = 'r2'
 
-    def __init__(self, weight: float = 10.0, interval: int = 1) -> None:
-        super().__init__(weight, interval)
-
-    def penalty(self, network: Discriminator, batch: PenaltyBatch) -> Tensor:
+    def penalty(self, network: Network, batch: PenaltyBatch) -> Tensor:
         """Half the mean squared norm at the fakes."""
         return 0.5 * _gradients(network, batch.fake_images, batch).square().sum(1).mean()
 
@@ -207,22 +195,14 @@ class GradientPenalty(Regularizer):
 
     name = 'gradient_penalty'
 
-    def __init__(self, weight: float = 10.0, interval: int = 1) -> None:
-        super().__init__(weight, interval)
-
-    def penalty(self, network: Discriminator, batch: PenaltyBatch) -> Tensor:
+    def penalty(self, network: Network, batch: PenaltyBatch) -> Tensor:
         """Mean squared distance of the slope to 1 between the pairs.
 
         Raises:
             ValueError: If there is not one fake for each real image.
         """
         real_images, fake_images = batch.real_images, batch.fake_images
-        if real_images.shape != fake_images.shape:
-            raise ValueError(
-                'real_images and fake_images must be of the same shape, got '
-                f'{tuple(real_images.shape)} and {tuple(fake_images.shape)}. Make as many fakes as '
-                'there are real images.'
-            )
+        check_pairs('images', real_images, fake_images)
         between = torch.lerp(real_images, fake_images, _one_an_image(real_images))
         return _distance_to_unit_slope(network, between, batch)
 
@@ -252,10 +232,7 @@ class DRAGANRegularizer(Regularizer):
 
     name = 'dragan'
 
-    def __init__(self, weight: float = 10.0, interval: int = 1) -> None:
-        super().__init__(weight, interval)
-
-    def penalty(self, network: Discriminator, batch: PenaltyBatch) -> Tensor:
+    def penalty(self, network: Network, batch: PenaltyBatch) -> Tensor:
         """Mean squared distance of the slope to 1 near the real images."""
         images = batch.real_images
         noise = 0.5 * images.std(correction=0) * torch.rand_like(images)
@@ -289,7 +266,7 @@ class DriftRegularizer(Regularizer):
     def __init__(self, weight: float = 1e-3, interval: int = 1) -> None:
         super().__init__(weight, interval)
 
-    def penalty(self, network: Discriminator, batch: PenaltyBatch) -> Tensor:
+    def penalty(self, network: Network, batch: PenaltyBatch) -> Tensor:
         """Mean square of the real logits."""
         return _real_logits(network, batch).square().mean()
 
@@ -336,30 +313,24 @@ class LeCamRegularizer(Regularizer):
         super().__init__(weight, interval)
         if not isinstance(decay, (int, float)) or not 0 <= decay < 1:
             raise ValueError(
-                f'decay must be a number in [0, 1), got {decay!r}. Pass decay=0.99 for an average '
-                'over about 100 calls.'
+                f'decay must be a number in [0, 1), got {decay!r}. Pass decay=0.99 for 100 calls.'
             )
         self.decay = decay
         for name in ('real_anchor', 'fake_anchor', 'memory'):
             self.register_buffer(name, torch.zeros((), dtype=torch.float32))
 
-    def penalty(self, network: Discriminator, batch: PenaltyBatch) -> Tensor:
+    def penalty(self, network: Network, batch: PenaltyBatch) -> Tensor:
         """Mean squared distance of the logits to the anchors, both kinds added."""
-        real_logits = _real_logits(network, batch)
-        fake_logits = _fake_logits(network, batch)
+        real_logits, fake_logits = _real_logits(network, batch), _fake_logits(network, batch)
         if self.training:
-            self._update_anchors(real_logits, fake_logits)
+            with torch.no_grad():
+                # The sum of the weights decay^0, decay^1, ... of the batches so far; dividing by it
+                # is the correction for the start, and makes the first step a copy of the batch.
+                self.memory.mul_(self.decay).add_(1)
+                self.real_anchor.lerp_(real_logits.mean(), 1 / self.memory)
+                self.fake_anchor.lerp_(fake_logits.mean(), 1 / self.memory)
         real = (real_logits - self.fake_anchor).square().mean()
         return real + (fake_logits - self.real_anchor).square().mean()
-
-    @torch.no_grad()
-    def _update_anchors(self, real_logits: Tensor, fake_logits: Tensor) -> None:
-        # The sum of the weights decay^0, decay^1, ... of the batches so far; dividing by it is the
-        # correction for the start, and makes the first step a copy of the batch.
-        self.memory.mul_(self.decay).add_(1)
-        step = 1 / self.memory
-        self.real_anchor.lerp_(real_logits.mean(), step)
-        self.fake_anchor.lerp_(fake_logits.mean(), step)
 
 
 @MODELS.register_module()
@@ -395,7 +366,7 @@ class ConsistencyRegularizer(Regularizer):
         super().__init__(weight, interval)
         self.augmentation = build_part(MODELS, augmentation, 'augmentation')
 
-    def penalty(self, network: Discriminator, batch: PenaltyBatch) -> Tensor:
+    def penalty(self, network: Network, batch: PenaltyBatch) -> Tensor:
         """Mean squared difference over the real images."""
         augmented_logits = _logits(network, self.augmentation(batch.real_images), batch)
         return (_real_logits(network, batch) - augmented_logits).square().mean()
@@ -427,29 +398,29 @@ class BalancedConsistencyRegularizer(ConsistencyRegularizer):
 
     name = 'balanced_consistency'
 
-    def penalty(self, network: Discriminator, batch: PenaltyBatch) -> Tensor:
+    def penalty(self, network: Network, batch: PenaltyBatch) -> Tensor:
         """Mean squared difference over the real images, plus that over the fakes."""
         augmented_logits = _logits(network, self.augmentation(batch.fake_images), batch)
         fake = (_fake_logits(network, batch) - augmented_logits).square().mean()
         return super().penalty(network, batch) + fake
 
 
-def _logits(discriminator: Discriminator, images: Tensor, batch: PenaltyBatch) -> Tensor:
+def _logits(discriminator: Network, images: Tensor, batch: PenaltyBatch) -> Tensor:
     return discriminator(images, batch.labels).float()
 
 
-def _real_logits(discriminator: Discriminator, batch: PenaltyBatch) -> Tensor:
+def _real_logits(discriminator: Network, batch: PenaltyBatch) -> Tensor:
     """Those that the caller has, or else the discriminator's; the next likewise."""
     logits = batch.real_logits
     return _logits(discriminator, batch.real_images, batch) if logits is None else logits.float()
 
 
-def _fake_logits(discriminator: Discriminator, batch: PenaltyBatch) -> Tensor:
+def _fake_logits(discriminator: Network, batch: PenaltyBatch) -> Tensor:
     logits = batch.fake_logits
     return _logits(discriminator, batch.fake_images, batch) if logits is None else logits.float()
 
 
-def _gradients(discriminator: Discriminator, images: Tensor, batch: PenaltyBatch) -> Tensor:
+def _gradients(discriminator: Network, images: Tensor, batch: PenaltyBatch) -> Tensor:
     """Gradient of each image's logit with respect to the image, ``(N, C * H * W)``.
 
     Differentiable again with respect to the weights, unless the caller is under ``no_grad``. The
@@ -464,11 +435,9 @@ def _gradients(discriminator: Discriminator, images: Tensor, batch: PenaltyBatch
     return gradients.flatten(1)
 
 
-def _distance_to_unit_slope(
-    discriminator: Discriminator, images: Tensor, batch: PenaltyBatch
-) -> Tensor:
+def _distance_to_unit_slope(network: Network, images: Tensor, batch: PenaltyBatch) -> Tensor:
     """Mean of ``(||grad_x D(x)||_2 - 1)^2``."""
-    slopes = torch.linalg.vector_norm(_gradients(discriminator, images, batch), dim=1)
+    slopes = torch.linalg.vector_norm(_gradients(network, images, batch), dim=1)
     return (slopes - 1).square().mean()
 
 

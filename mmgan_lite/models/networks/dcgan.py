@@ -7,22 +7,16 @@ as 64; raw logits, no sigmoid; the discriminator's batch norm can be left out; l
 
 from collections.abc import Sequence
 
-from torch import Tensor, nn
+from torch import nn
 
-from mmgan_lite.models.layers import (
-    LogitHead,
-    append_label_channel,
-    append_label_embedding,
-    check_conditioning,
-    count_doublings,
-    init_normal,
-)
+from mmgan_lite.models.layers import LogitHead, count_doublings, init_normal
+from mmgan_lite.models.networks.base import ConditionalDiscriminator, LatentGenerator
 from mmgan_lite.registry import MODELS
-from mmgan_lite.utils.validation import check_image_shape, check_num_classes, check_positive
+from mmgan_lite.utils.validation import check_positive
 
 
 @MODELS.register_module()
-class DCGANGenerator(nn.Module):
+class DCGANGenerator(LatentGenerator):
     """Transposed convolutions that double the size, batch norm and ReLU, tanh at the end.
 
     A linear layer makes the start, of 4 to 7 pixels a side; each doubling halves the channels, down
@@ -54,14 +48,9 @@ class DCGANGenerator(nn.Module):
         base_channels: int = 64,
         num_classes: int | None = None,
     ) -> None:
-        super().__init__()
-        self.latent_dim = check_positive('latent_dim', latent_dim)
-        self.image_shape = check_image_shape(image_shape)
-        self.num_classes = check_num_classes(num_classes)
+        super().__init__(latent_dim, image_shape, num_classes, embedding_dim=num_classes)
         check_positive('base_channels', base_channels)
         start, doublings = count_doublings(self.image_shape)
-
-        self.label_embedding = nn.Embedding(num_classes, num_classes) if num_classes else None
         channels = base_channels << (doublings - 1)
         # Batch norm follows every layer but the last, and would take a bias out again.
         layers: list[nn.Module] = [
@@ -84,24 +73,9 @@ class DCGANGenerator(nn.Module):
         self.layers = nn.Sequential(*layers)
         init_normal(self)
 
-    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Images from latents.
-
-        Args:
-            latents: Float ``(N, latent_dim)``, standard normal.
-            labels: int64 ``(N,)`` in [0, ``num_classes``); None without labels.
-
-        Returns:
-            Float ``(N, *image_shape)`` in [-1, 1].
-
-        Raises:
-            ValueError: If labels are missing, needless or out of range.
-        """
-        return self.layers(append_label_embedding(latents, labels, self.label_embedding))
-
 
 @MODELS.register_module()
-class DCGANDiscriminator(nn.Module):
+class DCGANDiscriminator(ConditionalDiscriminator):
     """Strided convolutions that halve the size, LeakyReLU 0.2, batch norm from the second on.
 
     ``base_channels`` after the first, twice as many after each other, until 4 to 7 pixels a side
@@ -141,25 +115,13 @@ class DCGANDiscriminator(nn.Module):
         norm: bool = True,
         conditioning: str | None = None,
     ) -> None:
-        super().__init__()
-        self.image_shape = check_image_shape(image_shape)
-        self.num_classes = check_num_classes(num_classes)
-        self.conditioning = check_conditioning(
-            conditioning, num_classes, ('embedding', 'projection', 'classifier')
-        )
-        self.has_classifier = self.conditioning == 'classifier'
+        choices = ('embedding', 'projection', 'classifier')
+        super().__init__(image_shape, num_classes, conditioning, choices)
         check_positive('base_channels', base_channels)
         end, halvings = count_doublings(self.image_shape)
-
-        in_channels, height, width = self.image_shape
-        self.label_embedding = None
-        if self.conditioning == 'embedding':
-            assert num_classes is not None
-            self.label_embedding = nn.Embedding(num_classes, height * width)
-            in_channels += 1
         channels = base_channels
         layers: list[nn.Module] = [
-            nn.Conv2d(in_channels, channels, 4, 2, 1),
+            nn.Conv2d(self.in_channels, channels, 4, 2, 1),
             nn.LeakyReLU(0.2, inplace=True),
         ]
         for _ in range(halvings - 1):
@@ -173,32 +135,5 @@ class DCGANDiscriminator(nn.Module):
         # takes 20 times as long.
         layers.insert(-1, nn.Flatten())
         self.layers = nn.Sequential(*layers)
-        at_head = None if self.conditioning == 'embedding' else self.conditioning
-        self.head = LogitHead(channels * end[0] * end[1], num_classes, at_head)
+        self.head = LogitHead(channels * end[0] * end[1], num_classes, self.conditioning)
         init_normal(self)
-
-    def forward(
-        self, images: Tensor, labels: Tensor | None = None, return_classes: bool = False
-    ) -> Tensor | tuple[Tensor, Tensor]:
-        """Logits of images.
-
-        Args:
-            images: Float ``(N, *image_shape)`` in [-1, 1].
-            labels: int64 ``(N,)`` in [0, ``num_classes``); None without labels. A network with a
-                classifier does not look at them.
-            return_classes: Whether to also return class logits, from the same pass; only with a
-                classifier.
-
-        Returns:
-            Float ``(N,)``, unbounded; larger means more real. With ``return_classes`` a pair of
-            them and float ``(N, num_classes)``, the logits of the classes.
-
-        Raises:
-            ValueError: If labels are missing, needless or out of range, or if there is no
-                classifier to return from.
-        """
-        if self.has_classifier:
-            labels = None
-        if self.conditioning != 'projection':
-            images, labels = append_label_channel(images, labels, self.label_embedding), None
-        return self.head(self.layers(images), labels, return_classes)

@@ -10,17 +10,13 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from mmgan_lite.models.layers import append_label_embedding
+from mmgan_lite.models.networks.base import ImageNetwork, LatentGenerator
 from mmgan_lite.registry import MODELS
-from mmgan_lite.utils.validation import (
-    check_hidden_dims,
-    check_image_shape,
-    check_num_classes,
-    check_positive,
-)
+from mmgan_lite.utils.validation import check_hidden_dims
 
 
 @MODELS.register_module()
-class MLPGenerator(nn.Module):
+class MLPGenerator(LatentGenerator):
     """Linear layers, batch norm from the second on, LeakyReLU 0.2, tanh at the end.
 
     Args:
@@ -47,13 +43,8 @@ class MLPGenerator(nn.Module):
         hidden_dims: Sequence[int] = (128, 256, 512, 1024),
         num_classes: int | None = None,
     ) -> None:
-        super().__init__()
-        self.latent_dim = check_positive('latent_dim', latent_dim)
-        self.image_shape = check_image_shape(image_shape)
-        self.num_classes = check_num_classes(num_classes)
+        super().__init__(latent_dim, image_shape, num_classes, embedding_dim=num_classes)
         widths = check_hidden_dims(hidden_dims)
-
-        self.label_embedding = nn.Embedding(num_classes, num_classes) if num_classes else None
         layers: list[nn.Module] = []
         in_features = latent_dim + (num_classes or 0)
         for index, width in enumerate(widths):
@@ -62,28 +53,16 @@ class MLPGenerator(nn.Module):
                 layers.append(nn.BatchNorm1d(width))
             layers.append(nn.LeakyReLU(0.2, inplace=True))
             in_features = width
-        layers += [nn.Linear(in_features, math.prod(self.image_shape)), nn.Tanh()]
-        self.layers = nn.Sequential(*layers)
+        pixels = nn.Linear(in_features, math.prod(self.image_shape))
+        self.layers = nn.Sequential(*layers, pixels, nn.Tanh())
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Images from latents.
-
-        Args:
-            latents: Float ``(N, latent_dim)``, standard normal.
-            labels: int64 ``(N,)`` in [0, ``num_classes``); None without labels.
-
-        Returns:
-            Float ``(N, *image_shape)`` in [-1, 1].
-
-        Raises:
-            ValueError: If labels are missing, or given to a generator without classes.
-        """
-        features = append_label_embedding(latents, labels, self.label_embedding)
-        return self.layers(features).unflatten(1, self.image_shape)
+        """Images ``(N, *image_shape)`` in [-1, 1] from latents ``(N, latent_dim)`` and labels."""
+        return super().forward(latents, labels).unflatten(1, self.image_shape)
 
 
 @MODELS.register_module()
-class MLPDiscriminator(nn.Module):
+class MLPDiscriminator(ImageNetwork):
     """Linear layers with LeakyReLU 0.2 between them, one logit at the end.
 
     Args:
@@ -115,9 +94,7 @@ class MLPDiscriminator(nn.Module):
         hidden_dims: Sequence[int] = (512, 256),
         num_classes: int | None = None,
     ) -> None:
-        super().__init__()
-        self.image_shape = check_image_shape(image_shape)
-        self.num_classes = check_num_classes(num_classes)
+        super().__init__(image_shape, num_classes)
         widths = check_hidden_dims(hidden_dims)
 
         self.label_embedding = nn.Embedding(num_classes, num_classes) if num_classes else None

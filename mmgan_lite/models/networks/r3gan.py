@@ -19,8 +19,9 @@ from mmgan_lite.models.layers import (
     init_fan_in,
     per_stage,
 )
+from mmgan_lite.models.networks.base import ImageNetwork, LatentGenerator
 from mmgan_lite.registry import MODELS
-from mmgan_lite.utils.validation import check_image_shape, check_num_classes, check_positive
+from mmgan_lite.utils.validation import check_positive
 
 
 class R3GANBlock(nn.Module):
@@ -68,8 +69,43 @@ class R3GANBlock(nn.Module):
         return features + self.layers(features)
 
 
+Sizes = int | Sequence[int]
+
+
+class _Stages:
+    """What a network has at each size, from its arguments."""
+
+    def __init__(
+        self, number: int, channels: Sizes, blocks: Sizes, cardinality: Sizes, expansion: int
+    ) -> None:
+        self.widths = per_stage('channels', channels, number)
+        self._numbers = per_stage('blocks_per_stage', blocks, number)
+        self._groups = per_stage('cardinality', cardinality, number)
+        self._expansion = check_positive('expansion', expansion)
+
+    def layers(self, up: bool) -> list[nn.Module]:
+        """The blocks; between two sizes a 1x1 at the smaller one, where the channels change."""
+        layers: list[nn.Module] = []
+        for stage, width in enumerate(self.widths):
+            if stage > 0:
+                before = self.widths[stage - 1]
+                fit: list[nn.Module] = []
+                if before != width:
+                    fit = [init_fan_in(nn.Conv2d(before, width, 1, bias=False))]
+                layers += [*fit, FilteredUpsample()] if up else [FilteredDownsample(), *fit]
+            settings = (width, self._expansion, self._groups[stage], sum(self._numbers))
+            layers += [R3GANBlock(*settings) for _ in range(self._numbers[stage])]
+        return layers
+
+
+def _init_embedding(embedding: nn.Embedding) -> nn.Embedding:
+    """As a linear layer on one-hot labels: N(0, 1 / fan-in)."""
+    nn.init.normal_(embedding.weight, std=embedding.num_embeddings**-0.5)
+    return embedding
+
+
 @MODELS.register_module()
-class R3GANGenerator(nn.Module):
+class R3GANGenerator(LatentGenerator):
     """Residual blocks of grouped convolutions, no normalization, and no tanh at the end.
 
     The start is a learned map, each channel of it times a number from the latents. Without a tanh
@@ -110,36 +146,22 @@ class R3GANGenerator(nn.Module):
         num_classes: int | None = None,
         embedding_dim: int = 64,
     ) -> None:
-        super().__init__()
-        self.latent_dim = check_positive('latent_dim', latent_dim)
-        self.image_shape = check_image_shape(image_shape)
-        self.num_classes = check_num_classes(num_classes)
-        check_positive('expansion', expansion)
         check_positive('embedding_dim', embedding_dim)
+        super().__init__(latent_dim, image_shape, num_classes, embedding_dim)
         start, doublings = count_doublings(self.image_shape)
-        widths = per_stage('channels', channels, doublings + 1)
-        blocks = per_stage('blocks_per_stage', blocks_per_stage, doublings + 1)
-        groups = per_stage('cardinality', cardinality, doublings + 1)
+        stages = _Stages(doublings + 1, channels, blocks_per_stage, cardinality, expansion)
+        widths = stages.widths
 
         in_features = latent_dim
-        self.label_embedding = None
-        if num_classes:
-            # As a linear layer on one-hot labels: N(0, 1 / fan-in).
-            self.label_embedding = nn.Embedding(num_classes, embedding_dim)
-            nn.init.normal_(self.label_embedding.weight, std=num_classes**-0.5)
+        if self.label_embedding is not None:
+            _init_embedding(self.label_embedding)
             in_features += embedding_dim
         self.basis = nn.Parameter(torch.randn(widths[0], *start))
         self.coefficients = init_fan_in(nn.Linear(in_features, widths[0], bias=False))
-        layers: list[nn.Module] = []
-        for stage, width in enumerate(widths):
-            if stage > 0:
-                if width != widths[stage - 1]:
-                    layers.append(init_fan_in(nn.Conv2d(widths[stage - 1], width, 1, bias=False)))
-                layers.append(FilteredUpsample())
-            for _ in range(blocks[stage]):
-                layers.append(R3GANBlock(width, expansion, groups[stage], sum(blocks)))
-        layers.append(init_fan_in(nn.Conv2d(widths[-1], self.image_shape[0], 1, bias=False)))
-        self.layers = nn.Sequential(*layers)
+        self.layers = nn.Sequential(
+            *stages.layers(up=True),
+            init_fan_in(nn.Conv2d(widths[-1], self.image_shape[0], 1, bias=False)),
+        )
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Images from latents.
@@ -159,7 +181,7 @@ class R3GANGenerator(nn.Module):
 
 
 @MODELS.register_module()
-class R3GANDiscriminator(nn.Module):
+class R3GANDiscriminator(ImageNetwork):
     """Residual blocks of grouped convolutions, no normalization: the generator turned round.
 
     One filter a channel takes the last pixels together. Without labels a linear layer gives the
@@ -200,38 +222,23 @@ class R3GANDiscriminator(nn.Module):
         num_classes: int | None = None,
         embedding_dim: int = 64,
     ) -> None:
-        super().__init__()
-        self.image_shape = check_image_shape(image_shape)
-        self.num_classes = check_num_classes(num_classes)
-        check_positive('expansion', expansion)
+        super().__init__(image_shape, num_classes)
         check_positive('embedding_dim', embedding_dim)
         end, halvings = count_doublings(self.image_shape)
-        widths = per_stage('channels', channels, halvings + 1)
-        blocks = per_stage('blocks_per_stage', blocks_per_stage, halvings + 1)
-        groups = per_stage('cardinality', cardinality, halvings + 1)
+        stages = _Stages(halvings + 1, channels, blocks_per_stage, cardinality, expansion)
+        widths = stages.widths
 
-        layers: list[nn.Module] = [
-            init_fan_in(nn.Conv2d(self.image_shape[0], widths[0], 1, bias=False))
-        ]
-        for stage, width in enumerate(widths):
-            if stage > 0:
-                layers.append(FilteredDownsample())
-                if width != widths[stage - 1]:
-                    layers.append(init_fan_in(nn.Conv2d(widths[stage - 1], width, 1, bias=False)))
-            for _ in range(blocks[stage]):
-                layers.append(R3GANBlock(width, expansion, groups[stage], sum(blocks)))
         last = widths[-1]
         self.layers = nn.Sequential(
-            *layers,
+            init_fan_in(nn.Conv2d(self.image_shape[0], widths[0], 1, bias=False)),
+            *stages.layers(up=False),
             init_fan_in(nn.Conv2d(last, last, end, groups=last, bias=False)),
             nn.Flatten(),
             init_fan_in(nn.Linear(last, embedding_dim if num_classes else 1, bias=False)),
         )
         self.label_embedding = None
         if num_classes:
-            # As a linear layer on one-hot labels: N(0, 1 / fan-in).
-            self.label_embedding = nn.Embedding(num_classes, embedding_dim)
-            nn.init.normal_(self.label_embedding.weight, std=num_classes**-0.5)
+            self.label_embedding = _init_embedding(nn.Embedding(num_classes, embedding_dim))
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Logits of images.

@@ -11,15 +11,10 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmgan_lite.models.layers import (
-    LogitHead,
-    MinibatchStddev,
-    append_label_embedding,
-    check_channels,
-    halved_sides,
-)
+from mmgan_lite.models.layers import LogitHead, MinibatchStddev, halved_sides
+from mmgan_lite.models.networks.base import ConditionalDiscriminator, LatentGenerator
 from mmgan_lite.registry import MODELS
-from mmgan_lite.utils.validation import check_image_shape, check_num_classes, check_positive
+from mmgan_lite.utils.validation import check_hidden_dims
 
 
 class ResizeConv2d(nn.Conv2d):
@@ -52,7 +47,7 @@ class ResizeConv2d(nn.Conv2d):
 
 
 @MODELS.register_module()
-class ResizeConvGenerator(nn.Module):
+class ResizeConvGenerator(LatentGenerator):
     """Upsampling and 3x3 convolutions in turn, batch norm and ReLU, tanh at the end.
 
     Args:
@@ -82,14 +77,9 @@ class ResizeConvGenerator(nn.Module):
         channels: Sequence[int] = (96, 48, 24),
         num_classes: int | None = None,
     ) -> None:
-        super().__init__()
-        self.latent_dim = check_positive('latent_dim', latent_dim)
-        self.image_shape = check_image_shape(image_shape)
-        self.num_classes = check_num_classes(num_classes)
-        widths = check_channels(channels)
+        super().__init__(latent_dim, image_shape, num_classes, embedding_dim=num_classes)
+        widths = check_hidden_dims(channels, 'channels')
         start = halved_sides(self.image_shape, len(widths) - 1)
-
-        self.label_embedding = nn.Embedding(num_classes, num_classes) if num_classes else None
         layers: list[nn.Module] = [
             nn.Linear(latent_dim + (num_classes or 0), widths[0] * start[0] * start[1]),
             nn.Unflatten(1, (widths[0], *start)),
@@ -102,28 +92,13 @@ class ResizeConvGenerator(nn.Module):
         layers += [nn.Conv2d(widths[-1], self.image_shape[0], 3, padding=1), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
 
-    def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Images from latents.
-
-        Args:
-            latents: Float ``(N, latent_dim)``, standard normal.
-            labels: int64 ``(N,)`` in [0, ``num_classes``); None without labels.
-
-        Returns:
-            Float ``(N, *image_shape)`` in [-1, 1].
-
-        Raises:
-            ValueError: If labels are missing, needless or out of range.
-        """
-        return self.layers(append_label_embedding(latents, labels, self.label_embedding))
-
 
 def _norm_and_activation(channels: int) -> list[nn.Module]:
     return [nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
 
 
 @MODELS.register_module()
-class ResizeConvDiscriminator(nn.Module):
+class ResizeConvDiscriminator(ConditionalDiscriminator):
     """Strided convolutions, LeakyReLU 0.2, minibatch standard deviation, no batch norm.
 
     A 3x3 convolution at the size of the image, then 4x4 ones that halve it. The counterpart of
@@ -154,10 +129,8 @@ class ResizeConvDiscriminator(nn.Module):
         channels: Sequence[int] = (24, 48, 96),
         num_classes: int | None = None,
     ) -> None:
-        super().__init__()
-        self.image_shape = check_image_shape(image_shape)
-        self.num_classes = check_num_classes(num_classes)
-        widths = check_channels(channels)
+        super().__init__(image_shape, num_classes, None, choices=('projection',))
+        widths = check_hidden_dims(channels, 'channels')
         end = halved_sides(self.image_shape, len(widths) - 1)
 
         layers: list[nn.Module] = [
@@ -173,20 +146,4 @@ class ResizeConvDiscriminator(nn.Module):
             nn.Flatten(),  # before the activation, as in DCGANDiscriminator
             nn.LeakyReLU(0.2, inplace=True),
         )
-        at_head = 'projection' if num_classes else None
-        self.head = LogitHead(widths[-1] * end[0] * end[1], num_classes, at_head)
-
-    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Logits of images.
-
-        Args:
-            images: Float ``(N, *image_shape)`` in [-1, 1].
-            labels: int64 ``(N,)`` in [0, ``num_classes``); None without labels.
-
-        Returns:
-            Float ``(N,)``, unbounded; larger means more real.
-
-        Raises:
-            ValueError: If labels are missing, needless or out of range.
-        """
-        return self.head(self.layers(images), labels)
+        self.head = LogitHead(widths[-1] * end[0] * end[1], num_classes, self.conditioning)

@@ -19,21 +19,20 @@ from torch.nn.utils import parametrizations
 from mmgan_lite.models.layers import (
     ClassBatchNorm2d,
     LogitHead,
-    append_label_channel,
     append_label_embedding,
-    check_channels,
     check_conditioning,
     count_doublings,
     halved_sides,
     init_xavier,
     per_stage,
 )
+from mmgan_lite.models.networks.base import ConditionalDiscriminator, LatentGenerator
 from mmgan_lite.registry import MODELS
-from mmgan_lite.utils.validation import check_image_shape, check_num_classes, check_positive
+from mmgan_lite.utils.validation import check_hidden_dims
 
 
 @MODELS.register_module()
-class ResNetGenerator(nn.Module):
+class ResNetGenerator(LatentGenerator):
     """Residual blocks that double the size, batch norm and ReLU, tanh at the end.
 
     A linear layer makes the start, of 4 to 7 pixels a side. The paper's network for 32x32 is the
@@ -68,22 +67,14 @@ class ResNetGenerator(nn.Module):
         num_classes: int | None = None,
         conditioning: str | None = None,
     ) -> None:
-        super().__init__()
-        self.latent_dim = check_positive('latent_dim', latent_dim)
-        self.image_shape = check_image_shape(image_shape)
-        self.num_classes = check_num_classes(num_classes)
-        self.conditioning = check_conditioning(
-            conditioning, num_classes, ('class_norm', 'embedding')
-        )
+        conditioning = check_conditioning(conditioning, num_classes, ('class_norm', 'embedding'))
+        embedding_dim = num_classes if conditioning == 'embedding' else None
+        super().__init__(latent_dim, image_shape, num_classes, embedding_dim)
+        self.conditioning = conditioning
         start, doublings = count_doublings(self.image_shape)
         widths = per_stage('channels', channels, doublings + 1)
 
-        in_features = latent_dim
-        self.label_embedding = None
-        if self.conditioning == 'embedding':
-            assert num_classes is not None
-            self.label_embedding = nn.Embedding(num_classes, num_classes)
-            in_features += num_classes
+        in_features = latent_dim + (embedding_dim or 0)
         self.first = nn.Sequential(
             init_xavier(nn.Linear(in_features, widths[0] * start[0] * start[1])),
             nn.Unflatten(1, (widths[0], *start)),
@@ -148,7 +139,7 @@ def _normalized(norm: nn.Module, features: Tensor, labels: Tensor | None) -> Ten
 
 
 @MODELS.register_module()
-class ResNetDiscriminator(nn.Module):
+class ResNetDiscriminator(ConditionalDiscriminator):
     """Residual blocks with ReLU and no batch norm; the first halve the size; sum over the pixels.
 
     The default is the papers' network for 32x32.
@@ -190,28 +181,20 @@ class ResNetDiscriminator(nn.Module):
         spectral_norm: bool = True,
         conditioning: str | None = None,
     ) -> None:
-        super().__init__()
-        self.image_shape = check_image_shape(image_shape)
-        self.num_classes = check_num_classes(num_classes)
-        self.conditioning = check_conditioning(
-            conditioning, num_classes, ('projection', 'embedding', 'classifier')
-        )
-        self.has_classifier = self.conditioning == 'classifier'
-        widths = check_channels(channels)
-        halved_sides(self.image_shape, _check_halvings(halvings, len(widths)))
-
-        in_channels, height, width = self.image_shape
-        self.label_embedding = None
-        if self.conditioning == 'embedding':
-            assert num_classes is not None
-            self.label_embedding = nn.Embedding(num_classes, height * width)
-            in_channels += 1
-        blocks: list[nn.Module] = [_FirstBlock(in_channels, widths[0])]
+        choices = ('projection', 'embedding', 'classifier')
+        super().__init__(image_shape, num_classes, conditioning, choices)
+        widths = check_hidden_dims(channels, 'channels')
+        if type(halvings) is not int or not 1 <= halvings <= len(widths):
+            raise ValueError(
+                f'halvings must be an int from 1 to the number of blocks, {len(widths)}, '
+                f'got {halvings!r}. Pass halvings={len(widths)}, or more channels.'
+            )
+        halved_sides(self.image_shape, halvings)
+        blocks: list[nn.Module] = [_first_block(self.in_channels, widths[0])]
         for index, (i, o) in enumerate(zip(widths, widths[1:], strict=False), start=1):
-            blocks.append(_Block(i, o, halve=index < halvings))
+            blocks.append(_block(i, o, halve=index < halvings))
         self.blocks = nn.Sequential(*blocks)
-        at_head = None if self.conditioning == 'embedding' else self.conditioning
-        self.head = LogitHead(widths[-1], num_classes, at_head)
+        self.head = LogitHead(widths[-1], num_classes, self.conditioning)
         init_xavier(self.head.linear)
         if self.head.classifier is not None:
             init_xavier(self.head.classifier)
@@ -220,71 +203,42 @@ class ResNetDiscriminator(nn.Module):
                 if isinstance(module, nn.Conv2d | nn.Linear | nn.Embedding):
                     parametrizations.spectral_norm(module)
 
-    def forward(
-        self, images: Tensor, labels: Tensor | None = None, return_classes: bool = False
-    ) -> Tensor | tuple[Tensor, Tensor]:
-        """Logits of images.
-
-        Args:
-            images: Float ``(N, *image_shape)`` in [-1, 1].
-            labels: int64 ``(N,)`` in [0, ``num_classes``); None without labels. A network with a
-                classifier does not look at them.
-            return_classes: Whether to also return class logits, from the same pass; only with a
-                classifier.
-
-        Returns:
-            Float ``(N,)``, unbounded; larger means more real. With ``return_classes`` a pair of
-            them and float ``(N, num_classes)``, the logits of the classes.
-
-        Raises:
-            ValueError: If labels are missing, needless or out of range, or if there is no
-                classifier to return from.
-        """
-        if self.has_classifier:
-            labels = None
-        if self.conditioning != 'projection':
-            images, labels = append_label_channel(images, labels, self.label_embedding), None
-        features = F.relu(self.blocks(images)).sum((2, 3))
-        return self.head(features, labels, return_classes)
-
-
-class _FirstBlock(nn.Module):
-    """3x3, ReLU, 3x3 and half the size; no ReLU before, which would cut the pixels at 0."""
-
-    def __init__(self, in_channels: int, channels: int) -> None:
-        super().__init__()
-        self.residual = nn.Sequential(
-            _conv3x3(in_channels, channels),
-            nn.ReLU(inplace=True),
-            _conv3x3(channels, channels),
-            nn.AvgPool2d(2),
-        )
-        self.shortcut = nn.Sequential(nn.AvgPool2d(2), _conv1x1(in_channels, channels))
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.shortcut(images) + self.residual(images)
+    def features(self, images: Tensor) -> Tensor:
+        """Float ``(N, channels[-1])``, summed over the pixels."""
+        return F.relu(self.blocks(images)).sum((2, 3))
 
 
 class _Block(nn.Module):
-    """ReLU, 3x3, ReLU, 3x3, and optionally half the size; a 1x1 in the shortcut if it changes."""
+    """The sum of two branches."""
 
-    def __init__(self, in_channels: int, channels: int, halve: bool) -> None:
+    def __init__(self, residual: list[nn.Module], shortcut: list[nn.Module]) -> None:
         super().__init__()
-        pool = [nn.AvgPool2d(2)] if halve else []
-        self.residual = nn.Sequential(
-            nn.ReLU(),  # not in place: the shortcut reads the same features
-            _conv3x3(in_channels, in_channels),
-            nn.ReLU(inplace=True),
-            _conv3x3(in_channels, channels),
-            *pool,
-        )
-        changes = halve or in_channels != channels
-        self.shortcut = nn.Sequential(
-            *pool, *([_conv1x1(in_channels, channels)] if changes else [])
-        )
+        self.residual = nn.Sequential(*residual)
+        self.shortcut = nn.Sequential(*shortcut)
 
     def forward(self, features: Tensor) -> Tensor:
         return self.shortcut(features) + self.residual(features)
+
+
+def _first_block(in_channels: int, channels: int) -> _Block:
+    """3x3, ReLU, 3x3 and half the size; no ReLU before, which would cut the pixels at 0."""
+    first, relu = _conv3x3(in_channels, channels), nn.ReLU(inplace=True)
+    residual = [first, relu, _conv3x3(channels, channels), nn.AvgPool2d(2)]
+    return _Block(residual, [nn.AvgPool2d(2), _conv1x1(in_channels, channels)])
+
+
+def _block(in_channels: int, channels: int, halve: bool) -> _Block:
+    """ReLU, 3x3, ReLU, 3x3, and optionally half the size; a 1x1 in the shortcut if it changes."""
+    pool: list[nn.Module] = [nn.AvgPool2d(2)] if halve else []
+    residual = [
+        nn.ReLU(),  # not in place: the shortcut reads the same features
+        _conv3x3(in_channels, in_channels),
+        nn.ReLU(inplace=True),
+        _conv3x3(in_channels, channels),
+        *pool,
+    ]
+    changes = halve or in_channels != channels
+    return _Block(residual, [*pool, _conv1x1(in_channels, channels)] if changes else pool)
 
 
 def _conv3x3(in_channels: int, channels: int) -> nn.Conv2d:
@@ -293,12 +247,3 @@ def _conv3x3(in_channels: int, channels: int) -> nn.Conv2d:
 
 def _conv1x1(in_channels: int, channels: int) -> nn.Conv2d:
     return init_xavier(nn.Conv2d(in_channels, channels, 1), gain=1)
-
-
-def _check_halvings(halvings: int, num_blocks: int) -> int:
-    if type(halvings) is not int or not 1 <= halvings <= num_blocks:
-        raise ValueError(
-            f'halvings must be an int from 1 to the number of blocks, {num_blocks}, '
-            f'got {halvings!r}. Pass halvings={num_blocks}, or more channels.'
-        )
-    return halvings

@@ -110,9 +110,7 @@ class TestErrors:
             build(make_gan(), generator=SGD)
 
     def test_unknown_network(self, make_gan):
-        message = (
-            r"entry for 'critic', but the networks of GAN that train are 'disc.*Remove 'critic'"
-        )
+        message = r"entry for 'critic', but the networks that train are 'disc.*Remove 'critic'"
         with pytest.raises(ValueError, match=message):
             build(make_gan(), generator=SGD, discriminator=SGD, critic=SGD)
 
@@ -186,6 +184,6 @@ def test_scheduler_lacks_a_network(scheduled_runner):
 
 def test_scheduler_of_an_unknown_network(scheduled_runner):
     schedulers = dict(generator=[STEP], discriminator=[STEP], critic=[STEP])
-    message = r"entry for 'critic', but optim_wrapper trains 'generator', 'discriminator'"
+    message = r"entry for 'critic', but the networks that train are 'generator', 'discriminator'"
     with pytest.raises(ValueError, match=message):
         scheduled_runner(schedulers).train()
