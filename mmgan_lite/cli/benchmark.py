@@ -82,9 +82,8 @@ def _check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
         )
     if args.out is not None and args.profile is not None:
         parser.error('--out cannot be combined with --profile, which gives no figures')
-    for option, path in (('--out', args.out), ('--profile', args.profile)):
-        if path is not None:
-            options.check_file(option, path)
+    if path := args.out or args.profile:
+        options.check_file('--out' if args.out else '--profile', path)
     gpus = torch.cuda.device_count()
     places, kind = (gpus, 'GPUs') if gpus else (available_cores(), 'CPU cores')
     if (most := max(args.processes, default=1)) > places:

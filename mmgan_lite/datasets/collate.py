@@ -85,7 +85,6 @@ def image_collate(batch: Sequence) -> dict[str, Any]:
     if len(shapes) > 1:
         raise ValueError(
             f'The images of a batch must have one shape, got {" and ".join(map(str, shapes))}. '
-            'Resize them: image_size=64, --image-size 64, or in the pipeline '
-            "dict(type='Resize', scale=(width, height))."
+            'Resize them: image_size=64, --image-size 64, or a Resize in the pipeline.'
         )
     return default_collate(batch)

@@ -136,7 +136,6 @@ class PackedImageDataset(InMemoryImageDataset):
 
     def __init__(self, data_root: str | Path, verify: bool = False, **kwargs: Any) -> None:
         self.verify = verify
-        self._hashes: list[str]
         super().__init__(None, None, data_root=data_root, **kwargs)
 
     def _load(self) -> None:
@@ -163,9 +162,6 @@ class PackedImageDataset(InMemoryImageDataset):
         yield from (value.encode() for value in self._hashes)
         if self._images.rows is not None:
             yield self._images.rows
-
-    def _select(self, index: slice | np.ndarray) -> None:
-        self._images = self._images.select(index)
 
     def _gather(self, indices: Sequence[int]) -> ImageBatch:
         index = torch.as_tensor(indices)
@@ -213,10 +209,7 @@ def pack_images(
     if len(dataset) == 0:
         raise ValueError('dataset must have images to pack, got 0. Pass one that has some.')
     if out.exists():
-        raise FileExistsError(
-            f"out must be a folder that does not exist yet, got '{out}'. "
-            'Choose another name, or delete it.'
-        )
+        raise FileExistsError(f"out must not exist yet, got '{out}'. Choose another name.")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f'{out.name}.partial-', dir=out.parent) as temporary:
         folder = Path(temporary, out.name)

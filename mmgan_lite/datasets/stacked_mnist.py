@@ -68,11 +68,14 @@ class StackedImages:
         Raises:
             IndexError: If a position is out of range.
         """
-        return self._stack(self.rows[index])
+        rows = self.rows[index]
+        # Several times as fast as digits[rows].
+        digits = self.digits.index_select(0, rows.flatten())
+        return digits.view(*rows.shape, *digits.shape[1:])
 
     def index_select(self, dim: int, index: Tensor) -> Tensor:
         """As a tensor's, for ``dim`` 0: the images at positions ``(B,)``, ``(B, 3, H, W)``."""
-        return self._stack(self.rows.index_select(dim, index))
+        return self[index]
 
     def select(self, index: slice | np.ndarray) -> 'StackedImages':
         """Only some of these images, of the same digits.
@@ -85,11 +88,6 @@ class StackedImages:
     def to(self, device: torch.device | str) -> 'StackedImages':
         """Copy to a device."""
         return StackedImages(self.digits.to(device), self.rows.to(device))
-
-    def _stack(self, rows: Tensor) -> Tensor:
-        # Several times as fast as digits[rows].
-        digits = self.digits.index_select(0, rows.flatten())
-        return digits.view(*rows.shape, *digits.shape[1:])
 
 
 @DATASETS.register_module()
@@ -155,6 +153,3 @@ class StackedMNISTDataset(_IDXDataset):
         yield self._images.digits.cpu().numpy()
         yield self._images.rows.cpu().numpy()
         yield from self._label_bytes()
-
-    def _select(self, index: slice | np.ndarray) -> None:
-        self._images = self._images.select(index)

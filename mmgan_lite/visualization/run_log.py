@@ -152,13 +152,11 @@ class RunLog:
         rows = trained + (metrics or validated)
         if rows:
             first = min(row.step for row in rows)
-            start.first = first if start.resumed_at is None else start.resumed_at + 1
+            first = start.first = first if start.resumed_at is None else start.resumed_at + 1
             start.last = max((row.step for row in trained), default=None)
-            self._rows = [row for row in self._rows if row.step < start.first] + rows
+            self._rows = [row for row in self._rows if row.step < first] + rows
             self.evaluations = [
-                e
-                for e in self.evaluations
-                if e['iteration'] is None or e['iteration'] < start.first
+                e for e in self.evaluations if e['iteration'] is None or e['iteration'] < first
             ]
         self.evaluations += evaluations
 
@@ -180,10 +178,9 @@ class RunLog:
                 placed.update(metrics if step < last else ())
         if placed:
             self.notes.append(
-                f'The log counts the validations of {", ".join(sorted(placed))} in epochs: each '
-                'value is drawn at the last training line before it, which may be too early; of '
-                'several there, the last. EvaluationLogHook, or LoggerHook with '
-                'log_metric_by_epoch=False, logs the iteration.'
+                f'The log counts the validations of {", ".join(sorted(placed))} in epochs: each is '
+                'drawn at the last training line before it, and of several the last. Set '
+                'log_metric_by_epoch=False of LoggerHook, or EvaluationLogHook, for the iteration.'
             )
         return trained, [row for row in validated if row.values]
 
@@ -215,8 +212,7 @@ class RunLog:
         return curves
 
     def _read_config(self) -> str | None:
-        starts = [start for start in self.starts if start.last is not None]
-        paths = [start.folder / 'vis_data' / 'config.py' for start in starts]
+        paths = [s.folder / 'vis_data' / 'config.py' for s in self.starts if s.last is not None]
         paths = [p for p in [*sorted(self.work_dir.glob('*.py')), *paths] if p.is_file()]
         return _read(paths[-1]) if paths else None
 

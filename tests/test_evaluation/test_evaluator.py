@@ -201,7 +201,9 @@ def test_more_fakes_than_real_images(make_evaluator):
 
 
 def test_too_few_fakes_for_the_number_asked(make_evaluator):
-    with pytest.raises(ValueError, match=r'num_samples=41 needs as many .* got 40. Set sampler='):
+    with pytest.raises(
+        ValueError, match=r'num_samples=41 needs as many .* got 40. Set it in its Repeating'
+    ):
         feed(make_evaluator(num_samples=41))
 
 
