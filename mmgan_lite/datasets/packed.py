@@ -41,6 +41,7 @@ class MappedImages:
 
     Attributes:
         rows: As given.
+        shape: ``(N, C, H, W)``.
 
     Raises:
         ValueError: If the file is not such an array, or has not the size in its header.
@@ -59,11 +60,7 @@ class MappedImages:
         self._path = path.absolute()
         self.rows = rows
         self._stored = _map_array(self._path, np.uint8, num_dims=4)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """``(N, C, H, W)``."""
-        return len(self), *self._stored.shape[1:]
+        self.shape: tuple[int, ...] = (len(self), *self._stored.shape[1:])
 
     def __len__(self) -> int:
         return len(self._stored if self.rows is None else self.rows)

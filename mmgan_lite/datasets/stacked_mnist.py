@@ -26,6 +26,9 @@ class StackedImages:
     Attributes:
         digits: As given.
         rows: As given.
+        shape: ``(N, 3, H, W)``.
+        nbytes: Memory of the digits and the positions, in bytes.
+        device: Device of the digits.
 
     Example:
         >>> digits = torch.arange(4, dtype=torch.uint8)[:, None, None]
@@ -37,21 +40,9 @@ class StackedImages:
     def __init__(self, digits: Tensor, rows: Tensor) -> None:
         self.digits = digits
         self.rows = rows
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """``(N, 3, H, W)``."""
-        return *self.rows.shape, *self.digits.shape[1:]
-
-    @property
-    def nbytes(self) -> int:
-        """Memory of the digits and the positions, in bytes."""
-        return self.digits.nbytes + self.rows.nbytes
-
-    @property
-    def device(self) -> torch.device:
-        """Device of the digits."""
-        return self.digits.device
+        self.shape: tuple[int, ...] = (*rows.shape, *digits.shape[1:])
+        self.nbytes = digits.nbytes + rows.nbytes
+        self.device = digits.device
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -73,6 +73,8 @@ class RunLog:
 
     Attributes:
         work_dir: That folder, as a path.
+        name: Name of the folder.
+        last_step: The last iteration in any curve; None without curves.
         starts: Each start of the command, oldest first.
         curves: A :class:`Curve` for each scalar, joined over the starts: a resumed start replaces
             the earlier one from the iteration on at which it resumed.
@@ -92,6 +94,7 @@ class RunLog:
 
     def __init__(self, work_dir: str | Path) -> None:
         self.work_dir = Path(work_dir)
+        self.name = self.work_dir.resolve().name
         self.notes: list[str] = []
         self.evaluations: list[dict[str, Any]] = []
         self.messages: Counter[tuple[str, str]] = Counter()
@@ -103,22 +106,13 @@ class RunLog:
             self._read_messages(start)
             self._read_values(start)
         self.curves = self._make_curves()
+        self.last_step = max((curve.steps[-1] for curve in self.curves.values()), default=None)
         self.config = self._read_config()
         self.provenance = self._read_provenance()
         real = self.work_dir / 'samples' / 'real.png'
         self.real_images = real if real.is_file() else None
         self.grids = self._find_grids()
         self.notes = list(dict.fromkeys(self.notes))
-
-    @property
-    def name(self) -> str:
-        """Of the folder."""
-        return self.work_dir.resolve().name
-
-    @property
-    def last_step(self) -> int | None:
-        """The last iteration in any curve."""
-        return max((curve.steps[-1] for curve in self.curves.values()), default=None)
 
     def _read_messages(self, start: Start) -> None:
         """Read messages, environment, and the iteration at which it resumed."""
