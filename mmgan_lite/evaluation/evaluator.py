@@ -28,10 +28,8 @@ _WEIGHTS = {True: 'EMA', False: 'last', None: None}
 # What a metric lacks, and what to do.
 _LACKS = {
     'extractor': "extractor, got None. Add extractor=dict(type='InceptionV3') to the evaluator",
-    'train': 'train_dataset, got None. Add '
-    "train_dataset=dict(type='MNISTDataset', split='train') to the evaluator",
-    'model': 'the model, but bind_model of the GANEvaluator was not called. Keep the '
-    'default_hooks of mmgan_lite, which call it before each loop',
+    'train': "train_dataset, got None. Set one, as dict(type='MNISTDataset', split='train')",
+    'model': 'the model, but bind_model was not called. Keep the default_hooks, which call it',
     'logits': 'an extractor with logits, got one of features only. Choose a classifier',
     'labels': 'fakes with labels, but the model is not conditional. Train with num_classes',
 }

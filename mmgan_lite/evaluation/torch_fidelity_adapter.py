@@ -143,7 +143,6 @@ def build_inception(path: Path) -> tuple[nn.Module, str]:
     # torch-fidelity unpickles the file without restrictions, and a file with the same eight digits
     # of the checksum is soon found.
     with reading(path):
-        network = inceptionv3.FeatureExtractorInceptionV3(
-            'inception-v3-compat', ['2048', 'logits_unbiased'], str(path)
-        )
+        outputs = ['2048', 'logits_unbiased']
+        network = inceptionv3.FeatureExtractorInceptionV3('inception-v3-compat', outputs, str(path))
     return network, sha256

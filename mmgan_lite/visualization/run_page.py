@@ -53,9 +53,8 @@ def write_page(log: RunLog, out: str | Path) -> Path:
     Returns:
         Its path.
     """
-    page = render_page(log)
     with atomic_write(out) as temporary:
-        temporary.write_text(page, encoding='utf-8')
+        temporary.write_text(render_page(log), encoding='utf-8')
     return Path(out)
 
 

@@ -354,7 +354,9 @@ def test_metric_of_the_model_extracts_nothing(make_evaluator, make_gan):
 
 
 def test_model_that_nobody_bound():
-    with pytest.raises(ValueError, match='PathLength needs the model, but bind_model of the GANEv'):
+    with pytest.raises(
+        ValueError, match='PathLength needs the model, but bind_model was not called'
+    ):
         GANEvaluator([PathLength()]).process([{}], None)
 
 

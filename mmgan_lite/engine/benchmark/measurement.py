@@ -77,10 +77,7 @@ def benchmark_training(
     """
     lead_in = _check(cfg, _TRAINING, iters=iters, blocks=blocks)
     if get_world_size() > 1 and not runner_only:
-        raise ValueError(
-            f'runner_only must be True under several processes, got False in {get_world_size()}. '
-            'The parts and the reference loop run in one.'
-        )
+        raise ValueError(f'runner_only must be True in {get_world_size()} processes, got False.')
     record = _Record()
     with _runner(cfg, (1 + blocks) * (lead_in + iters)) as runner:
         find = functools.partial(_alternatives, cfg, runner, record.notes)

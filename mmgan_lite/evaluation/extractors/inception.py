@@ -47,5 +47,4 @@ class InceptionV3(FeatureExtractor):
         """
         if images.shape[1] not in (1, 3):
             raise ValueError(f'InceptionV3 takes 1 or 3 channels, got {images.shape[1]}.')
-        features, logits = self.network(images.expand(-1, 3, -1, -1))
-        return Extracted(features, logits)
+        return Extracted(*self.network(images.expand(-1, 3, -1, -1)))
