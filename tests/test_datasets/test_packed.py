@@ -296,7 +296,7 @@ def test_altered_byte_is_noticed_on_request(packed, name):
 
 def test_out_that_exists_is_left_alone(packed):
     before = (packed / 'meta.json').read_bytes()
-    with pytest.raises(FileExistsError, match=r"does not exist yet, got '.*packed'\. Choose"):
+    with pytest.raises(FileExistsError, match=r"must not exist yet, got '.*packed'\. Choose"):
         pack_images(make_dataset().get_subset(2), packed)
     assert (packed / 'meta.json').read_bytes() == before
 
