@@ -21,7 +21,11 @@ INTERNAL = {
     'mmgan_lite.engine.hooks': {'HealthWatch', 'Rule', 'Schedule', 'SealedFileBackend', 'State'},
     'mmgan_lite.models': {'GraphedStep'},
     'mmgan_lite.models.networks': {
-        'ConditionalDiscriminator', 'Discriminator', 'LatentGenerator', 'R3GANBlock', 'ResizeConv2d'
+        'ConditionalDiscriminator',
+        'ImageNetwork',
+        'LatentGenerator',
+        'R3GANBlock',
+        'ResizeConv2d',
     },
 }
 

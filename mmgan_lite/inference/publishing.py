@@ -19,12 +19,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-import mmgan_lite
 from mmgan_lite.inference.loading import Device, find_device, load_weights
 from mmgan_lite.inference.sampling import draw_images, non_finite_names
 from mmgan_lite.inference.saved_config import check_parts
 from mmgan_lite.models import GAN
 from mmgan_lite.utils.atomic_io import atomic_write
+from mmgan_lite.version import __version__
 
 SUFFIX = '.safetensors'
 FORMAT = 1
@@ -77,7 +77,6 @@ def publish_generator(
             would draw other images than the model.
     """
     averaged = use_ema and model.generator_ema is not None
-    packages = (mmgan_lite, mmengine, torch)
     state = _drawing_state(model, averaged)
     if broken := non_finite_names(state):
         text = f'weights must be finite to be published, but {len(broken)} tensors are not, such as'
@@ -90,7 +89,9 @@ def publish_generator(
         iteration=iteration,
         classes=classes,
         image_range=[-1, 1],
-        versions={package.__name__: package.__version__ for package in packages},
+        versions=dict(
+            mmgan_lite=__version__, mmengine=mmengine.__version__, torch=torch.__version__
+        ),
     )
     # One key and sorted names: the same generator gives the same bytes and the same hash.
     content = save(state, {_KEY: _to_json({**info, 'digest': _digest(info, state)})})
