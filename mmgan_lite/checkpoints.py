@@ -7,6 +7,7 @@ in the comment at the end of the zip file, which ``torch.load`` ignores.
 import errno
 import functools
 import hashlib
+import importlib
 import io
 import logging
 import os
@@ -347,8 +348,6 @@ def __getattr__(name: str) -> Any:
     """Names that were here before."""
     if name != 'use_safe_loader':
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    from mmgan_lite.engine import mmengine_compat
-
-    text = f'use_safe_loader is in {mmengine_compat.__name__} now.'
-    warnings.warn(text, FutureWarning, stacklevel=2)
-    return mmengine_compat.use_safe_loader
+    place = 'mmgan_lite.engine.mmengine_compat'
+    warnings.warn(f'use_safe_loader is in {place} now.', FutureWarning, stacklevel=2)
+    return importlib.import_module(place).use_safe_loader
