@@ -122,7 +122,7 @@ def test_absent_without_download(tmp_path):
         ),
         (
             'train-images-idx3-ubyte',
-            gzip.compress(FILES['train-images-idx3-ubyte']),
+            gzip.compress(FILES['train-images-idx3-ubyte'], mtime=0),
             'must begin with the magic number 0x00000803, got 0x1f8b0800.',
         ),
         (
@@ -153,7 +153,7 @@ def mirror(tmp_path, monkeypatch):
     folder.mkdir()
     resources = []
     for name, content in FILES.items():
-        packed = gzip.compress(content)
+        packed = gzip.compress(content, mtime=0)
         (folder / f'{name}.gz').write_bytes(packed)
         resources.append((f'{name}.gz', hashlib.md5(packed).hexdigest()))
 
