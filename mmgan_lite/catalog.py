@@ -55,8 +55,7 @@ def config_path(name: str) -> str:
         >>> config_path('gan_mlp_digits-28x28').endswith('configs/gan/gan_mlp_digits-28x28.py')
         True
     """
-    folder = _configs_folder()
-    below = folder / name
+    below = _configs_folder() / name
     if below.suffix == '.py' and below.is_file():
         return str(below)
     stem = Path(name).stem
@@ -98,10 +97,8 @@ def read_config(name: str) -> 'Config':
     if not path.is_file():
         return Config.fromfile(config_path(name))
     if path.suffix not in _CONFIG_SUFFIXES:
-        raise ValueError(
-            f'config must be a file that ends in {", ".join(_CONFIG_SUFFIXES)}, or a name, got '
-            f'{name!r}. mmgan-lite list configs shows the names.'
-        )
+        text = f'config must be a file that ends in {", ".join(_CONFIG_SUFFIXES)}, or a name, got'
+        raise ValueError(f'{text} {name!r}. mmgan-lite list configs shows the names.')
     return Config.fromfile(path)
 
 
@@ -139,14 +136,13 @@ def set_data_root(cfg: 'Config', data_root: str) -> None:
     """
     loops, keys = ('train', 'val', 'test'), ('dataloader', 'evaluator')
     parts = [cfg.get(f'{loop}_{key}') for loop in loops for key in keys]
-    found = [dataset for part in parts for dataset in _with_data_root(part)]
+    found = _with_data_root(parts)
     for dataset in found:
         dataset['data_root'] = data_root
     if not found:
-        raise ValueError(
-            'data_root needs a dataset with a data_root in the config, got none. Leave it out: '
-            'the data is not read from a folder.'
-        )
+        remedy = 'Leave it out: the data is not read from a folder.'
+        text = 'data_root needs a dataset with a data_root in the config, got none.'
+        raise ValueError(f'{text} {remedy}')
 
 
 def _with_data_root(part: Any) -> list[dict]:
@@ -171,15 +167,11 @@ def list_components(kind: str | None = None) -> list[Component]:
         >>> [component.name for component in list_components('generators')][:2]
         ['DCGANGenerator', 'MLPGenerator']
     """
-    components = [
-        Component(
-            part.__name__,
-            _kind_of(part),
-            str(inspect.signature(part)),
-            (inspect.getdoc(part) or '').partition('\n')[0],
-        )
-        for part in _parts()
-    ]
+    components = []
+    for part in _parts():
+        summary = (inspect.getdoc(part) or '').partition('\n')[0]
+        signature = str(inspect.signature(part))
+        components.append(Component(part.__name__, _kind_of(part), signature, summary))
     kind = _OLD_KINDS.get(kind, kind) if kind else None
     kinds = sorted({component.kind for component in components})
     if kind is not None and kind not in kinds:

@@ -4,7 +4,6 @@ A checkpoint is a zip file as ``torch.save`` writes it. Its seal, the SHA-256 of
 in the comment at the end of the zip file, which ``torch.load`` ignores.
 """
 
-import contextlib
 import errno
 import functools
 import hashlib
@@ -18,7 +17,7 @@ import time
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -136,10 +135,8 @@ def require_undamaged(path: str | Path) -> None:
     """
     problem = find_damage(path) if os.path.isfile(path) else None
     if problem not in (None, _NO_ZIP):
-        raise ValueError(
-            f'checkpoint {str(path)!r} is damaged: {problem}. Take another; training goes on from '
-            'the newest undamaged one by mmgan-lite train CONFIG --resume.'
-        )
+        remedy = 'Take another; training goes on from the newest undamaged one by --resume.'
+        raise ValueError(f'checkpoint {str(path)!r} is damaged: {problem}. {remedy}')
 
 
 def _refused(path: str | Path, error: Exception) -> ValueError:
@@ -149,18 +146,16 @@ def _refused(path: str | Path, error: Exception) -> ValueError:
     if unknown is None:
         # The rest of what torch says is how to read the file all the same.
         reason = text.rpartition('WeightsUnpickler error: ')[2].strip().partition('\n')[0]
-        problem = 'is damaged, no file of torch, or holds what could run code '
-        problem += f'({type(error).__name__}: {reason})'
+        reason = f'{type(error).__name__}: {reason}'
+        problem = f'is damaged, no file of torch, or holds what could run code ({reason})'
         remedy = 'Take another.'
     else:
         problem = 'must hold tensors and plain values only, but it names '
         problem += f'{unknown[1]}, which could run code'
         remedy = 'Use only files whose origin you know.'
         if any(name in unknown[1] for name in _MMENGINE_NAMES):
-            remedy = (
-                'If MMEngine wrote it without SafeCheckpointHook, pass --allow-mmengine-types, or '
-                'allow_mmengine_types=True: its log history is then read, and still no code run.'
-            )
+            remedy = 'If MMEngine wrote it without SafeCheckpointHook, pass --allow-mmengine-types'
+            remedy += ', or allow_mmengine_types=True; still no code of it runs.'
     return ValueError(f'checkpoint {str(path)!r} {problem}. Nothing of it was run. {remedy}')
 
 
@@ -187,9 +182,8 @@ def read_checkpoint(
     with reading(path, allow):
         checkpoint = torch.load(path, map_location='cpu', weights_only=True)
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get('state_dict'), Mapping):
-        raise ValueError(
-            f"checkpoint {str(path)!r} has no 'state_dict'. Pass a file that training wrote."
-        )
+        text = "has no 'state_dict'. Pass a file that training wrote."
+        raise ValueError(f'checkpoint {str(path)!r} {text}')
     return checkpoint
 
 
@@ -209,11 +203,11 @@ def newest_checkpoint(folder: str | Path) -> Path | None:
     damaged: dict[Path, str] = {}
     newest = None
     for path in _candidates(Path(folder)):
-        if problem := find_damage(path):
-            damaged[path] = problem
-        else:
+        problem = find_damage(path)
+        if problem is None:
             newest = path
             break
+        damaged[path] = problem
     found = f'The newest undamaged one is {newest}' if newest else 'No other is undamaged'
     for path, problem in damaged.items():
         text = f'Checkpoint {path} is damaged: {problem}. {found}.'
@@ -298,12 +292,9 @@ def not_written(caught: OSError, path: str, work_dir: str) -> OSError:
     newest = newest_checkpoint(work_dir)
     remedy = next((text for text, codes in _REMEDIES.items() if caught.errno in codes), 'Mend that')
     found = 'there is none before it' if newest is None else f'the newest undamaged one is {newest}'
-    text = (
-        f'checkpoint {name!r} could not be written to {folder!r}: {caught.strerror or caught}. '
-        f'Training stops; {found}. {remedy}, or set out_dir of GANCheckpointHook to another disk; '
-        'then go on by --resume'
-    )
-    error = OSError(caught.errno, text)
+    remedy += ', or set out_dir of GANCheckpointHook to another disk; then go on by --resume'
+    text = f'checkpoint {name!r} could not be written to {folder!r}: {caught.strerror or caught}.'
+    error = OSError(caught.errno, f'{text} Training stops; {found}. {remedy}')
     error.__cause__ = caught
     return error
 
@@ -311,7 +302,7 @@ def not_written(caught: OSError, path: str, work_dir: str) -> OSError:
 def _candidates(folder: Path) -> list[Path]:
     """Candidates for the newest checkpoint: the one that is named, then the latest written."""
     named = []
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         text = (folder / 'last_checkpoint').read_text().strip()
         # The folder may have been moved, or the path is from another working directory.
         path = Path(text) if Path(text).is_file() else folder / Path(text).name
@@ -325,7 +316,7 @@ def _candidates(folder: Path) -> list[Path]:
 def _time_written(path: Path) -> tuple[float, str]:
     """For sorting; from the seal, as copying a file may change its time."""
     written = 0.0
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         seal, _ = _read_end(path)
         written = float(seal[2].removeprefix(b'time=')) if seal else path.stat().st_mtime
     return written, path.name

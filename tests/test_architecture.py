@@ -21,7 +21,7 @@ ALLOWED = {
         'visualization',
     },
     'engine.resume': {'engine.mmengine_compat'},
-    'engine.optimizers': set(),
+    'engine.optimizers': {'engine.mmengine_compat'},
     'visualization': {'version', 'utils'},
 }
 

@@ -76,15 +76,11 @@ def _counts(text: str) -> list[int]:
 
 def _check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     if args.launcher != 'none' and not args.runner_only:
-        parser.error(
-            f'--launcher {args.launcher} needs --runner-only: the rest runs in one process. '
-            '--processes 1,2 starts the processes itself'
-        )
+        parser.error(f'--launcher {args.launcher} needs --runner-only; --processes starts its own')
     if args.out is not None and args.profile is not None:
         parser.error('--out cannot be combined with --profile, which gives no figures')
-    for option, path in (('--out', args.out), ('--profile', args.profile)):
-        if path is not None:
-            options.check_file(option, path)
+    if path := args.out or args.profile:
+        options.check_file('--out' if args.out else '--profile', path)
     gpus = torch.cuda.device_count()
     places, kind = (gpus, 'GPUs') if gpus else (available_cores(), 'CPU cores')
     if (most := max(args.processes, default=1)) > places:
@@ -141,21 +137,20 @@ def scaling(cfg: Config, counts: Sequence[int], iters: int, blocks: int) -> dict
 
 def _run_processes(cfg: Config, count: int, arguments: Sequence[str]) -> dict[str, Any]:
     """The report of this command in several processes; its output is shown if it fails."""
-    environment = dict(os.environ)
-    environment.setdefault('OMP_NUM_THREADS', str(max(1, available_cores() // count)))
+    env = dict(os.environ)
+    env.setdefault('OMP_NUM_THREADS', str(max(1, available_cores() // count)))
     with tempfile.TemporaryDirectory(prefix='mmgan_lite_') as folder:
-        config, out = f'{folder}/config.py', Path(folder, 'report.json')
+        config, out = f'{folder}/config.py', f'{folder}/report.json'
         cfg.dump(config)
-        command = ['-m', 'mmgan_lite.cli.benchmark', config, '--runner-only', *arguments]
-        command += ['--out', str(out)]
+        command = ['-m', 'mmgan_lite.cli.benchmark', config, '--runner-only', '--out', out]
+        command += arguments
         if count > 1:  # one process trains without the wrapper for several
             start = ['-m', 'torch.distributed.run', '--standalone', f'--nproc_per_node={count}']
             command = [*start, *command, '--launcher', 'pytorch']
-        command = [sys.executable, *command]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        done = subprocess.run([sys.executable, *command], env=env, capture_output=True, text=True)
         if done.returncode != 0:
             sys.exit(f'{done.stdout}{done.stderr}\n--processes {count} failed, see above.')
-        return json.loads(out.read_text())
+        return json.loads(Path(out).read_text())
 
 
 def print_report(report: Mapping[str, Any]) -> None:

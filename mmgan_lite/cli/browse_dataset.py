@@ -2,7 +2,6 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 import torch
 from mmengine.registry import init_default_scope
@@ -11,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mmgan_lite.cli import options
+from mmgan_lite.utils.image_batch import batch_labels
 from mmgan_lite.visualization import make_picture, save_png
 
 
@@ -24,17 +24,11 @@ def first_images(dataloader: DataLoader, num: int) -> tuple[Tensor, list[int]]:
     labels: list[int] = []
     for batch in dataloader:
         images.extend(batch['inputs'])
-        labels.extend(batch_labels(batch))
+        found = batch_labels(batch)
+        labels.extend(() if found is None else found.tolist())
         if len(images) >= num:
             break
     return torch.stack(images[:num]), labels[:num]
-
-
-def batch_labels(batch: dict[str, Any]) -> list[int]:
-    """Labels of a batch, or of the data samples of another MM project."""
-    if 'data_samples' in batch:
-        return [int(s.gt_label) for s in batch['data_samples'] if 'gt_label' in s]
-    return [int(label) for label in batch.get('labels', [])]
 
 
 def main() -> None:

@@ -9,12 +9,8 @@ from mmgan_lite.cli import options
 def main() -> None:
     """Parse the command line and print a line each."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        'what',
-        nargs='?',
-        default='configs',
-        help="'configs', 'parts' for all of them, or a kind of part such as losses or hooks",
-    )
+    text = "'configs', 'parts' for all of them, or a kind of part such as losses or hooks"
+    parser.add_argument('what', nargs='?', default='configs', help=text)
     parser.add_argument('--pattern', default='*', help="which configs, such as 'gan_mlp_*'")
     args = parser.parse_args()
     if args.what == 'configs':

@@ -50,15 +50,9 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 def add_cfg_options(parser: argparse.ArgumentParser) -> None:
     """Add the overrides of a config."""
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        type=_override,
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='override settings, such as model.generator.latent_dim=64',
-    )
+    text = 'override settings, such as model.generator.latent_dim=64'
+    values = dict(nargs='+', type=_override, action=DictAction, default={}, metavar='KEY=VALUE')
+    parser.add_argument('--cfg-options', help=text, **values)
 
 
 def _override(text: str) -> str:
@@ -97,6 +91,43 @@ def override_config(cfg: Config, cfg_options: Mapping, data_root: str | None = N
     return cfg
 
 
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Add the config, and the options of all that starts a Runner."""
+    add_config(parser)
+    text = "where the output goes (default: the config's work_dir)"
+    parser.add_argument('--work-dir', metavar='DIR', help=text)
+    add_launcher(parser)
+    add_allow_mmengine_types(parser)
+
+
+def load_run(args: argparse.Namespace) -> Config:
+    """The config of the arguments that :func:`add_run` adds; the Runner will run no code in files.
+
+    Raises:
+        SystemExit: As :func:`load_config`.
+    """
+    from mmgan_lite.engine.mmengine_compat import use_safe_loader
+
+    cfg = load_config(args)
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or f'work_dirs/{Path(args.config).stem}'
+    use_safe_loader(args.allow_mmengine_types)
+    if args.allow_mmengine_types:
+        hooks = cfg.setdefault('default_hooks', {})
+        hook = hooks.get('safe_checkpoint') or dict(type='mmgan_lite.SafeCheckpointHook')
+        hooks['safe_checkpoint'] = {**hook, 'allow_mmengine_types': True}
+    return cfg
+
+
+def start_run(cfg: Config, args: argparse.Namespace) -> None:
+    """Make the folder of a run, and connect its processes.
+
+    Raises:
+        SystemExit: If the folder cannot be written to.
+    """
+    make_folder('--work-dir', cfg.work_dir)
+    set_launcher(cfg, args)
+
+
 def add_launcher(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that launchers of several processes pass."""
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
@@ -118,33 +149,16 @@ def set_launcher(cfg: Config, args: argparse.Namespace) -> None:
 class _FormerFlag(argparse.Action):
     """``--old-checkpoint``, which prints its new name."""
 
-    def __call__(
-        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, *_: Any
-    ) -> None:
+    def __call__(self, parser: Any, namespace: argparse.Namespace, *_: Any) -> None:
         print('--old-checkpoint is called --allow-mmengine-types now.', file=sys.stderr)
         namespace.allow_mmengine_types = True
 
 
 def add_allow_mmengine_types(parser: argparse.ArgumentParser) -> None:
     """Add the flag that checkpoints of MMEngine need."""
-    parser.add_argument(
-        '--allow-mmengine-types',
-        action='store_true',
-        help='read also the log history of a checkpoint that MMEngine wrote without '
-        'SafeCheckpointHook (still no code of it is run)',
-    )
+    text = 'read also the log history in a checkpoint that MMEngine alone wrote; no code of it runs'
+    parser.add_argument('--allow-mmengine-types', action='store_true', help=text)
     parser.add_argument('--old-checkpoint', action=_FormerFlag, nargs=0, help=argparse.SUPPRESS)
-
-
-def set_safe_loading(cfg: Config, args: argparse.Namespace) -> None:
-    """Let the Runner load no code, whether or not the config has ``SafeCheckpointHook``."""
-    from mmgan_lite.engine.mmengine_compat import use_safe_loader
-
-    use_safe_loader(args.allow_mmengine_types)
-    if args.allow_mmengine_types:
-        hooks = cfg.setdefault('default_hooks', {})
-        hook = hooks.get('safe_checkpoint') or dict(type='mmgan_lite.SafeCheckpointHook')
-        hooks['safe_checkpoint'] = {**hook, 'allow_mmengine_types': True}
 
 
 def add_weights(parser: argparse.ArgumentParser) -> None:
@@ -152,37 +166,25 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
 
     Parse with ``parse_intermixed_args``, as options may be between the two.
     """
-    parser.add_argument(
-        'files',
-        nargs='+',
-        metavar='CHECKPOINT',
-        help='file of train or publish-model; before it, CONFIG to use instead of that inside',
-    )
+    add = parser.add_argument
+    text = 'file of train or publish-model; before it, CONFIG to use instead of that inside'
+    add('files', nargs='+', metavar='CHECKPOINT', help=text)
     add_cfg_options(parser)
-    parser.add_argument(
-        '--import',
-        dest='imports',
-        nargs='+',
-        default=[],
-        metavar='MODULE',
-        help='modules that register parts of the model; a checkpoint never imports any',
-    )
+    text = 'modules that register parts of the model; a checkpoint never imports any'
+    add('--import', dest='imports', nargs='+', default=[], metavar='MODULE', help=text)
     add_allow_mmengine_types(parser)
-    parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU if there is one)')
-    parser.add_argument('--no-ema', action='store_true', help='the last weights, not their average')
+    add('--device', help='cpu, cuda, ... (default: a GPU if there is one)')
+    add('--no-ema', action='store_true', help='the last weights, not their average')
 
 
 def add_drawing(parser: argparse.ArgumentParser) -> None:
     """Add the weights, and the options of all that draws images of them."""
     add_weights(parser)
-    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='output folder')
-    parser.add_argument('--seed', type=int, default=0, help='same seed, same images (default: 0)')
-    parser.add_argument(
-        '--truncation',
-        type=float,
-        default=1.0,
-        help='factor of the latents in [0, 1]: less for images that are more typical, less varied',
-    )
+    add = parser.add_argument
+    add('--out', type=Path, required=True, metavar='DIR', help='output folder')
+    add('--seed', type=int, default=0, help='same seed, same images (default: 0)')
+    text = 'factor of the latents in [0, 1]: less for images that are more typical, less varied'
+    add('--truncation', type=float, default=1.0, help=text)
 
 
 # A TypeError is that of a part which has no such argument.
@@ -212,10 +214,9 @@ def _import_modules(names: list[str]) -> None:
         for name in names:
             importlib.import_module(name)
     except (ImportError, TypeError, ValueError) as error:  # the last two: '.x' and ''
-        raise ValueError(
-            f'--import must name modules that Python can import, got {name!r} ({error}). '
-            'Start in the folder it is in, or set PYTHONPATH to that; give a.b for a/b.py.'
-        ) from None
+        text = f'--import must name modules that Python can import, got {name!r} ({error}).'
+        remedy = 'Start in the folder it is in, or set PYTHONPATH to that; give a.b for a/b.py.'
+        raise ValueError(f'{text} {remedy}') from None
     finally:
         sys.path.pop(0)
 
@@ -269,10 +270,8 @@ def writing(option: str, path: str | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        end_command(
-            f'{option} must be a writable path, got {str(path)!r} ({error}). '
-            'Pass a folder with write permission and free space.'
-        )
+        text = f'{option} must be a writable path, got {str(path)!r} ({error}).'
+        end_command(f'{text} Pass a folder with write permission and free space.')
 
 
 def parse_labels(text: str | None, num_classes: int | None) -> list[int | str] | None:

@@ -17,22 +17,14 @@ from mmgan_lite.datasets import ImageFolderDataset, pack_images
 def main() -> None:
     """List, pack, and print a summary."""
     parser = argparse.ArgumentParser(description='Pack images for PackedImageDataset.')
-    parser.add_argument('source', metavar='SOURCE', help='flat, or one sub-folder a class')
-    parser.add_argument('out', metavar='OUT', type=Path, help='a folder that does not exist yet')
-    parser.add_argument(
-        '--image-size',
-        type=int,
-        nargs='+',
-        metavar='N',
-        help='N for square images, or height and width; default: their own, all of one size',
-    )
-    parser.add_argument('--channels', type=int, choices=[1, 3], default=3, help='1: gray, 3: RGB')
-    parser.add_argument(
-        '--workers',
-        type=options.positive_int,
-        default=os.cpu_count() or 1,
-        help='number of images decoded in parallel (default: one per CPU)',
-    )
+    add = parser.add_argument
+    add('source', metavar='SOURCE', help='flat, or one sub-folder a class')
+    add('out', metavar='OUT', type=Path, help='a folder that does not exist yet')
+    text = 'N for square images, or height and width; default: their own, all of one size'
+    add('--image-size', type=int, nargs='+', metavar='N', help=text)
+    add('--channels', type=int, choices=[1, 3], default=3, help='1: gray, 3: RGB')
+    text = 'number of images decoded in parallel (default: one per CPU)'
+    add('--workers', type=options.positive_int, default=os.cpu_count() or 1, help=text)
     args = parser.parse_args()
     if args.image_size is not None and len(args.image_size) == 1:
         args.image_size *= 2

@@ -13,15 +13,10 @@ from mmgan_lite.visualization import RunLog, plot_runs
 def main() -> None:
     """Read the work dirs and plot."""
     parser = argparse.ArgumentParser(description='Plot losses, metrics and other logged values.')
-    parser.add_argument(
-        'work_dirs', type=Path, nargs='+', metavar='WORK_DIR', help='several are compared'
-    )
-    parser.add_argument(
-        '--out', type=Path, required=True, metavar='FILE.png', help='or .svg, .pdf, ...'
-    )
-    parser.add_argument(
-        '--keys', nargs='+', metavar='KEY', help="such as loss_gen 'FID*'; default: all"
-    )
+    add = parser.add_argument
+    add('work_dirs', type=Path, nargs='+', metavar='WORK_DIR', help='several are compared')
+    add('--out', type=Path, required=True, metavar='FILE.png', help='or .svg, .pdf, ...')
+    add('--keys', nargs='+', metavar='KEY', help="such as loss_gen 'FID*'; default: all")
     args = parser.parse_args()
     options.check_file('--out', args.out)
     with options.reporting(parser.error):

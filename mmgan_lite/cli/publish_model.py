@@ -13,8 +13,7 @@ from mmgan_lite.cli import options
 def main() -> None:
     """Load, write, and print a summary."""
     parser = argparse.ArgumentParser(
-        description='Write the generator of a checkpoint as one safetensors file, which holds its '
-        'config and has its hash in the name.',
+        description='Write the generator of a checkpoint, and its config, as one safetensors file.',
         usage='%(prog)s [CONFIG] CHECKPOINT OUT_DIR [options]',
     )
     options.add_weights(parser)

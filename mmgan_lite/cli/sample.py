@@ -44,12 +44,8 @@ def main() -> None:
     options.add_drawing(parser)
     parser.add_argument('--num', type=int, required=True, help='number of images')
     parser.add_argument('--labels', help="to cycle through, such as 3,7 or cat,dog, or 'all'")
-    parser.add_argument(
-        '--format',
-        choices=['png', 'npz'],
-        default='png',
-        help=f'png: numbered images and a grid of the first {GRID_IMAGES}; npz: one file of arrays',
-    )
+    text = f'png: numbered images and a grid of the first {GRID_IMAGES}; npz: one file of arrays'
+    parser.add_argument('--format', choices=['png', 'npz'], default='png', help=text)
     args = parser.parse_intermixed_args()
     options.check_folder('--out', args.out)
     inferencer = options.load_inferencer(args)

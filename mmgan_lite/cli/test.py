@@ -14,40 +14,10 @@ from mmengine.dist import is_main_process
 from mmengine.evaluator import Evaluator
 from mmengine.runner import Runner
 
-from mmgan_lite.cli.options import (
-    add_allow_mmengine_types,
-    add_config,
-    add_launcher,
-    check_file,
-    load_config,
-    make_folder,
-    set_launcher,
-    set_safe_loading,
-    writing,
-)
+from mmgan_lite.cli import options
 from mmgan_lite.evaluation import GANEvaluator
 from mmgan_lite.inference import get_model
 from mmgan_lite.utils.atomic_io import atomic_write
-
-
-def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
-    """The command line."""
-    parser = argparse.ArgumentParser(description="Run a config's test loop on a checkpoint.")
-    add_config(parser)
-    parser.add_argument('checkpoint', help='path of a checkpoint that training wrote')
-    add_launcher(parser)
-    parser.add_argument('--work-dir', help="where the log goes (default: the config's work_dir)")
-    parser.add_argument(
-        '--num-samples', type=int, help='how many images to draw (default: as many as real ones)'
-    )
-    parser.add_argument(
-        '--out', type=Path, metavar='FILE.json', help='write the scores, with their protocol'
-    )
-    add_allow_mmengine_types(parser)
-    args = parser.parse_args()
-    if args.num_samples is not None and args.num_samples < 1:
-        parser.error(f'--num-samples must be >= 1, got {args.num_samples}')
-    return parser, args
 
 
 def set_num_samples(cfg: Config, num_samples: int) -> None:
@@ -59,10 +29,9 @@ def set_num_samples(cfg: Config, num_samples: int) -> None:
     evaluator = cfg.test_evaluator
     name = evaluator.get('type', '') if isinstance(evaluator, Mapping) else ''
     if name.rpartition('.')[2] != 'GANEvaluator':
-        raise ValueError(
-            '--num-samples needs a GANEvaluator as test_evaluator, got '
-            f'{name or type(evaluator).__name__}. Choose the number by the data set instead.'
-        )
+        found = name or type(evaluator).__name__
+        text = f'--num-samples needs a GANEvaluator as test_evaluator, got {found}.'
+        raise ValueError(f'{text} Choose the number by the data set instead.')
     evaluator.num_samples = num_samples
     cfg.test_dataloader.sampler = dict(type='mmgan_lite.RepeatingSampler', num_samples=num_samples)
 
@@ -79,28 +48,30 @@ def summarize(metrics: Mapping[str, Any], evaluator: Evaluator, args: argparse.N
 
 def main() -> None:
     """Build the Runner from the config and test; scores are printed and saved in the work dir."""
-    parser, args = parse_args()
+    parser = argparse.ArgumentParser(description="Run a config's test loop on a checkpoint.")
+    options.add_run(parser)
+    add = parser.add_argument
+    add('checkpoint', help='path of a checkpoint that training wrote')
+    text = 'how many images to draw (default: as many as real ones)'
+    add('--num-samples', type=options.positive_int, metavar='N', help=text)
+    add('--out', type=Path, metavar='FILE.json', help='write the scores, with their protocol')
+    args = parser.parse_args()
     if args.out is not None:
-        check_file('--out', args.out)
-    cfg = load_config(args)
+        options.check_file('--out', args.out)
+    cfg = options.load_run(args)
     missing = [key for key in ('test_dataloader', 'test_cfg', 'test_evaluator') if key not in cfg]
     if missing:
         parser.error(f'the config has no {", ".join(missing)}: add them to test with it')
-    try:
+    with options.reporting(parser.error):
         if args.num_samples is not None:
             set_num_samples(cfg, args.num_samples)
         # Of another model's checkpoint the Runner would load what fits, and say little of the rest.
         get_model(cfg, args.checkpoint, allow_mmengine_types=args.allow_mmengine_types)
-    except ValueError as error:
-        parser.error(str(error))
-    cfg.work_dir = args.work_dir or cfg.get('work_dir') or f'work_dirs/{Path(args.config).stem}'
-    make_folder('--work-dir', cfg.work_dir)
     cfg.load_from, cfg.resume = args.checkpoint, False
-    set_safe_loading(cfg, args)
-    set_launcher(cfg, args)
+    options.start_run(cfg, args)
     runner = Runner.from_cfg(cfg)
     metrics = runner.test()
     if args.out is not None and is_main_process():
         summary = summarize(metrics, runner.test_loop.evaluator, args)
-        with writing('--out', args.out), atomic_write(args.out) as temporary:
+        with options.writing('--out', args.out), atomic_write(args.out) as temporary:
             temporary.write_text(json.dumps(summary, indent=2) + '\n')

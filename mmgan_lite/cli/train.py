@@ -13,30 +13,16 @@ from mmgan_lite.cli import options
 from mmgan_lite.config_validation import require_valid
 
 
-def parse_args() -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(description='Train a model from a config.')
-    options.add_config(parser)
-    options.add_launcher(parser)
-    parser.add_argument('--work-dir', help="where all output goes (default: the config's work_dir)")
-    parser.add_argument(
-        '--resume',
-        nargs='?',
-        const='auto',
-        metavar='CKPT',
-        help='go on from this checkpoint, or from the newest in the work dir',
-    )
-    parser.add_argument('--seed', type=int, help="of all random numbers (default: the config's)")
-    parser.add_argument('--no-validate', action='store_true', help='no metrics while training')
-    options.add_allow_mmengine_types(parser)
-    return parser.parse_args()
-
-
 def main() -> None:
     """Build the Runner from the config and train."""
-    args = parse_args()
-    cfg = options.load_config(args)
-    cfg.work_dir = args.work_dir or cfg.get('work_dir') or f'work_dirs/{Path(args.config).stem}'
+    parser = argparse.ArgumentParser(description='Train a model from a config.')
+    options.add_run(parser)
+    text = 'go on from this checkpoint, or from the newest in the work dir'
+    parser.add_argument('--resume', nargs='?', const='auto', metavar='CKPT', help=text)
+    parser.add_argument('--seed', type=int, help="of all random numbers (default: the config's)")
+    parser.add_argument('--no-validate', action='store_true', help='no metrics while training')
+    args = parser.parse_args()
+    cfg = options.load_run(args)
     if args.seed is not None:
         cfg.merge_from_dict({'randomness.seed': args.seed})
     if args.no_validate:
@@ -45,13 +31,9 @@ def main() -> None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
         if args.resume != 'auto' and '://' not in args.resume and not Path(args.resume).is_file():
-            options.end_command(
-                f'--resume must be a checkpoint, but {args.resume!r} is no file. Check the path, '
-                'or pass --resume alone for the newest in the work dir.'
-            )
-    options.set_safe_loading(cfg, args)
+            text = f'--resume must be a checkpoint, but {args.resume!r} is no file. Check the path,'
+            options.end_command(f'{text} or pass --resume alone for the newest in the work dir.')
     with options.reporting(sys.exit):
         require_valid(cfg)
-    options.make_folder('--work-dir', cfg.work_dir)
-    options.set_launcher(cfg, args)
+    options.start_run(cfg, args)
     RUNNERS.build(cfg).train()  # a Runner, if the config names no runner_type

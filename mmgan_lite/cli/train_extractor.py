@@ -53,10 +53,8 @@ def train(images: Tensor, labels: Tensor, epochs: int, batch_size: int) -> Digit
         ValueError: If there are fewer images than ``batch_size``.
     """
     if len(images) < batch_size:
-        raise ValueError(
-            f'batch_size must be at most the number of images, {len(images)}, got {batch_size}. '
-            'Pass batch_size=128.'
-        )
+        text = f'batch_size must be at most the number of images, {len(images)}, got {batch_size}.'
+        raise ValueError(f'{text} Pass batch_size=128.')
     device, start = images.device, time.perf_counter()
     # On a CPU convolutions this narrow take half the time with their channels last, and two thirds
     # of that in bfloat16.

@@ -99,9 +99,8 @@ class ConfigWalk:
                 self._parts_in(place, key, item, kind, owner)
         elif isinstance(value, dict):
             kind, added = _PART_KINDS.get(key, kind), _ADDED_BY_OWNER.get(key, ())
-            if owner in _KNOWN_PACKAGES:
-                is_part = 'type' in value or key in _PART_KINDS or key in _ADDED_BY_OWNER
-            else:
+            is_part = 'type' in value or key in _PART_KINDS or key in _ADDED_BY_OWNER
+            if owner not in _KNOWN_PACKAGES:
                 is_part = 'type' in value and is_registered(value['type'], kind)
             if is_part:
                 self.part(path, value, kind, set(added).difference(value), owner=owner)
@@ -153,9 +152,8 @@ def find(name: Any, kind: str, owner: str = '') -> Any:
     if found is not None:
         return found
     known = {*registry.module_dict, *own.module_dict, *root.module_dict}
-    remedy = (
-        f'{did_you_mean(name.rpartition(".")[2], known)} A class of yours needs custom_imports.'
-    )
+    remedy = did_you_mean(name.rpartition('.')[2], known)
+    remedy += ' A class of yours needs custom_imports.'
     if name in own.module_dict:
         remedy = f"Set default_scope='mmgan_lite', or write 'mmgan_lite.{name}'."
     scope = f'a {registry.name} under the scope {registry.scope!r}'

@@ -156,8 +156,5 @@ def _as_index(indices: int | Sequence[int]) -> slice | np.ndarray:
     if isinstance(indices, int):
         return slice(indices) if indices >= 0 else slice(indices, None)
     if not isinstance(indices, Sequence):
-        raise TypeError(
-            f'indices must be an int or a sequence of ints, got {type(indices).__name__}. '
-            'Pass indices=list(indices).'
-        )
+        raise TypeError(f'indices must be an int or a list of ints, got {type(indices).__name__}.')
     return np.array([operator.index(index) for index in indices], dtype=np.int64)

@@ -85,9 +85,8 @@ def verify_checksums(folder: Path, names: Iterable[str]) -> set[str]:
     damaged = [name for name in sorted(checked) if file_hash(folder / name) != listed[name]]
     if damaged:
         raise ValueError(
-            f"The files in '{folder}' must have the checksums in {SUMS}, got others for "
-            f'{", ".join(damaged)}. Delete these, and load with download=True; if they are '
-            f'correct, delete {SUMS} or write it again with sha256sum.'
+            f"Files in '{folder}' must have the checksums in {SUMS}, got others for "
+            f'{", ".join(damaged)}. Delete them and load with download=True, or delete {SUMS}.'
         )
     return checked
 

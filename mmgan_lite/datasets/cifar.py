@@ -13,7 +13,6 @@ from mmgan_lite.registry import DATASETS
 class _CIFARDataset(TorchvisionDataset):
     """Shared code of both; ``CIFAR10Dataset`` documents the arguments."""
 
-    num_train = 50_000
     folder: str  # under data_root
     image_shape = (3, 32, 32)
 

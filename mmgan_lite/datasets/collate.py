@@ -70,10 +70,8 @@ def image_collate(batch: Sequence) -> dict[str, Any]:
         (torch.Size([2, 1, 8, 8]), tensor([3, 3]))
     """
     if isinstance(batch, ImageBatch):
-        collated = {'inputs': batch.inputs}
-        if batch.labels is not None:
-            collated['labels'] = batch.labels
-        return collated
+        labels = {} if batch.labels is None else {'labels': batch.labels}
+        return {'inputs': batch.inputs, **labels}
     for item in batch:
         if not isinstance(item, Mapping) or 'inputs' not in item:
             found = ', '.join(map(str, item)) if isinstance(item, Mapping) else repr(type(item))
@@ -85,7 +83,6 @@ def image_collate(batch: Sequence) -> dict[str, Any]:
     if len(shapes) > 1:
         raise ValueError(
             f'The images of a batch must have one shape, got {" and ".join(map(str, shapes))}. '
-            'Resize them: image_size=64, --image-size 64, or in the pipeline '
-            "dict(type='Resize', scale=(width, height))."
+            'Resize them: image_size=64, --image-size 64, or a Resize in the pipeline.'
         )
     return default_collate(batch)

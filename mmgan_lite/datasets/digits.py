@@ -21,9 +21,6 @@ from mmgan_lite.datasets.in_memory import InMemoryImageDataset
 from mmgan_lite.registry import DATASETS
 from mmgan_lite.utils.validation import check_image_size
 
-_STORED_SIZE = 8
-_STORED_MAX = 16
-
 
 @DATASETS.register_module()
 class DigitsDataset(InMemoryImageDataset):
@@ -51,7 +48,7 @@ class DigitsDataset(InMemoryImageDataset):
     def __init__(self, image_size: int | Sequence[int] = 28, **kwargs: Any) -> None:
         if 'data_root' in kwargs:
             raise ValueError('data_root must be left out: the digits are files of the package.')
-        self.image_size = check_image_size(image_size, minimum=_STORED_SIZE)
+        self.image_size = check_image_size(image_size, minimum=8)
         self.image_shape = (1, *self.image_size)
         super().__init__(None, None, **kwargs)
 
@@ -59,7 +56,7 @@ class DigitsDataset(InMemoryImageDataset):
         """The embedded images, uint8 of shape ``(1797, 1, H, W)``, and their labels."""
         with np.load(Path(__file__).with_name('digits.npz')) as stored:
             images, labels = torch.from_numpy(stored['images']), stored['labels']
-        images = images[:, None].float() * (255 / _STORED_MAX)
+        images = images[:, None].float() * (255 / 16)
         images = F.interpolate(images, size=self.image_size, mode='bicubic', align_corners=False)
         # Bicubic interpolation overshoots at edges.
         return images.clamp_(0, 255).round_().to(torch.uint8), labels

@@ -18,18 +18,14 @@ from mmgan_lite.datasets.in_memory import InMemoryImageDataset
 class TorchvisionDataset(InMemoryImageDataset):
     """Base of datasets whose files torchvision downloads; subclasses override ``load_images``."""
 
-    # The class in torchvision.datasets, and the size of its training split.
+    # The class in torchvision.datasets.
     torchvision_name: str
-    num_train: int
 
     def __init__(
         self, data_root: str = 'data', split: str = 'train', download: bool = True, **kwargs: Any
     ) -> None:
         if split not in ('train', 'test'):
-            raise ValueError(
-                f"split must be 'train' or 'test', got {split!r}. "
-                f"Pass split='train' for the {self.num_train:,} images to train on."
-            )
+            raise ValueError(f"split must be 'train' or 'test', got {split!r}. Pass 'train'.")
         self.split, self.download = split, download
         super().__init__(None, None, data_root=data_root, **kwargs)
         # For reports of an evaluation. As metainfo, MMEngine would take the words for file names.
@@ -61,12 +57,9 @@ class TorchvisionDataset(InMemoryImageDataset):
         if _are_there(target, needed):
             return target
         absent = f"{name} is not in '{target}'"
-        put_there = f'Put {", ".join(needed)} there, or use DigitsDataset'
+        fix = f'Put {", ".join(needed)} there, or use DigitsDataset'
         if not self.download:
-            raise FileNotFoundError(
-                f'{absent}, and download=False. {put_there}, or pass download=True.'
-            )
-        source = torchvision_class(name)
+            raise FileNotFoundError(f'{absent}, and download=False. {fix}, or pass download=True.')
         try:
             root.mkdir(parents=True, exist_ok=True)
             # One process of a machine downloads; the others wait here.
@@ -75,12 +68,12 @@ class TorchvisionDataset(InMemoryImageDataset):
                 for leftover in root.glob(f'.download-{name}-*'):
                     shutil.rmtree(leftover)
                 if not _are_there(target, needed):
-                    _download(source, root, folder, provided, note_sums)
+                    _download(torchvision_class(name), root, folder, provided, note_sums)
         except (HTTPException, OSError, RuntimeError) as error:
             # torchvision joins the errors of its mirrors to a message of many lines.
             reason = f'{type(error).__name__}: {" ".join(str(error).split())}'
             raise FileNotFoundError(
-                f'{absent} and could not be downloaded ({reason}). {put_there}.'
+                f'{absent} and could not be downloaded ({reason}). {fix}.'
             ) from error
         return target
 

@@ -97,24 +97,16 @@ class ImageFolderDataset(ImageDataset):
         **kwargs: Any,
     ) -> None:
         if type(max_corrupt) is not int or max_corrupt < 0:
-            raise ValueError(
-                f'max_corrupt must be an int of at least 0, got {max_corrupt!r}. '
-                'Pass 0 to stop at the first image that cannot be read.'
-            )
+            raise ValueError(f'max_corrupt must be an int >= 0, got {max_corrupt!r}. Pass 0.')
         if type(channels) is not int or channels not in _MODES:
-            raise ValueError(
-                f'channels must be 1 (gray) or 3 (RGB), got {channels!r}. Pass channels=3.'
-            )
+            raise ValueError(f'channels must be 1 (gray) or 3 (RGB), got {channels!r}. Pass 3.')
         self.max_corrupt = max_corrupt
         self.image_size = None if image_size is None else check_image_size(image_size, minimum=1)
         self.channels = channels
         self.image_shape = None if self.image_size is None else (channels, *self.image_size)
         super().__init__(data_root, pipeline=pipeline or [PackImage()], **kwargs)
         if any(type(step).__name__ == 'LoadImageFromFile' for step in self.pipeline.transforms):
-            raise ValueError(
-                'pipeline must start from the decoded image, got LoadImageFromFile in it, which '
-                'would load it again, as BGR. Take that step out.'
-            )
+            raise ValueError('pipeline gets decoded images: take LoadImageFromFile out of it.')
 
     def _load(self) -> None:
         self._root = Path(self.data_root).expanduser()
@@ -194,10 +186,7 @@ class ImageFolderDataset(ImageDataset):
                 size = image.shape[:2]
                 info.update(img=image, img_shape=size, ori_shape=size)
                 return run_pipeline(self.pipeline, info)
-        raise ValueError(
-            f"data_root must hold images that can be read, got '{self.data_root}' with "
-            f'{len(self)} that cannot. Replace them.'
-        )
+        raise ValueError(f"data_root must hold readable images, got none in '{self.data_root}'.")
 
     def _decode(self, path: str, position: int) -> np.ndarray:
         """Decode an image to a uint8 array of shape ``(H, W, C)``."""
@@ -209,9 +198,8 @@ class ImageFolderDataset(ImageDataset):
                 expected, found = self._checksums[position].tobytes(), hashlib.sha256(content)
                 if found.digest() != expected:
                     raise ValueError(
-                        f'it must have the sha256 in {SUMS}, {expected.hex()}, got '
-                        f'{found.hexdigest()}. If it is correct, write the list again with '
-                        'sha256sum'
+                        f'it must have the sha256 {expected.hex()} in {SUMS}, got '
+                        f'{found.hexdigest()}; if it is correct, write the list with sha256sum'
                     )
             with Image.open(io.BytesIO(content)) as file:
                 image = ImageOps.exif_transpose(file)

@@ -67,7 +67,8 @@ class InMemoryImageDataset(ImageDataset):
         self._given = (None, None)
 
     def _select(self, index: slice | np.ndarray) -> None:
-        self._images = self._images[index].clone()
+        images = self._images
+        self._images = images[index].clone() if isinstance(images, Tensor) else images.select(index)
 
     @property
     def images(self) -> Tensor:
@@ -145,10 +146,7 @@ class InMemoryImageDataset(ImageDataset):
             ValueError: If the device is not the CPU and there is a pipeline.
         """
         if self.pipeline.transforms and torch.device(device).type != 'cpu':
-            raise ValueError(
-                f'device must be the CPU where the images go through a pipeline, got {device}. '
-                'Keep the images on the CPU.'
-            )
+            raise ValueError(f"device must be 'cpu' for images with a pipeline, got '{device}'.")
         self._images = self.images.to(device)
         self._labels = None if self._labels is None else self._labels.to(device)
 
@@ -169,15 +167,11 @@ def _checked_images(images: Any) -> Tensor:
             'Pass images=..., or override load_images() in a subclass.'
         )
     images = torch.as_tensor(images)
-    if images.dtype != torch.uint8:
+    if images.dtype != torch.uint8 or images.ndim != 4 or images.numel() == 0:
         raise ValueError(
-            f'images must be uint8 in 0..255, got {images.dtype}. Scale and convert them; the '
-            "model's data preprocessor makes floats of them."
-        )
-    if images.ndim != 4 or images.numel() == 0:
-        raise ValueError(
-            f'images must have shape (N, C, H, W) with no side of 0, got {tuple(images.shape)}. '
-            'Add a channel axis by images[:, None], move the last by transpose(0, 3, 1, 2).'
+            'images must be uint8 in 0..255 of shape (N, C, H, W) with no side of 0, got '
+            f'{images.dtype} of shape {tuple(images.shape)}. Scale and convert other numbers; add '
+            'a channel axis by images[:, None], move the last by transpose(0, 3, 1, 2).'
         )
     return images.contiguous()
 
@@ -191,7 +185,5 @@ def _checked_labels(labels: Any, num_images: int) -> Tensor:
             f'{labels.dtype} of shape {tuple(labels.shape)}. Pass class indices, or labels=None.'
         )
     if labels.min() < 0:
-        raise ValueError(
-            f'labels must be >= 0, got {int(labels.min())}. Number the classes from 0.'
-        )
+        raise ValueError(f'labels must be >= 0, got {labels.min()}. Number the classes from 0.')
     return labels.to(torch.int64).contiguous()

@@ -16,28 +16,19 @@ from mmgan_lite.datasets.checksums import file_hash, verify_checksums
 from mmgan_lite.datasets.downloads import TorchvisionDataset
 from mmgan_lite.registry import DATASETS
 
+# Files, with length in bytes and md5 of those of MNIST; torchvision has the md5 of archives only.
 _FILES = {
-    'train': ('train-images-idx3-ubyte', 'train-labels-idx1-ubyte'),
-    'test': ('t10k-images-idx3-ubyte', 't10k-labels-idx1-ubyte'),
+    'train-images-idx3-ubyte': (47_040_016, '6bbc9ace898e44ae57da46a324031adb'),
+    'train-labels-idx1-ubyte': (60_008, 'a25bea736e30d166cdddb491f175f624'),
+    't10k-images-idx3-ubyte': (7_840_016, '2646ac647ad5339dbf082846283269ea'),
+    't10k-labels-idx1-ubyte': (10_008, '27ae3e4e09519cfbb04c329615203637'),
 }
-# Length in bytes and md5 of the files; torchvision has the md5 of the archives only.
-_KNOWN = {
-    'MNIST': {
-        'train-images-idx3-ubyte': (47_040_016, '6bbc9ace898e44ae57da46a324031adb'),
-        'train-labels-idx1-ubyte': (60_008, 'a25bea736e30d166cdddb491f175f624'),
-        't10k-images-idx3-ubyte': (7_840_016, '2646ac647ad5339dbf082846283269ea'),
-        't10k-labels-idx1-ubyte': (10_008, '27ae3e4e09519cfbb04c329615203637'),
-    }
-}
-_FASHION_CLASSES = (
-    'T-shirt/top, Trouser, Pullover, Dress, Coat, Sandal, Shirt, Sneaker, Bag, Ankle boot'
-)
+_FASHION_CLASSES = 'T-shirt/top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot'
 
 
 class _IDXDataset(TorchvisionDataset):
     """Shared code of all; ``MNISTDataset`` documents the arguments."""
 
-    num_train = 60_000
     image_shape = (1, 28, 28)
 
     def load_images(self) -> tuple[Any, Any]:
@@ -50,13 +41,10 @@ class _IDXDataset(TorchvisionDataset):
             FileNotFoundError: If the files are missing and may not or could not be downloaded.
             ValueError: If a file is damaged, or the two do not belong together.
         """
-        names = _FILES[self.split]
-        raw_folder = self.obtain_files(
-            f'{self.torchvision_name}/raw',
-            needed=names,
-            provided=[*_FILES['train'], *_FILES['test']],
-            note_sums=True,
-        )
+        prefix = 'train' if self.split == 'train' else 't10k'
+        names = [name for name in _FILES if name.startswith(prefix)]
+        folder = f'{self.torchvision_name}/raw'
+        raw_folder = self.obtain_files(folder, names, provided=[*_FILES], note_sums=True)
         for name in set(names) - verify_checksums(raw_folder, names):
             self._check_known(raw_folder / name)
         image_file, label_file = (raw_folder / name for name in names)
@@ -71,8 +59,9 @@ class _IDXDataset(TorchvisionDataset):
 
     def _check_known(self, path: Path) -> None:
         """Raise if a file has the length of the original, but another md5."""
-        size, md5 = _KNOWN.get(self.torchvision_name, {}).get(path.name, (None, None))
-        if path.stat().st_size == size and (found := file_hash(path, 'md5')) != md5:
+        size, md5 = _FILES[path.name]
+        known = self.torchvision_name == 'MNIST' and path.stat().st_size == size
+        if known and (found := file_hash(path, 'md5')) != md5:
             raise ValueError(
                 f"'{path}' must have the md5 sum of {self.torchvision_name}, {md5}, got {found}. "
                 'Delete it and load with download=True, or pass its data to InMemoryImageDataset.'
@@ -91,16 +80,11 @@ def _read_idx(path: Path, num_dims: int) -> np.ndarray:
     magic, *shape = struct.unpack(f'>{1 + num_dims}I', header)
     remedy = 'It is damaged: delete it and load with download=True.'
     if magic != 0x0800 + num_dims:
-        raise ValueError(
-            f"'{path}' must begin with the magic number 0x{0x0800 + num_dims:08x}, "
-            f'got 0x{magic:08x}. {remedy}'
-        )
-    num_bytes = header_size + math.prod(shape)
-    if path.stat().st_size != num_bytes:
-        raise ValueError(
-            f"'{path}' must have {num_bytes} bytes, as in its header, "
-            f'got {path.stat().st_size}. {remedy}'
-        )
+        rule = f'begin with the magic number 0x{0x0800 + num_dims:08x}'
+        raise ValueError(f"'{path}' must {rule}, got 0x{magic:08x}. {remedy}")
+    expected, size = header_size + math.prod(shape), path.stat().st_size
+    if size != expected:
+        raise ValueError(f"'{path}' must have {expected} bytes by its header, got {size}. {remedy}")
     return np.fromfile(path, dtype=np.uint8, offset=header_size).reshape(shape)
 
 
@@ -141,7 +125,7 @@ class FashionMNISTDataset(_IDXDataset):
         ('T-shirt/top', 'Trouser')
     """
 
-    METAINFO = {'classes': tuple(_FASHION_CLASSES.split(', '))}
+    METAINFO = {'classes': tuple(_FASHION_CLASSES.split(','))}
     torchvision_name = 'FashionMNIST'
 
 

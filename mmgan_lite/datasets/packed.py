@@ -41,6 +41,7 @@ class MappedImages:
 
     Attributes:
         rows: As given.
+        shape: ``(N, C, H, W)``.
 
     Raises:
         ValueError: If the file is not such an array, or has not the size in its header.
@@ -59,11 +60,7 @@ class MappedImages:
         self._path = path.absolute()
         self.rows = rows
         self._stored = _map_array(self._path, np.uint8, num_dims=4)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """``(N, C, H, W)``."""
-        return len(self), *self._stored.shape[1:]
+        self.shape: tuple[int, ...] = (len(self), *self._stored.shape[1:])
 
     def __len__(self) -> int:
         return len(self._stored if self.rows is None else self.rows)
@@ -136,7 +133,6 @@ class PackedImageDataset(InMemoryImageDataset):
 
     def __init__(self, data_root: str | Path, verify: bool = False, **kwargs: Any) -> None:
         self.verify = verify
-        self._hashes: list[str]
         super().__init__(None, None, data_root=data_root, **kwargs)
 
     def _load(self) -> None:
@@ -163,9 +159,6 @@ class PackedImageDataset(InMemoryImageDataset):
         yield from (value.encode() for value in self._hashes)
         if self._images.rows is not None:
             yield self._images.rows
-
-    def _select(self, index: slice | np.ndarray) -> None:
-        self._images = self._images.select(index)
 
     def _gather(self, indices: Sequence[int]) -> ImageBatch:
         index = torch.as_tensor(indices)
@@ -213,10 +206,7 @@ def pack_images(
     if len(dataset) == 0:
         raise ValueError('dataset must have images to pack, got 0. Pass one that has some.')
     if out.exists():
-        raise FileExistsError(
-            f"out must be a folder that does not exist yet, got '{out}'. "
-            'Choose another name, or delete it.'
-        )
+        raise FileExistsError(f"out must not exist yet, got '{out}'. Choose another name.")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f'{out.name}.partial-', dir=out.parent) as temporary:
         folder = Path(temporary, out.name)

@@ -43,21 +43,16 @@ class PackImage:
             if isinstance(image, np.ndarray):
                 found = f'{image.dtype} of shape {image.shape}'
             raise ValueError(
-                'img must be a uint8 array of shape (H, W) or (H, W, C) where PackImage gets it, '
-                f'got {found}. Leave Normalize and ImageToTensor out of the pipeline: '
-                "the model's data preprocessor scales the images."
+                'img must be a uint8 array of shape (H, W) or (H, W, C) in PackImage, got '
+                f'{found}. Leave Normalize and ImageToTensor out: the model scales the images.'
             )
         if image.ndim == 2:
             image = image[:, :, None]
-        item: dict[str, Any] = {
-            'inputs': torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
-        }
+        image = np.ascontiguousarray(image.transpose(2, 0, 1))
+        item: dict[str, Any] = dict(inputs=torch.from_numpy(image))
         if 'gt_label' in results:
             item['labels'] = int(results['gt_label'])
         return item
-
-    def __repr__(self) -> str:
-        return f'{type(self).__name__}()'
 
 
 def build_transforms(pipeline: Sequence[Mapping | Callable]) -> list[Callable]:

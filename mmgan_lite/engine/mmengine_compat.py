@@ -29,7 +29,6 @@ from mmengine.runner.runner import _SlicedDataset
 from torch.utils.data import DataLoader
 
 from mmgan_lite.checkpoints import read_checkpoint, reading, write_checkpoint
-from mmgan_lite.engine.optimizers.multi_optim_wrapper import GANOptimWrapperDict, check_schedulers
 from mmgan_lite.registry import SCOPE
 
 # The Runner.
@@ -77,6 +76,13 @@ class _Collates(Protocol):
     collate_fn: Callable
 
 
+@runtime_checkable
+class _ChecksSchedulers(Protocol):
+    """A dict of optim wrappers that raises ``ValueError`` for schedulers that do not fit it."""
+
+    def check_schedulers(self, schedulers: Any) -> None: ...
+
+
 _build_dataloader, _build_param_scheduler = Runner.build_dataloader, Runner.build_param_scheduler
 
 
@@ -102,8 +108,8 @@ def _build_collating(dataloader: Any, *args: Any, **kwargs: Any) -> DataLoader:
 @functools.wraps(_build_param_scheduler)
 def _build_checked(runner: Runner, scheduler: Any) -> Any:
     """With an error that names the networks: MMEngine raises KeyError, or ignores an entry."""
-    if isinstance(runner.optim_wrapper, GANOptimWrapperDict):
-        check_schedulers(scheduler, dict(runner.optim_wrapper.items()))
+    if isinstance(runner.optim_wrapper, _ChecksSchedulers):
+        runner.optim_wrapper.check_schedulers(scheduler)
     return _build_param_scheduler(runner, scheduler)
 
 
@@ -175,6 +181,24 @@ def named_wrappers(optim_wrapper: OptimWrapper) -> dict[str, OptimWrapper]:
     """The optim wrappers of a Runner by their networks; ``model`` is a single one."""
     several = isinstance(optim_wrapper, OptimWrapperDict)
     return dict(optim_wrapper.items()) if several else {'model': optim_wrapper}
+
+
+class CountedOptimWrapper(OptimWrapper):
+    """MMEngine's ``OptimWrapper`` with public counts."""
+
+    @property
+    def accumulative_counts(self) -> int:
+        """Backward passes to a step."""
+        return self._accumulative_counts
+
+    @property
+    def inner_count(self) -> int:
+        """Backward passes so far; can be set."""
+        return self._inner_count
+
+    @inner_count.setter
+    def inner_count(self, count: int) -> None:
+        self._inner_count = count
 
 
 def accumulative_counts(wrapper: OptimWrapper) -> int:

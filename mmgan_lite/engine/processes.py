@@ -49,16 +49,12 @@ def connect_processes(cfg: Config) -> None:
         rank, count = int(os.environ['LOCAL_RANK']), torch.cuda.device_count()
         if get_device() == 'cuda' and rank >= count:
             raise ValueError(
-                f'Each process needs a GPU of its own, but LOCAL_RANK={rank} sees {count}. Start '
-                'as many as there are GPUs, and let each see all of them; or set '
-                'CUDA_VISIBLE_DEVICES= to train on CPUs.'
+                f'Each process needs a GPU of its own, but LOCAL_RANK={rank} sees {count}. Let '
+                'each see all GPUs, start fewer, or set CUDA_VISIBLE_DEVICES= to train on CPUs.'
             )
         return
     if backend not in (None, 'gloo'):
-        raise ValueError(
-            f'env_cfg.dist_cfg.backend={backend!r} needs GPUs, but torch finds none here. '
-            "Set it to 'gloo' to train on CPUs."
-        )
+        raise ValueError(f"env_cfg.dist_cfg.backend={backend!r} needs GPUs, got none. Set 'gloo'.")
     if 'timeout' in options:
         options['timeout'] = timedelta(seconds=options['timeout'])
     torch.distributed.init_process_group('gloo', **options)
@@ -118,7 +114,5 @@ def _first_machine(launcher: str) -> str:
             command = ['scontrol', 'show', 'hostnames', nodes]
             return subprocess.check_output(command, text=True).split()[0]
         except (OSError, subprocess.CalledProcessError, IndexError) as error:
-            why = (
-                f'which scontrol does not give for the nodes {nodes!r} ({error}). Set MASTER_ADDR.'
-            )
+            why = f'which scontrol does not give for nodes {nodes!r} ({error}). Set MASTER_ADDR.'
     raise ValueError(f'MASTER_ADDR must name the machine of the first process, {why}')

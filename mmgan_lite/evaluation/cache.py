@@ -87,8 +87,7 @@ class FeatureCache:
 
     def _add(self, digests: Tensor, found: Extracted) -> None:
         logits = [None] * len(digests) if found.logits is None else found.logits
-        rows = map(Extracted, found.features, logits)
-        self._rows.update(zip(_keys(digests), rows, strict=True))
+        self._rows.update(zip(_keys(digests), map(Extracted, found.features, logits), strict=True))
 
     def _stack(self, keys: list[bytes]) -> Extracted:
         return Extracted(*join_columns([self._rows[key] for key in keys], torch.stack))

@@ -28,12 +28,9 @@ _WEIGHTS = {True: 'EMA', False: 'last', None: None}
 # What a metric lacks, and what to do.
 _LACKS = {
     'extractor': "extractor, got None. Add extractor=dict(type='InceptionV3') to the evaluator",
-    'train': 'train_dataset, got None. Add '
-    "train_dataset=dict(type='MNISTDataset', split='train') to the evaluator",
-    'model': 'the model, but bind_model of the GANEvaluator was not called. Keep the '
-    'default_hooks of mmgan_lite, which call it before each loop',
-    'logits': 'an extractor with logits of classes, but this one gives features only. Choose a '
-    'classifier as the extractor',
+    'train': "train_dataset, got None. Set one, as dict(type='MNISTDataset', split='train')",
+    'model': 'the model, but bind_model was not called. Keep the default_hooks, which call it',
+    'logits': 'an extractor with logits, got one of features only. Choose a classifier',
     'labels': 'fakes with labels, but the model is not conditional. Train with num_classes',
 }
 
@@ -226,8 +223,7 @@ class GANEvaluator(Evaluator):
         if len(fake) < num_fakes:
             raise ValueError(
                 f'num_samples={num_fakes} needs as many images from the data loader, got '
-                f"{len(fake)}. Set sampler=dict(type='RepeatingSampler', num_samples={num_fakes}) "
-                'in it, or the same num_samples as in its SpreadSampler.'
+                f'{len(fake)}. Set it in its RepeatingSampler or SpreadSampler, too.'
             )
         if len(real) < size:  # the sampler left some out, and gave one for each fake
             size = num_fakes
@@ -296,9 +292,8 @@ class GANEvaluator(Evaluator):
             needs = (*metric.needs, 'extractor') if metric.needs_images else metric.needs
             for need in needs:
                 if not available.get(need, True):
-                    raise ValueError(
-                        f'{type(metric).__name__} needs {_LACKS[need]}, or take the metric out.'
-                    )
+                    name = type(metric).__name__
+                    raise ValueError(f'{name} needs {_LACKS[need]}, or take the metric out.')
 
 
 def _build_extractor(extractor: Any) -> FeatureExtractor:

@@ -114,8 +114,7 @@ def obtain_inception() -> Path:
     except (OSError, RuntimeError, HTTPException) as error:
         raise FileNotFoundError(
             f"Inception's weights are not in '{path}' and could not be downloaded "
-            f'({type(error).__name__}: {error}). Fetch {url} elsewhere and put it there, or pass '
-            'its path as weights.'
+            f'({type(error).__name__}: {error}). Put {url} there, or pass its path as weights.'
         ) from error
     return path
 
@@ -134,10 +133,7 @@ def build_inception(path: Path) -> tuple[nn.Module, str]:
         ValueError: If the file is another one.
     """
     if not path.is_file():
-        raise FileNotFoundError(
-            f"weights must be the file of Inception's weights, got '{path}', which is none. Pass "
-            'its path, or weights=None to download it.'
-        )
+        raise FileNotFoundError(f"weights must be a file, got '{path}'. Pass None to download it.")
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     if not sha256.startswith(INCEPTION_SHA256):
         raise ValueError(
@@ -147,7 +143,6 @@ def build_inception(path: Path) -> tuple[nn.Module, str]:
     # torch-fidelity unpickles the file without restrictions, and a file with the same eight digits
     # of the checksum is soon found.
     with reading(path):
-        network = inceptionv3.FeatureExtractorInceptionV3(
-            'inception-v3-compat', ['2048', 'logits_unbiased'], str(path)
-        )
+        outputs = ['2048', 'logits_unbiased']
+        network = inceptionv3.FeatureExtractorInceptionV3('inception-v3-compat', outputs, str(path))
     return network, sha256

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mmgan_lite.catalog import list_configs
 from mmgan_lite.inference.interpolation import INTERPOLATIONS, path_frames
-from mmgan_lite.inference.loading import find_device
+from mmgan_lite.inference.loading import Device, find_device
 from mmgan_lite.inference.model import load_model
 from mmgan_lite.inference.publishing import publish_generator
 from mmgan_lite.inference.sampling import Labels, draw_inputs, label_indices, render
@@ -91,16 +91,13 @@ class GANInferencer(BaseInferencer):
         (torch.Size([4, 1, 28, 28]), tensor([3, 7, 3, 7]))
     """
 
-    preprocess_kwargs = {'labels', 'seed'}
-    forward_kwargs = {'truncation', 'use_ema'}
-
     # Not MMEngine's __init__: it runs the config of a checkpoint, loads weights that fit only in
     # part, and builds a visualizer.
     def __init__(
         self,
         model: str | Path | Mapping | GAN | None = None,
         weights: str | Path | None = None,
-        device: str | torch.device | None = None,
+        device: Device = None,
         allow_mmengine_types: bool = False,
         old_checkpoint: bool = False,
     ) -> None:
@@ -307,15 +304,13 @@ class GANInferencer(BaseInferencer):
         if name is not None and re.fullmatch(r'[\w.-]+', name) is None:
             raise ValueError(f'name must be made of letters, digits, ".", "_", "-", got {name!r}.')
         if self.cfg is None or 'iteration' not in self.info or 'versions' in self.info:
-            raise ValueError(
-                'weights of a training must be given to be published, got a model without, or a '
-                "generator that is published. Build the inferencer with weights='iter_8000.pth'."
-            )
-        run, iteration = self.info['name'], self.info['iteration']
+            text = 'weights of a training must be given to be published, got none, or a generator'
+            remedy = "Build the inferencer with weights='iter_8000.pth'."
+            raise ValueError(f'{text} that is published. {remedy}')
+        name, iteration = name or self.info['name'], self.info['iteration']
         parts = check_parts(self.cfg['model'], 'config', self.cfg.get('default_scope'))
-        return publish_generator(
-            self.model, parts, out_dir, name or run, iteration, self.classes, use_ema
-        )
+        classes = self.classes
+        return publish_generator(self.model, parts, out_dir, name, iteration, classes, use_ema)
 
     @staticmethod
     def list_models(patterns: str = '*') -> list[str]:

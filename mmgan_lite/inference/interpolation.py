@@ -155,11 +155,10 @@ def blended_classes(model: GAN, ends: Tensor, fractions: Tensor) -> Iterator[Non
         if isinstance(module, nn.Embedding) and module.num_embeddings == model.num_classes
     ]
     if not embeddings:
-        raise ValueError(
-            'classes can be blended if the generator embeds them by nn.Embedding, but '
-            f'{type(model.generator).__name__} has none of num_classes={model.num_classes}. '
-            'Draw each class by itself, with labels=...'
-        )
+        name = type(model.generator).__name__
+        text = 'classes can be blended if the generator embeds them by nn.Embedding, but'
+        reason = f'{name} has none of num_classes={model.num_classes}'
+        raise ValueError(f'{text} {reason}. Draw each class by itself, with labels=...')
 
     def blend(module: nn.Embedding, _inputs: Any, vectors: Tensor) -> Tensor:
         others = module.weight[ends.to(vectors.device)]

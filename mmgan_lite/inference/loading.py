@@ -6,6 +6,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+Device = str | torch.device | None
+
 
 def load_weights(model: nn.Module, state: Mapping, source: str | Path) -> None:
     """Load all weights of a model, or none of them.
@@ -27,15 +29,13 @@ def load_weights(model: nn.Module, state: Mapping, source: str | Path) -> None:
         if found.get(name) != expected.get(name)
     ]
     if differing:
-        raise ValueError(
-            f'checkpoint must be of the model in the config, but {str(source)!r} differs in '
-            f'{len(differing)} keys, such as {", ".join(differing[:3])}. '
-            'Pass the config that it was trained with.'
-        )
+        text = f'checkpoint must be of the model in the config, but {str(source)!r} differs in'
+        such = f'{len(differing)} keys, such as {", ".join(differing[:3])}'
+        raise ValueError(f'{text} {such}. Pass the config that it was trained with.')
     model.load_state_dict(state)
 
 
-def find_device(device: str | torch.device | None = None) -> torch.device:
+def find_device(device: Device = None) -> torch.device:
     """The device of a name; without one a GPU if there is one, else the CPU.
 
     Raises:
@@ -52,8 +52,7 @@ def find_device(device: str | torch.device | None = None) -> torch.device:
         probe.item()  # 'meta' has no values
     except (AssertionError, NotImplementedError, RuntimeError, TypeError) as error:
         # Each kind of device has another error if it is missing.
+        text = f'device must be one of this machine, got {device!r}'
         reason = str(error).partition('\n')[0]
-        raise ValueError(
-            f"device must be one of this machine, got {device!r} ({reason}). Pass device='cpu'."
-        ) from error
+        raise ValueError(f"{text} ({reason}). Pass device='cpu'.") from error
     return probe.device

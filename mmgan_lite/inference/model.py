@@ -93,10 +93,8 @@ def _given_config(model: Any) -> Any:
     if model is None or isinstance(model, (Mapping, Config)):
         return model
     if not isinstance(model, (str, Path)) or Path(model).suffix in ('.pth', '.pt', SUFFIX):
-        raise ValueError(
-            f'model must be a config or the name of one, got {str(model)[:100]!r}. '
-            'Pass a checkpoint as weights=...; its config is inside.'
-        )
+        text = f'model must be a config or the name of one, got {str(model)[:100]!r}.'
+        raise ValueError(f'{text} Pass a checkpoint as weights=...; its config is inside.')
     return read_config(str(model))
 
 

@@ -19,12 +19,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-import mmgan_lite
-from mmgan_lite.inference.loading import find_device, load_weights
+from mmgan_lite.inference.loading import Device, find_device, load_weights
 from mmgan_lite.inference.sampling import draw_images, non_finite_names
 from mmgan_lite.inference.saved_config import check_parts
 from mmgan_lite.models import GAN
 from mmgan_lite.utils.atomic_io import atomic_write
+from mmgan_lite.version import __version__
 
 SUFFIX = '.safetensors'
 FORMAT = 1
@@ -77,13 +77,10 @@ def publish_generator(
             would draw other images than the model.
     """
     averaged = use_ema and model.generator_ema is not None
-    packages = (mmgan_lite, mmengine, torch)
     state = _drawing_state(model, averaged)
     if broken := non_finite_names(state):
-        raise ValueError(
-            f'weights must be finite to be published, but {len(broken)} tensors are not, such as '
-            f'{broken[0]}. Take an earlier checkpoint.'
-        )
+        text = f'weights must be finite to be published, but {len(broken)} tensors are not, such as'
+        raise ValueError(f'{text} {broken[0]}. Take an earlier checkpoint.')
     info = dict(
         format=FORMAT,
         name=name,
@@ -92,7 +89,9 @@ def publish_generator(
         iteration=iteration,
         classes=classes,
         image_range=[-1, 1],
-        versions={package.__name__: package.__version__ for package in packages},
+        versions=dict(
+            mmgan_lite=__version__, mmengine=mmengine.__version__, torch=torch.__version__
+        ),
     )
     # One key and sorted names: the same generator gives the same bytes and the same hash.
     content = save(state, {_KEY: _to_json({**info, 'digest': _digest(info, state)})})
@@ -105,9 +104,7 @@ def publish_generator(
     return path
 
 
-def read_published(
-    path: str | Path, device: str | torch.device | None = None
-) -> PublishedGenerator:
+def read_published(path: str | Path, device: Device = None) -> PublishedGenerator:
     """Read a file of :func:`publish_generator`; no code in it runs.
 
     Args:
@@ -125,28 +122,23 @@ def read_published(
     found = _short_hash(content)
     expected = re.findall(r'-([0-9a-f]{8})(?![0-9a-f])', path.stem) or [found]
     if expected[-1] != found:
-        raise ValueError(
-            f'{str(path)!r} must have the hash in its name, {expected[-1]}, but has {found}: '
-            'it was truncated, altered, or renamed. Download it again.'
-        )
+        text = f'must have the hash in its name, {expected[-1]}, but has {found}: it was truncated,'
+        raise ValueError(f'{str(path)!r} {text} altered, or renamed. Download it again.')
     model, info = _build(content, path)
     return PublishedGenerator(model.to(find_device(device)).eval(), info)
 
 
 def _drawing_state(model: GAN, averaged: bool) -> dict[str, Tensor]:
     """Contiguous copies on the CPU, as safetensors refuses tensors that share memory."""
-    average: Any = model.generator_ema
     parts = nn.ModuleDict(dict(latents=model.latents, data_preprocessor=model.data_preprocessor))
-    parts['generator'] = average.module if averaged else model.generator
+    parts['generator'] = model.get_submodule('generator_ema.module' if averaged else 'generator')
     state = parts.state_dict().items()
     return {key: value.detach().cpu().contiguous().clone() for key, value in state}
 
 
 def _refuse(value: Any) -> Any:
-    raise ValueError(
-        f'config must be made of numbers, strings, lists and dicts to be published, but holds '
-        f'{value!r}. Give its part as a dict with a type.'
-    )
+    text = 'config must be made of numbers, strings, lists and dicts to be published, but holds'
+    raise ValueError(f'{text} {value!r}. Give its part as a dict with a type.')
 
 
 _to_json = functools.partial(json.dumps, sort_keys=True, default=_refuse)
@@ -167,30 +159,24 @@ def _short_hash(content: bytes) -> str:
 
 def _build(content: bytes, path: str | Path) -> PublishedGenerator:
     """Check the bytes of a file, and build the model of its header."""
-
-    def refused(reason: str) -> ValueError:
-        return ValueError(f'{str(path)!r} {reason}')
-
+    source = repr(str(path))
     try:
         state = load(content)
         length = int.from_bytes(content[:8], 'little')
         metadata = json.loads(content[8 : 8 + length]).get('__metadata__')
     except (SafetensorError, ValueError) as error:
-        raise refused(
-            f'is not a complete safetensors file ({error}). Download it again.'
-        ) from error
+        text = f'is not a complete safetensors file ({error}). Download it again.'
+        raise ValueError(f'{source} {text}') from error
     try:
         info = json.loads(metadata[_KEY])
         parts = {key: info['model'][key] for key in _DRAWING if key in info['model']}
     except (KeyError, TypeError, ValueError) as error:
-        raise refused(
-            'is a safetensors file, but not one of mmgan-lite publish-model: it has no generator '
-            f'in its header ({error!r}). Pass a file of publish-model.'
-        ) from error
+        text = 'must be a file of mmgan-lite publish-model, but has no generator in its header'
+        raise ValueError(f'{source} {text} ({error!r}).') from error
     if info.pop('digest', None) != _digest(info, state):
-        raise refused('was altered: the hash in it is not of its content. Download it again.')
-    if info.get('format') != FORMAT:
-        raise refused(f'must be of format {FORMAT}, got {info.get("format")}: update mmgan_lite.')
+        raise ValueError(f'{source} was altered: the hash in it differs. Download it again.')
+    if (found := info.get('format')) != FORMAT:
+        raise ValueError(f'{source} must be of format {FORMAT}, got {found}: update mmgan_lite.')
     # Neither discriminator nor loss is used to draw images.
     model = GAN(discriminator=nn.Identity(), loss=nn.Identity(), **check_parts(parts, path))
     load_weights(model, state, path)
@@ -203,7 +189,6 @@ def _check_same_images(model: GAN, content: bytes, use_ema: bool) -> None:
     expected, _ = draw_images(model, _TRIAL_IMAGES, use_ema=use_ema)
     found, _ = draw_images(published, _TRIAL_IMAGES)
     if not torch.equal(expected, found):
-        raise ValueError(
-            f'the generator must draw the same images alone as in its {type(model).__name__}, but '
-            'they need more than generator, latents and data_preprocessor. Nothing was written.'
-        )
+        text = f'the generator must draw the same images alone as in its {type(model).__name__},'
+        reason = 'but they need more than generator, latents and data_preprocessor'
+        raise ValueError(f'{text} {reason}. Nothing was written.')

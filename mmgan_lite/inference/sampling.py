@@ -92,10 +92,9 @@ def label_indices(
     names, count = list(classes or ()), model.num_classes
     for label in flat:
         if isinstance(label, str) and label not in names:
-            raise ValueError(
-                f'labels must be numbers or names of classes, got {label!r}. '
-                f'The names are: {", ".join(names) or "none; pass numbers"}.'
-            )
+            there = ', '.join(names) or 'none; pass numbers'
+            text = f'labels must be numbers or names of classes, got {label!r}. The names are:'
+            raise ValueError(f'{text} {there}.')
     indices = [names.index(label) if isinstance(label, str) else label for label in flat]
     if count is None:
         raise ValueError(f'labels must be None for a model without classes, got {flat}.')
@@ -157,16 +156,13 @@ def non_finite_names(state: Mapping[str, Tensor]) -> list[str]:
 
 def _check_finite(images: Tensor, model: GAN, use_ema: bool) -> None:
     """Raise for NaN or infinity, which would be black and white pixels as uint8."""
-    average = model.generator_ema if use_ema else None
+    averaged = use_ema and model.generator_ema is not None
+    name = 'generator_ema' if averaged else 'generator'
     # A tanh hides infinity, so the weights are checked too.
-    if average is None:
-        broken = non_finite_names(model.generator.state_dict(prefix='generator.'))
-    else:
-        broken = non_finite_names(average.state_dict(prefix='generator_ema.'))
+    broken = non_finite_names(model.get_submodule(name).state_dict(prefix=f'{name}.'))
     if not broken and bool(images.isfinite().all()):
         return
     cause = f'{broken[0]} is not finite' if broken else 'all weights are finite'
-    raise ValueError(
-        f'The generator must give finite images, got NaN or infinity ({cause}). The training has '
-        'diverged: take an earlier checkpoint, or train with a lower learning rate.'
-    )
+    remedy = 'take an earlier checkpoint, or train with a lower learning rate.'
+    text = f'The generator must give finite images, got NaN or infinity ({cause}).'
+    raise ValueError(f'{text} The training has diverged: {remedy}')

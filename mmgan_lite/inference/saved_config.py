@@ -115,10 +115,9 @@ def _no_config(source: str | Path, reason: str) -> ValueError:
 def _not_registered(name: Any, source: str | Path, custom_imports: Any) -> ValueError:
     imports = custom_imports.get('imports') if isinstance(custom_imports, Mapping) else None
     modules = ', '.join(imports) if imports else 'its module'
-    return ValueError(
-        f'The model in {str(source)!r} has a part {name!r} that is not registered, and nothing is '
-        f'imported by a name in a file. Import {modules} first, or pass the config as model=...'
-    )
+    text = f'The model in {str(source)!r} has a part {name!r} that is not registered, and nothing'
+    remedy = f'Import {modules} first, or pass the config as model=...'
+    return ValueError(f'{text} is imported by a name in a file. {remedy}')
 
 
 def _registered_name(name: Any, scope: Any) -> str | None:

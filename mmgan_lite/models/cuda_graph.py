@@ -12,6 +12,7 @@ from mmengine.optim import OptimWrapper
 from torch import Tensor
 
 from mmgan_lite.models.data_preprocessor import TrainingBatch
+from mmgan_lite.utils.interfaces import CountsSteps
 
 Step = Callable[[TrainingBatch], dict[str, Tensor]]
 
@@ -122,7 +123,7 @@ class _Recording:
         self._counted = []
         for wrapper, count in zip(wrappers, counts, strict=True):
             self._counted.append(wrapper.inner_count - count)
-            wrapper._inner_count = count
+            wrapper.inner_count = count
         self._outputs = outputs
 
     def replay(self, batch: TrainingBatch) -> dict[str, Tensor]:
@@ -132,7 +133,7 @@ class _Recording:
         self._replay()
         # MMEngine counts backward passes in Python, which a replay does not run.
         for wrapper, count in zip(self._optim_wrappers, self._counted, strict=True):
-            wrapper._inner_count += count
+            wrapper.inner_count += count
         # The next replay writes to the same addresses: one kernel copies all the values.
         copies = torch.stack(list(self._outputs.values())).unbind()
         return dict(zip(self._outputs, copies, strict=True))
@@ -165,12 +166,17 @@ def _check_device(device: torch.device) -> None:
 
 def _prepare_optimizer(wrapper: OptimWrapper) -> None:
     optimizer = wrapper.optimizer
-    if wrapper._accumulative_counts != 1:
+    if not isinstance(wrapper, CountsSteps):
+        raise ValueError(
+            f'cuda_graph=True needs GANOptimWrapper, got {type(wrapper).__name__}. Leave its type '
+            'out, or set cuda_graph=False.'
+        )
+    if wrapper.accumulative_counts != 1:
         raise ValueError(
             'cuda_graph=True needs accumulative_counts=1, got '
-            f'{wrapper._accumulative_counts}. Use a larger batch, or set cuda_graph=False.'
+            f'{wrapper.accumulative_counts}. Use a larger batch, or set cuda_graph=False.'
         )
-    if getattr(wrapper, 'scaler', None) is not None or hasattr(wrapper, 'loss_scaler'):
+    if wrapper.scaler is not None:
         raise ValueError(
             "cuda_graph=True needs dtype='bfloat16' or float32, got float16 with a scaled loss. "
             "Set dtype='bfloat16', or cuda_graph=False."

@@ -22,7 +22,7 @@ from mmgan_lite.models.data_preprocessor import TrainingBatch
 from mmgan_lite.models.losses import AuxiliaryLoss
 from mmgan_lite.models.modes import evaluating, frozen_statistics, unchanged_buffers
 from mmgan_lite.registry import MODELS, build_part
-from mmgan_lite.utils.interfaces import CountsImages, ObservesLogits, unwrap_model
+from mmgan_lite.utils.interfaces import CountsImages, CountsSteps, ObservesLogits, unwrap_model
 from mmgan_lite.utils.validation import check_positive
 
 
@@ -146,11 +146,12 @@ class GAN(AdversarialModel):
 
     def check_average(self, optim_wrapper: OptimWrapperDict, batch_size: int) -> None:
         """Raise ``ValueError`` if the average has another number of images an update."""
-        if not isinstance(self.generator_ema, CountsImages):
+        wrapper = optim_wrapper['generator']
+        if not (isinstance(self.generator_ema, CountsImages) and isinstance(wrapper, CountsSteps)):
             return
         given = self.generator_ema.images_per_update
         images = batch_size * self.discriminator_steps / self.generator_steps
-        images *= optim_wrapper['generator']._accumulative_counts
+        images *= wrapper.accumulative_counts
         # It is an int, which the images of one of several steps in a turn need not be.
         if abs(given - images) >= 1:
             raise ValueError(

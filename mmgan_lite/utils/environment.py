@@ -14,7 +14,7 @@ import torch
 
 from mmgan_lite.version import __version__
 
-_GIT_SECONDS = 10
+_SECONDS = 10  # that git may take
 
 
 def versions() -> dict[str, str | None]:
@@ -98,9 +98,7 @@ def _git(folder: str | Path, *arguments: str) -> str | None:
     command = ['git', '-C', str(folder), *arguments]
     env = {**os.environ, 'GIT_OPTIONAL_LOCKS': '0'}  # read-only
     try:
-        done = subprocess.run(
-            command, check=True, capture_output=True, timeout=_GIT_SECONDS, env=env
-        )
+        done = subprocess.run(command, check=True, capture_output=True, timeout=_SECONDS, env=env)
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.decode(errors='replace').strip()

@@ -87,6 +87,21 @@ class BelongsToPlayer(Protocol):
 
 
 @runtime_checkable
+class CountsSteps(Protocol):
+    """An optim wrapper with public counts: ``GANOptimWrapper``.
+
+    Attributes:
+        accumulative_counts: Backward passes to a step.
+        inner_count: Backward passes so far.
+        scaler: Scales the loss with float16; otherwise None.
+    """
+
+    accumulative_counts: int
+    inner_count: int
+    scaler: Any
+
+
+@runtime_checkable
 class ObservesLogits(Protocol):
     """An augmentation that adapts to the discriminator: ``AdaptiveAugment``."""
 

@@ -79,10 +79,8 @@ def unknown_argument(target: Callable, name: str, provided: Collection[str] = ()
     known = [other for other in parameters if other not in provided]
     if name in known or is_open:
         return None
-    return (
-        f'{name_of(target)} has no argument {name!r}. {did_you_mean(name, known, "Remove it.")} '
-        f'Its arguments are: {", ".join(known) or "none"}.'
-    )
+    text = f'{name_of(target)} has no argument {name!r}. {did_you_mean(name, known, "Remove it.")}'
+    return f'{text} Its arguments are: {", ".join(known) or "none"}.'
 
 
 def check_arguments(

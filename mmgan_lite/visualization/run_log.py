@@ -73,6 +73,8 @@ class RunLog:
 
     Attributes:
         work_dir: That folder, as a path.
+        name: Name of the folder.
+        last_step: The last iteration in any curve; None without curves.
         starts: Each start of the command, oldest first.
         curves: A :class:`Curve` for each scalar, joined over the starts: a resumed start replaces
             the earlier one from the iteration on at which it resumed.
@@ -92,6 +94,7 @@ class RunLog:
 
     def __init__(self, work_dir: str | Path) -> None:
         self.work_dir = Path(work_dir)
+        self.name = self.work_dir.resolve().name
         self.notes: list[str] = []
         self.evaluations: list[dict[str, Any]] = []
         self.messages: Counter[tuple[str, str]] = Counter()
@@ -103,22 +106,13 @@ class RunLog:
             self._read_messages(start)
             self._read_values(start)
         self.curves = self._make_curves()
+        self.last_step = max((curve.steps[-1] for curve in self.curves.values()), default=None)
         self.config = self._read_config()
         self.provenance = self._read_provenance()
         real = self.work_dir / 'samples' / 'real.png'
         self.real_images = real if real.is_file() else None
         self.grids = self._find_grids()
         self.notes = list(dict.fromkeys(self.notes))
-
-    @property
-    def name(self) -> str:
-        """Of the folder."""
-        return self.work_dir.resolve().name
-
-    @property
-    def last_step(self) -> int | None:
-        """The last iteration in any curve."""
-        return max((curve.steps[-1] for curve in self.curves.values()), default=None)
 
     def _read_messages(self, start: Start) -> None:
         """Read messages, environment, and the iteration at which it resumed."""
@@ -152,13 +146,11 @@ class RunLog:
         rows = trained + (metrics or validated)
         if rows:
             first = min(row.step for row in rows)
-            start.first = first if start.resumed_at is None else start.resumed_at + 1
+            first = start.first = first if start.resumed_at is None else start.resumed_at + 1
             start.last = max((row.step for row in trained), default=None)
-            self._rows = [row for row in self._rows if row.step < start.first] + rows
+            self._rows = [row for row in self._rows if row.step < first] + rows
             self.evaluations = [
-                e
-                for e in self.evaluations
-                if e['iteration'] is None or e['iteration'] < start.first
+                e for e in self.evaluations if e['iteration'] is None or e['iteration'] < first
             ]
         self.evaluations += evaluations
 
@@ -180,10 +172,9 @@ class RunLog:
                 placed.update(metrics if step < last else ())
         if placed:
             self.notes.append(
-                f'The log counts the validations of {", ".join(sorted(placed))} in epochs: each '
-                'value is drawn at the last training line before it, which may be too early; of '
-                'several there, the last. EvaluationLogHook, or LoggerHook with '
-                'log_metric_by_epoch=False, logs the iteration.'
+                f'The log counts the validations of {", ".join(sorted(placed))} in epochs: each is '
+                'drawn at the last training line before it, and of several the last. Set '
+                'log_metric_by_epoch=False of LoggerHook, or EvaluationLogHook, for the iteration.'
             )
         return trained, [row for row in validated if row.values]
 
@@ -215,8 +206,7 @@ class RunLog:
         return curves
 
     def _read_config(self) -> str | None:
-        starts = [start for start in self.starts if start.last is not None]
-        paths = [start.folder / 'vis_data' / 'config.py' for start in starts]
+        paths = [s.folder / 'vis_data' / 'config.py' for s in self.starts if s.last is not None]
         paths = [p for p in [*sorted(self.work_dir.glob('*.py')), *paths] if p.is_file()]
         return _read(paths[-1]) if paths else None
 

@@ -53,9 +53,8 @@ def write_page(log: RunLog, out: str | Path) -> Path:
     Returns:
         Its path.
     """
-    page = render_page(log)
     with atomic_write(out) as temporary:
-        temporary.write_text(page, encoding='utf-8')
+        temporary.write_text(render_page(log), encoding='utf-8')
     return Path(out)
 
 
@@ -74,9 +73,8 @@ def render_page(log: RunLog) -> str:
         section = 'scores' if curve.is_metric else 'training'
         curves['health' if name.startswith(PROBED) else section][name] = curve
     sections = _sections(log, notes, [section for section in curves if curves[section]])
-    folder = files('mmgan_lite.visualization')
     style, script, template = (
-        folder.joinpath(f'page.{ending}').read_text(encoding='utf-8')
+        files('mmgan_lite.visualization').joinpath(f'page.{ending}').read_text(encoding='utf-8')
         for ending in ('css', 'js', 'html')
     )
     parts = dict(
@@ -186,8 +184,7 @@ def _missing(section: str, log: RunLog) -> _Html:
 
 
 def _hash(text: str) -> str:
-    digest = hashlib.sha256(text.encode()).digest()
-    return 'sha256-' + base64.b64encode(digest).decode()
+    return 'sha256-' + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def _samples(log: RunLog, notes: list[str]) -> _Html:

@@ -156,7 +156,7 @@ def test_no_checkpoint(tool, scores_config, tmp_path):
 def test_bad_numbers(tool, trained, scores_config, tmp_path):
     checkpoint = trained / 'iter_2.pth'
     result = tool('test', scores_config, checkpoint, '--num-samples', 0, check=False)
-    assert '--num-samples must be >= 1, got 0' in result.stderr
+    assert "--num-samples: must be an int of at least 1, got '0'" in result.stderr
     plain = tmp_path / 'plain.py'
     plain.write_text(
         scores_config.read_text().partition('test_evaluator')[0]

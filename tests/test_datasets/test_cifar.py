@@ -114,7 +114,7 @@ def test_classes():
 
 
 def test_unknown_split():
-    with pytest.raises(ValueError, match=r"split must be .*, got 'val'\. Pass .* 50,000 images"):
+    with pytest.raises(ValueError, match=r"split must be .*, got 'val'\. Pass 'train'"):
         CIFAR10Dataset(split='val')
 
 

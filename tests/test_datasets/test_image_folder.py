@@ -256,7 +256,7 @@ def test_one_unreadable_image_too_many(flat):
 def test_no_image_that_can_be_read(flat):
     for number in range(5):
         break_png(flat / f'{number}.png')
-    with pytest.raises(ValueError, match='with 5 that cannot'):
+    with pytest.raises(ValueError, match='must hold readable images, got none in'):
         ImageFolderDataset(flat, max_corrupt=5)[0]
 
 
@@ -284,7 +284,7 @@ def test_the_limit_is_that_of_all_workers_together(flat):
 
 @pytest.mark.parametrize('max_corrupt', [-1, 0.5, True, None])
 def test_bad_max_corrupt(flat, max_corrupt):
-    with pytest.raises(ValueError, match='max_corrupt must be an int of at least 0, got'):
+    with pytest.raises(ValueError, match='max_corrupt must be an int >= 0, got'):
         ImageFolderDataset(flat, max_corrupt=max_corrupt)
 
 
@@ -338,9 +338,9 @@ def test_an_altered_image_is_named(flat):
     with pytest.raises(ValueError, match='must have the sha256') as raised:
         dataset[2]
     assert str(raised.value) == (
-        f"'{flat}/2.png' must be a readable image, got ValueError: it must have the sha256 in "
-        f'SHA256SUMS, {right}, got {found}. If it is correct, write the list again with '
-        'sha256sum. Replace the file, move it out of data_root, or allow for some by max_corrupt.'
+        f"'{flat}/2.png' must be a readable image, got ValueError: it must have the sha256 "
+        f'{right} in SHA256SUMS, got {found}; if it is correct, write the list with sha256sum. '
+        'Replace the file, move it out of data_root, or allow for some by max_corrupt.'
     )
     assert int(dataset[3]['inputs'].max()) == 30
     (flat / 'SHA256SUMS').unlink()
@@ -371,7 +371,7 @@ def test_a_listed_file_that_never_was_an_image(flat):
 def test_workers_know_the_sums(flat):
     write_sums(flat)
     alter(flat / '1.png')
-    message = r"1\.png' must be .* must have the sha256 in SHA256SUMS"
+    message = r"1\.png' must be .* must have the sha256 \w+ in SHA256SUMS"
     with pytest.raises(ValueError, match=message):
         list(Runner.build_dataloader(loader_config(flat, num_workers=1)))
     # A worker that is spawned gets the dataset as this.
@@ -577,7 +577,7 @@ def test_pipeline_of_mmcv(flat):
 def test_pipeline_that_loads_the_image_again(flat):
     pytest.importorskip('mmcv.transforms')
     pipeline = [dict(type='LoadImageFromFile'), dict(type='PackImage')]
-    with pytest.raises(ValueError, match=r'got LoadImageFromFile in it, .* Take that step out'):
+    with pytest.raises(ValueError, match='take LoadImageFromFile out'):
         ImageFolderDataset(flat, pipeline=pipeline)
 
 

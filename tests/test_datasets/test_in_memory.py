@@ -103,7 +103,7 @@ def test_subset_position_out_of_range_leaves_the_dataset_as_it_was(indices):
 
 
 def test_subset_indices_of_another_type():
-    with pytest.raises(TypeError, match=r'indices must be an int or a sequence of ints, got set\.'):
+    with pytest.raises(TypeError, match=r'indices must be an int or a list of ints, got set\.'):
         make_dataset().get_subset({1, 2})
     with pytest.raises(TypeError, match='float'):
         make_dataset().get_subset([0.5])
@@ -181,9 +181,15 @@ def test_metainfo_argument_takes_precedence_and_is_safe_to_load(tmp_path):
     ('images', 'message'),
     [
         (None, r'images must be an array or a tensor, got NoneType\. Pass images=\.\.\.'),
-        (torch.zeros(2, 1, 4, 4), r'images must be uint8 in 0\.\.255, got torch\.float32\. Scale'),
-        (np.zeros((2, 4, 4), np.uint8), r'shape \(N, C, H, W\).*got \(2, 4, 4\)\. Add a channel'),
-        (np.zeros((0, 1, 4, 4), np.uint8), r'no side of 0, got \(0, 1, 4, 4\)'),
+        (
+            torch.zeros(2, 1, 4, 4),
+            r'images must be uint8 in 0\.\.255 .* got torch\.float32 .* Scale',
+        ),
+        (
+            np.zeros((2, 4, 4), np.uint8),
+            r'shape \(N, C, H, W\).*shape \(2, 4, 4\)\. .* add a channel',
+        ),
+        (np.zeros((0, 1, 4, 4), np.uint8), r'no side of 0, got .* \(0, 1, 4, 4\)'),
     ],
 )
 def test_wrong_images(images, message):
@@ -288,7 +294,7 @@ def test_move_to_a_device():
 def test_pipeline_keeps_images_on_the_cpu():
     images = torch.zeros(4, 1, 2, 2, dtype=torch.uint8)
     dataset = InMemoryImageDataset(images, pipeline=[dict(type='PackImage')])
-    with pytest.raises(ValueError, match='device must be the CPU where the images go through'):
+    with pytest.raises(ValueError, match="device must be 'cpu' for images with a pipeline"):
         dataset.to('meta')
 
 

@@ -113,16 +113,16 @@ def test_absent_without_download(tmp_path):
             'train-images-idx3-ubyte',
             FILES['train-images-idx3-ubyte'][:-1],
             # 16 bytes of header and 3 * 2 * 4 pixels
-            'must have 40 bytes, as in its header, got 39. It is damaged: delete it',
+            'must have 40 bytes by its header, got 39. It is damaged: delete it',
         ),
         (
             'train-labels-idx1-ubyte',
             FILES['train-labels-idx1-ubyte'] + b'x',
-            'must have 11 bytes, as in its header, got 12.',
+            'must have 11 bytes by its header, got 12.',
         ),
         (
             'train-images-idx3-ubyte',
-            gzip.compress(FILES['train-images-idx3-ubyte']),
+            gzip.compress(FILES['train-images-idx3-ubyte'], mtime=0),
             'must begin with the magic number 0x00000803, got 0x1f8b0800.',
         ),
         (
@@ -153,7 +153,7 @@ def mirror(tmp_path, monkeypatch):
     folder.mkdir()
     resources = []
     for name, content in FILES.items():
-        packed = gzip.compress(content)
+        packed = gzip.compress(content, mtime=0)
         (folder / f'{name}.gz').write_bytes(packed)
         resources.append((f'{name}.gz', hashlib.md5(packed).hexdigest()))
 
@@ -235,9 +235,8 @@ def test_files_added_by_the_user_are_compared_with_a_list(dataset_class, tmp_pat
     with pytest.raises(ValueError, match='must have the checksums') as raised:
         dataset_class(str(tmp_path))
     assert str(raised.value) == (
-        f"The files in '{raw}' must have the checksums in SHA256SUMS, got others for "
-        'train-labels-idx1-ubyte. Delete these, and load with download=True; if they are '
-        'correct, delete SHA256SUMS or write it again with sha256sum.'
+        f"Files in '{raw}' must have the checksums in SHA256SUMS, got others for "
+        'train-labels-idx1-ubyte. Delete them and load with download=True, or delete SHA256SUMS.'
     )
     (raw / 'SHA256SUMS').unlink()
     assert dataset_class(str(tmp_path)).labels.tolist() == [5, 0, 8]

@@ -24,7 +24,7 @@ from mmgan_lite.datasets import (
     PackedImageDataset,
     pack_images,
 )
-from mmgan_lite.engine.hooks import data_placement_hook
+from mmgan_lite.engine.hooks import setup_check_hook
 from mmgan_lite.version import __version__
 
 # Image i is filled with 10 * i, so that a picture tells which one it is.
@@ -296,7 +296,7 @@ def test_altered_byte_is_noticed_on_request(packed, name):
 
 def test_out_that_exists_is_left_alone(packed):
     before = (packed / 'meta.json').read_bytes()
-    with pytest.raises(FileExistsError, match=r"does not exist yet, got '.*packed'\. Choose"):
+    with pytest.raises(FileExistsError, match=r"must not exist yet, got '.*packed'\. Choose"):
         pack_images(make_dataset().get_subset(2), packed)
     assert (packed / 'meta.json').read_bytes() == before
 
@@ -396,5 +396,5 @@ def test_images_stay_in_their_file(packed):
             'collate_fn': {'type': 'mmgan_lite.image_collate'},
         }
     )
-    reason = data_placement_hook._why_not(loader, torch.device('cuda'))
+    reason = setup_check_hook._why_not(loader, torch.device('cuda'))
     assert reason == 'PackedImageDataset does not hold it as one tensor'

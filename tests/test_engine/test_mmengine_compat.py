@@ -26,6 +26,7 @@ from mmgan_lite.datasets import (
 )
 from mmgan_lite.engine import mmengine_compat
 from mmgan_lite.engine.mmengine_compat import (
+    CountedOptimWrapper,
     LazyHistoryBuffer,
     OrderedCheckpointHook,
     accumulative_counts,
@@ -233,6 +234,12 @@ def test_optim_wrappers():
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
     wrapper = OptimWrapper(optimizer, accumulative_counts=3)
     assert accumulative_counts(wrapper) == 3
+    counted = CountedOptimWrapper(optimizer, accumulative_counts=3)
+    assert counted.accumulative_counts == 3
+    counted.inner_count = 2
+    assert not counted.should_update()
+    counted.inner_count += 1
+    assert counted.should_update()
     assert named_wrappers(wrapper) == dict(model=wrapper)
     assert named_wrappers(OptimWrapperDict(generator=wrapper)) == dict(generator=wrapper)
 
@@ -361,11 +368,11 @@ def test_publishing(tmp_path):
 
 def test_private_names_are_used_here_only(repo):
     """Other modules use the functions of this one."""
-    names = ('runner._', 'loop._', '_accumulative_counts', '._schemes', '._indices_of_rank')
+    names = ('runner._', 'loop._', '_accumulative_counts', '._inner_count', '._schemes')
     own = mmengine_compat.__file__
     found = [
         (str(path.relative_to(repo)), name)
-        for path in sorted((repo / 'mmgan_lite' / 'engine').rglob('*.py'))
+        for path in sorted((repo / 'mmgan_lite').rglob('*.py'))
         for name in names
         if str(path) != own and name in path.read_text()
     ]

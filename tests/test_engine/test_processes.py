@@ -89,7 +89,7 @@ def test_machine_of_the_first_process_in_a_list_of_slurm(connect, tmp_path):
     command.chmod(0o755)
     environment = {**SLURM, 'SLURM_STEP_NODELIST': 'n[3-4]', 'PATH': f'{tmp_path}:/usr/bin:/bin'}
     assert connect('slurm', environment)[0]['MASTER_ADDR'] == 'n3'
-    message = r"which scontrol does not give for the nodes 'n\[1-2\].*Set MASTER_ADDR"
+    message = r"which scontrol does not give for nodes 'n\[1-2\].*Set MASTER_ADDR"
     for path in (f'{tmp_path}:/usr/bin:/bin', '/nowhere'):
         with pytest.raises(ValueError, match=message):
             connect('slurm', {**environment, 'SLURM_STEP_NODELIST': 'n[1-2]', 'PATH': path})
@@ -116,7 +116,7 @@ def test_launcher_that_has_not_started_the_process(connect, launcher, message):
 
 
 def test_backend_of_gpus_without_one(connect):
-    with pytest.raises(ValueError, match=r"backend='nccl' needs GPUs, but torch finds none here"):
+    with pytest.raises(ValueError, match=r"backend='nccl' needs GPUs, got none"):
         connect('pytorch', TORCHRUN, backend='nccl')
 
 
@@ -129,5 +129,5 @@ def test_with_gpus_the_runner_connects(connect, monkeypatch):
 
 def test_more_processes_than_gpus(connect, monkeypatch):
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 1)
-    with pytest.raises(ValueError, match=r'but LOCAL_RANK=1 sees 1. Start as many'):
+    with pytest.raises(ValueError, match=r'but LOCAL_RANK=1 sees 1. Let each see all'):
         connect('pytorch', TORCHRUN, device='cuda')

@@ -201,7 +201,9 @@ def test_more_fakes_than_real_images(make_evaluator):
 
 
 def test_too_few_fakes_for_the_number_asked(make_evaluator):
-    with pytest.raises(ValueError, match=r'num_samples=41 needs as many .* got 40. Set sampler='):
+    with pytest.raises(
+        ValueError, match=r'num_samples=41 needs as many .* got 40. Set it in its Repeating'
+    ):
         feed(make_evaluator(num_samples=41))
 
 
@@ -352,7 +354,9 @@ def test_metric_of_the_model_extracts_nothing(make_evaluator, make_gan):
 
 
 def test_model_that_nobody_bound():
-    with pytest.raises(ValueError, match='PathLength needs the model, but bind_model of the GANEv'):
+    with pytest.raises(
+        ValueError, match='PathLength needs the model, but bind_model was not called'
+    ):
         GANEvaluator([PathLength()]).process([{}], None)
 
 

@@ -314,7 +314,7 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / 'cwd')
     monkeypatch.setattr(mnist_classifier, 'WEIGHTS', WEIGHTS)
     original = (len(IDX_IMAGES), hashlib.md5(IDX_IMAGES).hexdigest())
-    monkeypatch.setitem(mnist._KNOWN['MNIST'], IMAGE_FILE, original)
+    monkeypatch.setitem(mnist._FILES, IMAGE_FILE, original)
     schemes = CheckpointLoader._schemes
     yield
     CheckpointLoader._schemes = schemes

@@ -201,7 +201,7 @@ def test_published_file_is_the_same_to_the_bit(inferencer, tmp_path):
         read(2, use_ema=False)
     with pytest.raises(ValueError, match=r'model must be None for .*: its config is inside'):
         GANInferencer(config(), path)
-    with pytest.raises(ValueError, match=r'or a generator that is published'):
+    with pytest.raises(ValueError, match=r'got none, or a generator that is published'):
         read.publish(tmp_path)
 
 

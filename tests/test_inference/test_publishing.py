@@ -199,7 +199,7 @@ def test_newer_format_and_other_content(published):
         read_published(resealed(published, lambda info, _: info.pop('model')))
     other = published.with_name('other.safetensors')
     save_file(dict(x=torch.ones(2)), other)
-    with pytest.raises(ValueError, match=r'is a safetensors file, but not one of mmgan-lite'):
+    with pytest.raises(ValueError, match=r'must be a file of mmgan-lite publish-model, but'):
         read_published(other)
 
 

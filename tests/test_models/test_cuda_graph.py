@@ -44,7 +44,7 @@ def fake_cuda(monkeypatch):
                 for group, number in numbers:
                     group['lr'] = number
                 for wrapper, count in counts:
-                    wrapper._inner_count = count
+                    wrapper.inner_count = count
 
             return replay, outputs
 

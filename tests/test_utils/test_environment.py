@@ -96,5 +96,5 @@ def test_a_git_that_hangs_is_given_up(tmp_path, monkeypatch):
     script.write_text('#!/bin/sh\nexec sleep 60\n')
     script.chmod(0o755)
     monkeypatch.setenv('PATH', f'{tmp_path}{os.pathsep}{os.environ["PATH"]}')
-    monkeypatch.setattr(environment, '_GIT_SECONDS', 0.1)
+    monkeypatch.setattr(environment, '_SECONDS', 0.1)
     assert git_state(tmp_path) is None

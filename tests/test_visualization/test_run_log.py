@@ -128,9 +128,9 @@ def test_metrics_counted_in_epochs_are_put_beside_their_training_line(work_dir):
     assert points(log, 'FID') == {20: 20.0, 40: 40.0}
     assert points(log, 'time') == {20: 0.1, 40: 0.1}  # not the validation's
     assert log.notes == [
-        'The log counts the validations of FID in epochs: each value is drawn at the last training '
-        'line before it, which may be too early; of several there, the last. EvaluationLogHook, '
-        'or LoggerHook with log_metric_by_epoch=False, logs the iteration.'
+        'The log counts the validations of FID in epochs: each is drawn at the last training line '
+        'before it, and of several the last. Set log_metric_by_epoch=False of LoggerHook, or '
+        'EvaluationLogHook, for the iteration.'
     ]
     # Where evaluations.jsonl is, its iteration counts.
     work_dir.scalars(
@@ -154,7 +154,7 @@ def test_of_several_metrics_beside_one_training_line_the_last_is_drawn(work_dir)
     log = RunLog(work_dir.scalars(A, train, {**validation, 'FID': 3.0}, {**validation, 'FID': 2.0},
                                   {**validation, 'FID': 1.0}).path)  # fmt: skip
     assert points(log, 'FID') == {20: 1.0}
-    assert 'of several there, the last.' in log.notes[0]
+    assert 'of several the last.' in log.notes[0]
 
 
 def test_metrics_counted_in_epochs_in_a_resumed_start(work_dir):

@@ -37,7 +37,7 @@ Alternatives = dict[str, Callable[[], Any]]
 
 # What a config must have for training.
 _TRAINING = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper')
-_PROFILED_ITERATIONS = 10
+_PROFILED = 10  # iterations
 
 
 def benchmark_training(
@@ -77,16 +77,12 @@ def benchmark_training(
     """
     lead_in = _check(cfg, _TRAINING, iters=iters, blocks=blocks)
     if get_world_size() > 1 and not runner_only:
-        raise ValueError(
-            f'runner_only must be True under several processes, got False in {get_world_size()}. '
-            'The parts and the reference loop run in one.'
-        )
+        raise ValueError(f'runner_only must be True in {get_world_size()} processes, got False.')
     record = _Record()
     with _runner(cfg, (1 + blocks) * (lead_in + iters)) as runner:
         find = functools.partial(_alternatives, cfg, runner, record.notes)
         _train(runner, _turns(record, dict if runner_only else find, iters, blocks, lead_in))
-        batch_size = batch_size_of(runner.train_dataloader) * get_world_size()
-    return record.report(batch_size)
+        return record.report(batch_size_of(runner.train_dataloader) * get_world_size())
 
 
 def benchmark_data(cfg: Config, iters: int = 50, blocks: int = 7) -> dict[str, Any]:
@@ -106,8 +102,7 @@ def benchmark_data(cfg: Config, iters: int = 50, blocks: int = 7) -> dict[str, A
     """
     lead_in = _check(cfg, ['train_dataloader'], iters=iters, blocks=blocks)
     init_default_scope(cfg.get('default_scope', 'mmgan_lite'))
-    seed = cfg.get('randomness', {}).get('seed')
-    loader = Runner.build_dataloader(cfg.train_dataloader, seed)
+    loader = Runner.build_dataloader(cfg.train_dataloader, cfg.get('randomness', {}).get('seed'))
     fetch = functools.partial(next, endless(loader))
     record = _Record()
     for _ in range(1 + blocks):
@@ -128,7 +123,7 @@ def profile_training(cfg: Config, path: str | Path, warm_up: int = 50) -> None:
         ValueError: If ``warm_up`` is out of its range, or the config cannot train.
     """
     _check(cfg, _TRAINING, warm_up=warm_up)
-    with _runner(cfg, warm_up + _PROFILED_ITERATIONS) as runner:
+    with _runner(cfg, warm_up + _PROFILED) as runner:
         _train(runner, _profiled(path, warm_up))
 
 
@@ -170,15 +165,14 @@ class _Record:
 
     def report(self, batch_size: int) -> dict[str, Any]:
         rounds, first, last = self.rounds[1:], self.resident[1], self.resident[-1]
-        seconds = {name: [each[name] for each in rounds] for name in rounds[0]}
-        figures = {name: figure(values, batch_size) for name, values in seconds.items()}
-        if 'step' in seconds:
+        figures = {name: figure([each[name] for each in rounds], batch_size) for name in rounds[0]}
+        if 'step' in figures:
             overheads = [each['runner'] - each['data'] - each['step'] for each in rounds]
             figures['overhead'] = figure(overheads)
         ratios = {}
-        if 'reference_loop' in seconds:
+        if 'reference_loop' in figures:
             ratios['reference_to_runner'] = _ratios(rounds, 'reference_loop', 'runner')
-        if 'step_float32' in seconds:
+        if 'step_float32' in figures:
             ratios['float32_to_step'] = _ratios(rounds, 'step_float32', 'step')
         growth = None if first is None or last is None else last - first
         return dict(
@@ -228,11 +222,9 @@ def _turns(
 
 def _profiled(path: str | Path, warm_up: int) -> Iterator[None]:
     """Write a trace of the iterations after the first ``warm_up``."""
-    schedule = torch.profiler.schedule(
-        wait=warm_up - 1, warmup=1, active=_PROFILED_ITERATIONS, repeat=1
-    )
+    schedule = torch.profiler.schedule(wait=warm_up - 1, warmup=1, active=_PROFILED, repeat=1)
     with torch.profiler.profile(schedule=schedule) as profiler:
-        for _ in range(warm_up + _PROFILED_ITERATIONS):
+        for _ in range(warm_up + _PROFILED):
             yield
             profiler.step()
     profiler.export_chrome_trace(str(path))
@@ -294,8 +286,9 @@ def _runner(cfg: Config, iterations: int) -> Iterator[Runner]:
         use_safe_loader()  # init_cfg may load
         runner = _QuietRunner.from_cfg(cfg)
         yield runner
-        for handler in runner.logger.handlers:  # MMEngine keeps the logger, but not its file
+        for handler in [*runner.logger.handlers]:  # MMEngine keeps the logger, but not its file
             handler.close()
+            runner.logger.removeHandler(handler)
 
 
 def _alternatives(cfg: Config, runner: Runner, notes: list[str]) -> Alternatives:
@@ -306,10 +299,7 @@ def _alternatives(cfg: Config, runner: Runner, notes: list[str]) -> Alternatives
     batches = endless(loader)
     alternatives: Alternatives = dict(data=functools.partial(next, batches))
     if loader.num_workers > 0 or get_device() != 'cpu':
-        notes.append(
-            'data and step overlap (by workers or an asynchronous device), so the overhead may be '
-            'negative'
-        )
+        notes.append('data and step overlap, by workers or a device: overhead may be negative')
     if cfg.get('compile'):
         notes.append('step and reference loop left out: they have no compile')
         return alternatives
@@ -348,9 +338,8 @@ def endless(loader: DataLoader) -> Iterator[Any]:
             yield batch
         if batch is None:
             raise ValueError(
-                f'train_dataloader must hold at least one batch, got {len(loader.dataset)} '  # type: ignore[arg-type]
-                f'images, batch_size={loader.batch_size}, drop_last={loader.drop_last}. '
-                'Give it more images, or a smaller batch_size.'
+                f'train_dataloader must hold a batch of {loader.batch_size} (batch_size), got '
+                f'{len(loader.dataset)} images. Give it more, or a smaller batch_size.'  # type: ignore[arg-type]
             )
 
 

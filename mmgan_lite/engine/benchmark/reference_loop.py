@@ -106,14 +106,10 @@ class ReferenceLoop:
         for parameter in self.trained_d:
             parameter.requires_grad_(True)
         if self.ema is not None:
-            self.update_average()
-
-    @torch.no_grad()
-    def update_average(self) -> None:
-        """``average += momentum * (weights - average)``; buffers are copied."""
-        torch._foreach_lerp_(*self.ema_pairs, self.momentum)
-        for average, buffer in self.ema_buffers:
-            average.copy_(buffer)
+            with torch.no_grad():  # average += momentum * (weights - average)
+                torch._foreach_lerp_(*self.ema_pairs, self.momentum)
+                for average, buffer in self.ema_buffers:
+                    average.copy_(buffer)
 
     def latents(self, num: int) -> Tensor:
         """Standard normal, ``(num, latent_dim)``."""
@@ -177,8 +173,7 @@ def make_reference_loop(
     if unsupported := unsupported_part(gan, optim_wrapper):
         notes.append(f'reference loop left out: it has no {unsupported}')
         return None
-    size = batch_size_of(loader)
-    loop_batches = batches_of_tensor(loader.dataset, gan, size, channels_last)
+    loop_batches = batches_of_tensor(loader.dataset, gan, batch_size_of(loader), channels_last)
     if loop_batches is None:
         notes.append('reference loop: batches are prepared, as the data is no tensor of images')
         prepared = [gan.prepare_batch(next(batches)) for _ in range(_PREPARED_BATCHES)]

@@ -81,7 +81,7 @@ STATES: dict[str, State] = {
         "regularizers, or augmentation=dict(type='DiffAugment') where images are few.",
     ),
     'discriminator_lost': State(
-        'the discriminator has lost: it does not separate fakes from real images, though they differ',
+        'the discriminator has lost: it does not separate fakes that differ from real images',
         (
             Rule(3, dict(separation=('below', 0.25))),
             Rule(3, dict(separation=('below', 0.6), mean_shift=('over', 1.0))),

@@ -12,7 +12,6 @@ from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-import mmgan_lite
 from mmgan_lite.registry import HOOKS
 from mmgan_lite.utils.atomic_io import atomic_write
 from mmgan_lite.utils.environment import git_state, machine, versions
@@ -82,9 +81,9 @@ class ProvenanceHook(Hook):
 
 
 def _entry(runner: Runner, config: str) -> dict[str, Any]:
-    package = Path(mmgan_lite.__file__)
+    package = Path(__file__).parents[2]
     git = dict(working_directory=git_state(os.getcwd()))
-    git['package'] = git_state(package.parent, package.name)
+    git['package'] = git_state(package, '__init__.py')
     dataset: Any = runner.train_dataloader.dataset
     if isinstance(dataset, _HasFingerprint):
         data = dataset.fingerprint()

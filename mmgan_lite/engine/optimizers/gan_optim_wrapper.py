@@ -7,10 +7,10 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
-from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 from torch.amp import GradScaler
 
+from mmgan_lite.engine.mmengine_compat import CountedOptimWrapper
 from mmgan_lite.engine.optimizers.step_guard import StepGuard
 from mmgan_lite.registry import OPTIM_WRAPPERS
 
@@ -18,7 +18,7 @@ _DTYPES = {None: None, 'bfloat16': torch.bfloat16, 'float16': torch.float16}
 
 
 @OPTIM_WRAPPERS.register_module()
-class GANOptimWrapper(OptimWrapper):
+class GANOptimWrapper(CountedOptimWrapper):
     """MMEngine's optim wrapper, with mixed precision on a CPU as on a GPU.
 
     What one network's step computes runs under ``torch.autocast``; weights, gradients and the

@@ -21,6 +21,10 @@ class GANOptimWrapperDict(OptimWrapperDict):
     only.
     """
 
+    def check_schedulers(self, schedulers: Any) -> None:
+        """Raise ``ValueError`` if ``param_scheduler`` of a config does not fit the networks."""
+        check_schedulers(schedulers, self.optim_wrappers)
+
     def initialize_count_status(self, model: nn.Module, cur_iter: int, max_iters: int) -> None:
         """Set the position of each wrapper; called by the Runner when training starts or resumes.
 

@@ -26,6 +26,7 @@ class InceptionV3(FeatureExtractor):
     """
 
     name = 'inception-v3'
+    tag = ''  # these are the scores that papers report
 
     def __init__(self, weights: str | Path | None = None) -> None:
         from mmgan_lite.evaluation.torch_fidelity_adapter import build_inception, obtain_inception
@@ -34,11 +35,6 @@ class InceptionV3(FeatureExtractor):
         path = obtain_inception() if weights is None else Path(weights).expanduser()
         self.network, self.fingerprint = build_inception(path)
         self.freeze()
-
-    @property
-    def tag(self) -> str:
-        """Empty: these are the scores that papers report."""
-        return ''
 
     def forward(self, images: Tensor) -> Extracted:
         """Features ``(N, 2048)`` and logits ``(N, 1008)`` of uint8 images.
@@ -50,8 +46,5 @@ class InceptionV3(FeatureExtractor):
             ValueError: If there is another number of channels.
         """
         if images.shape[1] not in (1, 3):
-            raise ValueError(
-                f'InceptionV3 takes images of 1 or 3 channels, got {images.shape[1]}. Use another.'
-            )
-        features, logits = self.network(images.expand(-1, 3, -1, -1))
-        return Extracted(features, logits)
+            raise ValueError(f'InceptionV3 takes 1 or 3 channels, got {images.shape[1]}.')
+        return Extracted(*self.network(images.expand(-1, 3, -1, -1)))

@@ -107,8 +107,7 @@ class MNISTClassifier(FeatureExtractor):
             self.network.load_state_dict(safetensors.torch.load(content))
         except (RuntimeError, safetensors.SafetensorError) as error:
             raise ValueError(
-                f"'{path}' must hold the weights of DigitNetwork, which it does not ({error}). "
-                'Make it with mmgan-lite train-extractor.'
+                f"'{path}' must hold the weights of DigitNetwork by train-extractor: {error}"
             ) from error
         self.freeze()
 

@@ -33,9 +33,7 @@ class ModuleExtractor(FeatureExtractor):
             raise ValueError(f"name must not be empty, got {name!r}. Pass name='my-net'.")
         module = build_part(MODELS, module, 'module')
         if not isinstance(module, nn.Module):
-            raise ValueError(
-                f'module must be an nn.Module, got {type(module).__name__}. Wrap it in one.'
-            )
+            raise ValueError(f'module must be an nn.Module, got {type(module).__name__}. Wrap it.')
         self.name = name
         self.module = module
         self.freeze()

@@ -56,7 +56,5 @@ class DensityCoverage(GANMetric):
             inside = squared_distances(centers, fake) <= radii
             inside_count += int(inside.sum())
             covered += int(inside.any(1).sum())
-        return {
-            'density': inside_count / (self.neighbors * len(fake)),
-            'coverage': covered / len(real),
-        }
+        density = inside_count / (self.neighbors * len(fake))
+        return {'density': density, 'coverage': covered / len(real)}

@@ -34,9 +34,8 @@ class Memorization(GANMetric):
         """
         self.require(comparison, fake=1, real=1, train=1)
         assert comparison.train is not None
-        fake, real, training = centered(
-            comparison.fake.features, comparison.real.features, comparison.train.features
-        )
+        parts = comparison.fake, comparison.real, comparison.train
+        fake, real, training = centered(*[part.features for part in parts])
         of_reals = _nearest(real, training).sort().values
         of_fakes = _nearest(fake, training)
         # For each fake the reals that are further off; of equal ones, half.

@@ -212,7 +212,7 @@ def test_endless_starts_anew():
     loader = DataLoader([1, 2, 3], batch_size=2)
     batches = endless(loader)
     assert [next(batches).tolist() for _ in range(3)] == [[1, 2], [3], [1, 2]]
-    with pytest.raises(ValueError, match=r'got 3 images, batch_size=4, drop_last=True'):
+    with pytest.raises(ValueError, match=r'must hold a batch of 4 \(batch_size\), got 3 images'):
         next(endless(DataLoader([1, 2, 3], batch_size=4, drop_last=True)))
 
 

@@ -39,7 +39,7 @@ def test_features_and_logits(weights, monkeypatch):
     assert torch.equal(extractor(gray.expand(-1, 3, -1, -1)).features, features)
     # torch-fidelity's own score takes logits without the bias.
     torch.testing.assert_close(logits, features @ extractor.network.fc.weight.T)
-    with pytest.raises(ValueError, match='InceptionV3 takes images of 1 or 3 channels, got 4'):
+    with pytest.raises(ValueError, match='InceptionV3 takes 1 or 3 channels, got 4'):
         extractor(torch.zeros(1, 4, 8, 8, dtype=torch.uint8))
 
 

@@ -34,9 +34,9 @@ def test_perfect_sampler_of_a_thousand_modes():
 def test_real_stacks(mnist_root):
     """26,000 stacks of real digits: all modes, and the unevenness of MNIST's own classes."""
     dataset = StackedMNISTDataset(mnist_root, num_images=26_000)
-    digits = dataset.images._digits[:, None]
+    digits = dataset.images.digits[:, None]
     # Each digit is read once: a stack's logits are sums of its digits' logits.
-    used, rows = dataset.images._rows.unique(return_inverse=True)
+    used, rows = dataset.images.rows.unique(return_inverse=True)
     classes = MNISTClassifier().extract(digits[used]).logits.argmax(1)[rows]
     scores = compute(classes @ torch.tensor([100, 10, 1]), 1000)
     assert scores['modes'] == 1000
