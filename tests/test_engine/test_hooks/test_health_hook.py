@@ -428,6 +428,7 @@ def main(work_dir):
     rank = mmengine.dist.get_rank()
     logged = 'train/health/diversity' in runner.message_hub.log_scalars
     print(f'stopped {rank} at {runner.iter}, logged {logged}', flush=True)
+    torch.distributed.barrier()  # gloo aborts a process whose peer has left already
 
 
 if __name__ == '__main__':
