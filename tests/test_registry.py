@@ -159,7 +159,7 @@ def test_an_error_inside_of_a_class_stays_what_it_is():
         with pytest.raises(TypeError, match='unsupported operand'):
             registry.build(dict(type='toy.Toy', size=3))
         with pytest.raises(TypeError, match="missing 1 required positional argument: 'size'"):
-            registry.build(dict(type='Toy'))
+            registry.build(dict(type='toy.Toy'))
     finally:
         mmengine.registry.MODELS.children.pop('toy')
 
