@@ -139,4 +139,4 @@ def test_a_class_that_takes_its_arguments_in_new():
         size: float = 1.0
 
     assert check_arguments(Margin, dict(size=0.5)) == {}
-    assert "Did you mean 'size'?" in check_arguments(Margin, dict(sise=0.5))['sise']
+    assert "Did you mean 'size'?" in check_arguments(Margin, dict(siize=0.5))['siize']

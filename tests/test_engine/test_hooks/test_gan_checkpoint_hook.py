@@ -358,7 +358,7 @@ def test_published_keys(config):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (dict(intervall=3), "no argument 'intervall'. Did you mean 'interval'?"),
+        (dict(interval_=3), "no argument 'interval_'. Did you mean 'interval'?"),
         (
             dict(file_client_args=dict(backend='disk')),
             'file_client_args is not supported. Pass backend_args.',
