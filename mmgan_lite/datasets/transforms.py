@@ -32,7 +32,7 @@ class PackImage:
                 as ``mmcv.Resize`` returns a gray image; optionally ``gt_label``, an int.
 
         Returns:
-            ``inputs``, a uint8 tensor of shape ``(C, H, W)``, and ``labels``, an int, if labelled.
+            ``inputs``, a uint8 tensor of shape ``(C, H, W)``, and ``labels``, an int, if labeled.
 
         Raises:
             ValueError: If ``img`` is not such an array.
