@@ -273,7 +273,8 @@ def _blame(bad: Terms, terms: Terms, model: nn.Module, at_once: bool) -> str:
         return f'{reason} (model)'
     if 'fake_logits' in bad and 'real_logits' not in bad:
         return f'{reason}, but not real_logits: it draws such images (generator)'
-    if not name.endswith(('_gen', '_generator')):
+    names = list(terms)  # the generator's begin with its objective
+    if 'loss_gen' not in names or names.index(name) < names.index('loss_gen'):
         return f'{reason} (discriminator)'
     if at_once and _bad_weights(model, 'discriminator'):
         return (

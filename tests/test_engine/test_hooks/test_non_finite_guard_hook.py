@@ -45,7 +45,7 @@ class FailingLoss(NonSaturatingGANLoss):
 
 
 class FailingPenalty(nn.Module):
-    """A regulariser; its value is finite where ``only_gradient``, but its gradient is not."""
+    """A regularizer; its value is finite where ``only_gradient``, but its gradient is not."""
 
     name, interval = 'r1', 1
 
@@ -62,6 +62,17 @@ class FailingPenalty(nn.Module):
         if self.only_gradient:
             return (total - total.detach()).abs().sqrt()  # 0, with a slope of infinity times 0
         return total * math.inf
+
+
+class FailingPathLength(nn.Module):
+    """A regularizer of the generator, infinite in its third step."""
+
+    name, interval, player = 'path_length', 1, 'generator'
+    calls = 0
+
+    def forward(self, generator, real_images, fake_images, labels, fake_logits, latents):
+        self.calls += 1
+        return fake_images.mean() * (math.inf if self.calls == 3 else 0.0)
 
 
 class Spoil(Hook):
@@ -136,6 +147,7 @@ def is_finite(runner):
             'loss_disc is inf, and so is loss_gen (discriminator)',
         ),
         (lambda: dict(regularizers=[FailingPenalty(3)]), 'loss_r1 is '),
+        (lambda: dict(regularizers=[FailingPathLength()]), 'loss_path_length is '),
     ],
 )
 def test_the_term_and_its_network_end_the_training(build, make_gan, tmp_path, parts, told):
@@ -144,7 +156,8 @@ def test_the_term_and_its_network_end_the_training(build, make_gan, tmp_path, pa
         runner.train()
     message = str(raised.value)
     assert message.startswith(f'The training is no longer finite. Iteration 3: {told}')
-    assert '(generator)' in message if told.startswith('loss_gen') else '(discriminator)' in message
+    of_generator = told.startswith(('loss_gen', 'loss_path_length'))
+    assert ('(generator)' if of_generator else '(discriminator)') in message
     assert 'clip_grad=dict(max_norm=1.0)' in message
     assert checkpoints(tmp_path) == []
 
