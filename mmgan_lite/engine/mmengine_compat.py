@@ -4,7 +4,8 @@ MMEngine has no public name for some things that an exact resume needs: where a 
 data, which checkpoint a Runner resumes from, the order in which files are written and deleted.
 Each of its private names, and each of its objects that is changed, is used here and nowhere else.
 ``tests/test_engine/test_mmengine_compat.py`` fails when MMEngine changes one of them; setup.cfg
-bounds its version.
+bounds its version. Only the function by which MMEngine's registries build is changed in
+:mod:`mmgan_lite.registry`, which this module imports.
 """
 
 import functools
@@ -12,14 +13,14 @@ import hashlib
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from mmengine.dataset import InfiniteSampler
 from mmengine.dist import master_only
-from mmengine.hooks import CheckpointHook
+from mmengine.hooks import CheckpointHook, Hook
 from mmengine.logging import HistoryBuffer, print_log
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.registry import DefaultScope
@@ -67,6 +68,17 @@ def call_at_end(loop: BaseLoop, function: Callable[[], None]) -> None:
             function()
 
     loop.run = run_and_call
+
+
+def take_hooks(runner: Runner, kinds: Collection[type[Hook]]) -> dict[type[Hook], Hook]:
+    """Remove the hooks of some classes from the Runner; returns the last of each class.
+
+    In ``before_run`` the Runner still calls all of them: it goes through the list as it was.
+    """
+    taken = {type(hook): hook for hook in runner.hooks if type(hook) in kinds}
+    if taken:
+        runner._hooks = [hook for hook in runner.hooks if type(hook) not in kinds]
+    return taken
 
 
 @runtime_checkable

@@ -71,6 +71,9 @@ class AdversarialModel(BaseModel, ABC):
             values on the device.
         init_cfg: MMEngine's initialization of weights; None leaves it to the networks.
 
+    Attributes:
+        term_players: The player whose step computed each logged term, once it has.
+
     Raises:
         ValueError: If the first player does not play in every iteration, two players have one optim
             wrapper, two regularizers one name, or a regularizer belongs to no player.
@@ -92,6 +95,7 @@ class AdversarialModel(BaseModel, ABC):
             for position, regularizer in enumerate(regularizers)
         )
         self.players = dict(players)
+        self.term_players: dict[str, str] = {}
         _check_players(self.players)
         self._regularized = _owners(self.regularizers, self.players)
         self.cuda_graph = cuda_graph
@@ -268,6 +272,7 @@ class AdversarialModel(BaseModel, ABC):
         log = {key: value.detach() for key, value in (losses | scalars).items()}
         if (grad_norm := getattr(optim_wrapper, 'grad_norm', None)) is not None:
             log[f'grad_norm_{player.optim_wrapper}'] = grad_norm.detach()
+        self.term_players |= dict.fromkeys(log, name)
         return log
 
     def _frozen_modules(self, name: str) -> Iterable[str]:

@@ -48,10 +48,12 @@ class HasPlayers(Protocol):
 
     Attributes:
         players: In order of play; each names its modules and its optim wrapper.
+        term_players: The player whose step computed each logged term.
         cuda_graph: Whether the training step is recorded on the GPU and replayed.
     """
 
     players: Mapping[str, Any]
+    term_players: Mapping[str, str]
     cuda_graph: bool
 
     def check_optim_wrapper(self, optim_wrapper: Any) -> None:

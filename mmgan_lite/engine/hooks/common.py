@@ -1,4 +1,4 @@
-"""What several hooks need: other hooks, numbers from the device, and errors of any process."""
+"""What several hooks need: their parts, numbers from the device, and errors of any process."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,29 +11,31 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
+import mmgan_lite.engine.mmengine_compat as compat
 
-def register_missing(owner: Hook, hooks: Sequence[Hook], runner: Runner) -> None:
-    """Register the hooks that belong to another one, unless the config has them.
 
-    Configs from before they were merged have entries for them. Those work with the arguments and
-    the priority that they have there.
+def take_over(owner: Hook, parts: Sequence[Hook], runner: Runner) -> list[Hook]:
+    """The parts of a hook, which it calls; those that the config names itself come first.
+
+    Configs from before hooks were merged have entries for them. Their hooks leave the Runner's list
+    and take the place of the part of the same class, with the arguments that they have.
 
     Args:
-        owner: The hook that includes them, in its ``before_run``.
-        hooks: What it includes.
+        owner: The hook that has the parts, in its ``before_run``.
+        parts: Its own ones.
         runner: With all hooks of the config.
     """
-    kinds = {type(hook) for hook in runner.hooks}
-    for hook in hooks:
-        if type(hook) not in kinds:
-            # One before its owner moves it back in the list, so that it is called once more.
-            runner.register_hook(hook)
-            hook.before_run(runner)
-        elif hook not in runner.hooks:
+    named = compat.take_hooks(runner, [type(part) for part in parts])
+    for part in parts:
+        if type(part) in named:
+            name = type(part).__name__
             runner.logger.info(
-                f'{type(hook).__name__}: part of {type(owner).__name__} now. The hook of the '
-                'config is used in its place.'
+                f'{name} is part of {type(owner).__name__}, which takes over its arguments. '
+                f'The entry of {name} can be removed.'
             )
+        else:
+            part.before_run(runner)
+    return [named.get(type(part), part) for part in parts]
 
 
 def read_numbers(values: Iterable[Tensor | float]) -> list[float]:

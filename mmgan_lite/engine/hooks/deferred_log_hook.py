@@ -12,7 +12,7 @@ from mmengine.logging import MessageHub
 from mmengine.runner import Runner
 from torch import Tensor
 
-from mmgan_lite.engine.hooks.common import read_numbers, register_missing
+from mmgan_lite.engine.hooks.common import read_numbers, take_over
 from mmgan_lite.engine.hooks.gan_checkpoint_hook import GANCheckpointHook
 from mmgan_lite.engine.hooks.provenance_hook import ProvenanceHook
 from mmgan_lite.engine.hooks.safe_checkpoint_hook import SafeCheckpointHook
@@ -87,19 +87,29 @@ class DeferredLogHook(mmengine.hooks.RuntimeInfoHook):
     """
 
     def __init__(self) -> None:
-        self._included = [EvaluationLogHook()]
+        self._parts: list[Hook] = [EvaluationLogHook()]
 
     def before_run(self, runner: Runner) -> None:
         """Store the config, the version and the experiment's name."""
         super().before_run(runner)
-        register_missing(self, self._included, runner)
         kinds = {type(hook) for hook in runner.hooks}
-        if GANCheckpointHook in kinds:
-            return
         # Another checkpoint hook lacks these.
-        for kind in (ProvenanceHook, SafeCheckpointHook):
+        for kind in (ProvenanceHook, SafeCheckpointHook) if GANCheckpointHook not in kinds else ():
             if kind not in kinds:
                 runner.register_hook(kind())
+        self._parts = take_over(self, self._parts, runner)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Store the scores; write them with their protocol."""
+        super().after_val_epoch(runner, metrics)
+        for part in self._parts:
+            part.after_val_epoch(runner, metrics)
+
+    def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Store the scores; write them with their protocol."""
+        super().after_test_epoch(runner, metrics)
+        for part in self._parts:
+            part.after_test_epoch(runner, metrics)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Store the number of the iteration and the learning rates."""

@@ -7,11 +7,12 @@ from typing import Any, Protocol, runtime_checkable
 
 from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
 from mmengine.fileio import LocalBackend, get_file_backend, register_backend
+from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 
 import mmgan_lite.engine.mmengine_compat as compat
 from mmgan_lite import checkpoints
-from mmgan_lite.engine.hooks.common import raised_in_all_processes, register_missing
+from mmgan_lite.engine.hooks.common import raised_in_all_processes, take_over
 from mmgan_lite.engine.hooks.provenance_hook import ProvenanceHook
 from mmgan_lite.engine.hooks.safe_checkpoint_hook import SafeCheckpointHook
 from mmgan_lite.engine.resume import rng_state, training_state
@@ -99,6 +100,9 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
         ...     by_epoch=False, max_keep_ckpts=2))
     """
 
+    # Other hooks may add to the checkpoint, which is then turned into plain types.
+    priority = 'LOWEST'
+
     def __init__(
         self,
         *args: Any,
@@ -112,7 +116,7 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
         if self.file_client_args is not None:
             raise TypeError('file_client_args is not supported. Pass backend_args.')
         safe = SafeCheckpointHook(history_length, allow_mmengine_types)
-        self._included = [ProvenanceHook(), safe]
+        self._parts: list[Hook] = [ProvenanceHook(), safe]
         self._signals = StopSignals()
         self._loaded: dict | None = None
         self._to_save: dict | None = None
@@ -128,7 +132,7 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
         Raises:
             ValueError: If the one that was named is damaged.
         """
-        register_missing(self, self._included, runner)
+        self._parts = take_over(self, self._parts, runner)
         if (loop := compat.train_loop(runner)) is not None:
             compat.call_at_end(loop, self._signals.uninstall)
         self._loaded = None
@@ -155,9 +159,13 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
         if state is not None and compat.is_resumed(runner) and compat.train_loop(runner):
             untrue = tuple(training_state.untrue_warnings(runner, state))
             runner.logger.addFilter(lambda record: not record.getMessage().startswith(untrue))
+        for part in self._parts:
+            part.after_load_checkpoint(runner, checkpoint)
 
     def before_train(self, runner: Runner) -> None:
         """Remove what an interrupted run left; repeat a validation that was interrupted."""
+        for part in self._parts:
+            part.before_train(runner)
         local = self.backend_args is None and isinstance(
             get_file_backend(str(self.out_dir or runner.work_dir)), LocalBackend
         )
@@ -235,6 +243,8 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
             SystemExit: With code 75, after a signal.
         """
         super().after_train_iter(runner, *args, **kwargs)
+        for part in self._parts:
+            part.after_train_iter(runner, *args, **kwargs)
         if self._signals.agreed(runner.iter + 1):
             self._stop(runner, runner.iter + 1)
 
@@ -282,6 +292,8 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
         # Another hook may save; the state of several processes is only known in write.
         if 'optimizer' in checkpoint and (self._to_save or get_world_size() == 1):
             checkpoint[_KEY] = self._to_save or self._collect(runner)
+        for part in self._parts:
+            part.before_save_checkpoint(runner, checkpoint)
 
     def _collect(self, runner: Runner) -> dict[str, Any]:
         # While a validation is repeated, training has not begun.

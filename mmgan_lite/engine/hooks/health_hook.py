@@ -10,7 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner, get_state_dict
 from torch import Tensor, nn
 
-from mmgan_lite.engine.hooks.common import non_finite, read_numbers, register_missing
+from mmgan_lite.engine.hooks.common import non_finite, read_numbers, take_over
 from mmgan_lite.engine.hooks.health_states import STATES, HealthWatch
 from mmgan_lite.engine.resume.rng_state import isolated_random_state
 from mmgan_lite.registry import HOOKS, MODELS, build_part
@@ -92,8 +92,8 @@ class GANHealthHook(Hook):
         >>> default_hooks = dict(health=dict(type='GANHealthHook', stop_on=('mode_collapse',)))
     """
 
-    # Before the log line of the iteration, which then has the figures.
-    priority = 'NORMAL'
+    # Before the log line of the iteration, which then has the figures; the guard before samples.
+    priority = 'ABOVE_NORMAL'
 
     def __init__(
         self,
@@ -111,14 +111,25 @@ class GANHealthHook(Hook):
         self._watch = HealthWatch()
         self._measures = True
         guards = [] if guard is None else [{'type': 'NonFiniteGuardHook', **guard}]
-        self._included = [build_part(HOOKS, cfg, 'guard') for cfg in guards]
+        self._parts: list[Hook] = [build_part(HOOKS, cfg, 'guard') for cfg in guards]
 
     def before_run(self, runner: Runner) -> None:
-        """Register the guard."""
-        register_missing(self, self._included, runner)
+        """Take over the guard of the config, if it has one."""
+        self._parts = take_over(self, self._parts, runner)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Refuse to write numbers that are not finite, under ``guard``.
+
+        Raises:
+            FloatingPointError: If a weight, or a number of an optimizer, is not.
+        """
+        for part in self._parts:
+            part.before_save_checkpoint(runner, checkpoint)
 
     def before_train(self, runner: Runner) -> None:
         """Check the model, and build the classifier."""
+        for part in self._parts:
+            part.before_train(runner)
         model: Any = unwrap_model(runner.model)
         self._measures = isinstance(model, HasProbe)
         if not self._measures:
@@ -142,7 +153,9 @@ class GANHealthHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        """Probe every ``interval`` iterations."""
+        """Guard; probe every ``interval`` iterations."""
+        for part in self._parts:
+            part.after_train_iter(runner, batch_idx, data_batch, outputs)
         if not self._measures or not self.every_n_train_iters(runner, self.interval):
             return
         if is_main_process():

@@ -26,11 +26,8 @@ _REMEDY = (
     'guard=dict(max_skips=10, max_rollbacks=3) of GANHealthHook continue automatically.'
 )
 
-_NETWORKS = ('generator', 'discriminator')
-
 # Names and values of what one iteration logged.
 Terms = Mapping[str, Any]
-
 
 # Its iteration, and what was not finite in which network.
 Failure = tuple[int, str]
@@ -154,7 +151,10 @@ class NonFiniteGuardHook(Hook):
                 'cannot be left out. Set max_skips=0, or cuda_graph=False.'
             )
         networks = trained_networks(model)
-        for name, wrapper in named_wrappers(runner.optim_wrapper).items():
+        wrappers = named_wrappers(runner.optim_wrapper)
+        played = [name for name in networks if name in wrappers]  # in order of play
+        for name in dict.fromkeys([*played, *wrappers]):
+            wrapper = wrappers[name]
             if isinstance(wrapper, GANOptimWrapper):
                 if wrapper.scaler is not None:
                     # Gradients of a scaled loss overflow now and then, which their scaler handles.
@@ -172,18 +172,18 @@ class NonFiniteGuardHook(Hook):
         self._save_state(runner)
 
     def _skip(self, runner: Runner, iteration: int, networks: Sequence[str]) -> None:
-        network = 'discriminator' if 'discriminator' in networks else networks[0]
-        reason = self._guards[network].reason
+        first = networks[0]
+        reason = self._guards[first].reason
         for guard in self._guards.values():
             guard.num_skipped = 0
         self._skips += 1
         if self._skips > self.max_skips:
             reason += f' is not finite, after {self.max_skips} iterations left out (max_skips)'
-            self._act(runner, (iteration, f'{reason} ({network})'))
+            self._act(runner, (iteration, f'{reason} ({first})'))
             return
         runner.logger.warning(
             f'Iteration {iteration}: the step of the {" and of the ".join(networks)} was left out '
-            f'({self._skips} of {self.max_skips}), because {reason} of the {network} is not finite.'
+            f'({self._skips} of {self.max_skips}), because {reason} of the {first} is not finite.'
         )
         self._save_state(runner)
 
@@ -209,7 +209,7 @@ class NonFiniteGuardHook(Hook):
             bad = {k: v for k, v in checked.items() if not math.isfinite(v)}
             if bad:
                 at_once = iteration == runner.iter + 1
-                failure = iteration, _blame(bad, terms, runner.model, at_once)
+                failure = iteration, _blame(bad, runner.model, at_once)
                 break
         if failure is None and at_weights:
             failure = _check_weights(runner)
@@ -257,55 +257,66 @@ def _is_scalar(value: Any) -> bool:
     return value.numel() == 1 if isinstance(value, Tensor) else isinstance(value, (int, float))
 
 
-def _blame(bad: Terms, terms: Terms, model: nn.Module, at_once: bool) -> str:
-    """Why, and in which network it began, from the order in which the terms were computed.
+def _blame(bad: Terms, model: nn.Module, at_once: bool) -> str:
+    """Why, and in which player's step it began.
 
     Args:
-        bad: The terms that are not finite.
-        terms: All terms of that iteration.
+        bad: The terms that are not finite, in the order in which they were computed.
         model: The model after the iteration.
         at_once: Whether the model has not trained on since.
     """
     name, value = next(iter(bad.items()))
     also = f', and so {"is" if len(bad) == 2 else "are"} {", ".join([*bad][1:])}' * (len(bad) > 1)
     reason = f'{name} is {value}{also}'
-    if 'loss_disc' not in terms:
+    model = unwrap_model(model)
+    if not isinstance(model, HasPlayers) or name not in model.term_players:
         return f'{reason} (model)'
     if 'fake_logits' in bad and 'real_logits' not in bad:
         return f'{reason}, but not real_logits: it draws such images (generator)'
-    names = list(terms)  # the generator's begin with its objective
-    if 'loss_gen' not in names or names.index(name) < names.index('loss_gen'):
-        return f'{reason} (discriminator)'
-    if at_once and _bad_weights(model, 'discriminator'):
-        return (
-            f"{reason}; all terms of the discriminator's step were finite, its weights after the "
-            'step are not, so a gradient of it was not (discriminator)'
-        )
-    return f'{reason} (generator)'
+    spoilt = _bad_weights(model) if at_once else {}
+    for player in model.players:
+        if player == model.term_players[name]:
+            break
+        if player in spoilt:
+            return (
+                f"{reason}; all terms of the {player}'s step were finite, its weights after the "
+                f'step are not, so a gradient of it was not ({player})'
+            )
+    return f'{reason} ({model.term_players[name]})'
 
 
-def _bad_weights(model: nn.Module, network: str) -> list[str]:
-    """Names of the weights and buffers of a network that are not finite."""
-    names = non_finite(get_state_dict(unwrap_model(model)))
-    return [name for name in names if name.startswith(f'{network}.')]
+def _player_of(name: str, model: nn.Module) -> str:
+    """The player that trains a weight, by its name in the model; its network if there is none."""
+    network = name.partition('.')[0]
+    players = model.players if isinstance(model, HasPlayers) else {}
+    return next((key for key, player in players.items() if network in player.modules), network)
+
+
+def _bad_weights(model: nn.Module) -> dict[str, list[str]]:
+    """Names of the weights and buffers that are not finite, by player."""
+    bad: dict[str, list[str]] = {}
+    for name in non_finite(get_state_dict(model)):
+        bad.setdefault(_player_of(name, model), []).append(name)
+    return bad
 
 
 def _describe_weights(model: nn.Module) -> str:
     """Which weights are not finite now, in a sentence."""
-    bad = {network: _bad_weights(model, network) for network in _NETWORKS}
-    counts = [f'{len(bad[n])} of the {n} (first {bad[n][0]})' for n in _NETWORKS if bad[n]]
+    bad = _bad_weights(unwrap_model(model))
+    counts = [f'{len(names)} of the {player} (first {names[0]})' for player, names in bad.items()]
     return f' Weights that are not finite now: {", ".join(counts)}.' if counts else ''
 
 
 def _check_weights(runner: Runner) -> Failure | None:
+    model = unwrap_model(runner.model)
     wrappers = named_wrappers(runner.optim_wrapper)
     optimizers = {name: wrapper.state_dict() for name, wrapper in wrappers.items()}
-    bad = non_finite({**get_state_dict(unwrap_model(runner.model)), 'optimizer': optimizers})
+    bad = non_finite({**get_state_dict(model), 'optimizer': optimizers})
     if not bad:
         return None
-    network = next((name for name in _NETWORKS if name in bad[0].split('.')), 'model')
+    player = _player_of(bad[0].removeprefix('optimizer.'), model)
     others = f'{len(bad) - 1} other tensors of the state, though all terms are'
-    return runner.iter + 1, f'{bad[0]} is not finite, and neither are {others} ({network})'
+    return runner.iter + 1, f'{bad[0]} is not finite, and neither are {others} ({player})'
 
 
 def _newest(runner: Runner) -> Path | None:

@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from mmgan_lite.engine.hooks.common import raised_in_all_processes, register_missing
+from mmgan_lite.engine.hooks.common import raised_in_all_processes, take_over
 from mmgan_lite.registry import FUNCTIONS, HOOKS
 from mmgan_lite.utils.config_keys import unknown_keys
 from mmgan_lite.utils.interfaces import HasPlayers, SamplesImages, unwrap_model
@@ -165,11 +165,11 @@ class SetupCheckHook(Hook):
     priority = 'VERY_HIGH'
 
     def __init__(self) -> None:
-        self._included = [DataPlacementHook(), CorruptImageHook()]
+        self._parts: list[Hook] = [DataPlacementHook(), CorruptImageHook()]
 
     def before_run(self, runner: Runner) -> None:
-        """Register the hooks that it includes."""
-        register_missing(self, self._included, runner)
+        """Take over hooks of the config that do the same as its parts."""
+        self._parts = take_over(self, self._parts, runner)
 
     def before_train(self, runner: Runner) -> None:
         """Check; reads one sample of the training data.
@@ -178,6 +178,8 @@ class SetupCheckHook(Hook):
             ValueError: If the config has a key that nothing reads, data, data loader, optim wrapper
                 and model do not fit together, or in another process something went wrong.
         """
+        for part in self._parts:
+            part.before_train(runner)
         # Without what a config in pure Python imports.
         for key, text in unknown_keys(runner.cfg.to_dict()).items():
             raise ValueError(f'The top-level key {key!r} of the config {text}')
@@ -190,6 +192,16 @@ class SetupCheckHook(Hook):
             _check(runner, model)
             epoch = _epoch(runner.train_dataloader)
         _check_same(all_gather_object(epoch))
+
+    def after_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
+        """Report new images that cannot be read."""
+        for part in self._parts:
+            part.after_train_iter(runner, *args, **kwargs)
+
+    def after_train(self, runner: Runner) -> None:
+        """Report how many images could not be read."""
+        for part in self._parts:
+            part.after_train(runner)
 
     def before_val(self, runner: Runner) -> None:
         """Give the model to the evaluator."""

@@ -11,8 +11,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmgan_lite.checkpoints import read_checkpoint
-from mmgan_lite.engine.hooks import common
-from mmgan_lite.engine.hooks.common import register_missing
+from mmgan_lite.engine.hooks import common, safe_checkpoint_hook
+from mmgan_lite.engine.hooks.common import take_over
 from mmgan_lite.models import AdversarialModel, Player
 from mmgan_lite.registry import MODELS
 
@@ -27,31 +27,40 @@ FORMER = dict(
 )
 
 
-class First(Hook):
+class Part(Hook):
+    def __init__(self, value=0):
+        self.value, self.runs = value, 0
+
+    def before_run(self, runner):
+        self.runs += 1
+
+
+class Other(Part):
     pass
 
 
-class Second(Hook):
-    pass
+class Owner(Hook):
+    def __init__(self):
+        self.parts = [Part(), Other()]
+
+    def before_run(self, runner):
+        self.parts = take_over(self, self.parts, runner)
 
 
-def test_only_what_the_config_lacks_is_registered():
-    lines, included, runs = [], [First(), Second()], []
-    logger = SimpleNamespace(info=lines.append)
-    included[0].before_run = runs.append
-
-    def registered(*hooks):
-        runner = SimpleNamespace(hooks=list(hooks), logger=logger)
-        runner.register_hook = runner.hooks.append
-        for _ in range(2):  # a Runner may run twice
-            register_missing(Hook(), included, runner)
-        assert runs.pop() is runner
-        return runner.hooks[len(hooks) :]
-
-    assert registered(Hook()) == included
-    assert lines == []
-    assert registered(Hook(), Second()) == included[:1]
-    assert lines == ['Second: part of Hook now. The hook of the config is used in its place.'] * 2
+@pytest.mark.parametrize('before', [True, False])
+def test_a_hook_of_the_config_takes_the_place_of_a_part(before):
+    lines, named, owner, last = [], Part(5), Owner(), Hook()
+    runner = Runner.__new__(Runner)
+    runner.logger = SimpleNamespace(info=lines.append)
+    runner._hooks = [*[named] * before, owner, *[named] * (not before), last]
+    for _ in range(2):  # a Runner may run twice
+        runner.call_hook('before_run')
+    assert runner.hooks == [owner, last]
+    assert owner.parts[0] is named
+    assert [(part.value, part.runs) for part in owner.parts] == [(5, 2), (0, 2)]
+    assert lines == [
+        'Part is part of Owner, which takes over its arguments. The entry of Part can be removed.'
+    ]
 
 
 @pytest.mark.parametrize('device', ['cpu', 'meta'])
@@ -103,7 +112,6 @@ def train(repo, shrunk_config):
 
 def former_keys(cfg):
     cfg.default_hooks.update(FORMER)
-    cfg.default_hooks.health.pop('guard')
 
 
 def former_hooks(cfg):
@@ -111,17 +119,18 @@ def former_hooks(cfg):
 
 
 @pytest.mark.parametrize('change', [former_keys, former_hooks])
-def test_an_older_config_has_the_same_effect(train, change):
+def test_an_older_config_has_the_same_effect(train, change, monkeypatch):
+    monkeypatch.setattr(safe_checkpoint_hook, '_BOUND_INTERVAL', 6)
     runner, checkpoint, evaluations, log = train(change)
     assert len(evaluations.read_text().splitlines()) == 2
     provenance = json.loads((Path(runner.work_dir) / 'provenance.json').read_text())
     assert len(provenance['runs']) == len(checkpoint['meta']['provenance']) == 1
-    assert log.count('The hook of the config is used in its place.') == 5 + (change is former_hooks)
-    hooks = {type(hook).__name__: hook for hook in runner.hooks}
-    assert hooks['NonFiniteGuardHook'].max_skips == 3
-    assert hooks['SafeCheckpointHook'].history_length == 4
+    assert log.count('which takes over its arguments') == 6
+    assert len(runner.hooks) == 10
+    lengths = {history.max_length for history in runner.message_hub.log_scalars.values()}
+    assert lengths == {4}  # history_length
     _, expected, _, log = train(lambda cfg: None, 'now')
-    assert 'is used in its place' not in log
+    assert 'takes over' not in log
     assert checkpoint.keys() == expected.keys()
     for name, value in expected['state_dict'].items():
         assert checkpoint['state_dict'][name].equal(value), name

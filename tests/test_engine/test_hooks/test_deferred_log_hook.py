@@ -234,4 +234,4 @@ def test_as_a_part_of_the_log_hook(make_runner, fake_gan, fake_dataset, alone):
     runner.val()
     assert len(lines(runner)) == 1
     log = next(Path(runner.log_dir).rglob('*.log')).read_text()
-    assert ('EvaluationLogHook: part of DeferredLogHook now.' in log) == alone
+    assert ('EvaluationLogHook is part of DeferredLogHook' in log) == alone

@@ -20,7 +20,7 @@ import mmgan_lite
 from mmgan_lite.checkpoints import read_checkpoint
 from mmgan_lite.datasets import InMemoryImageDataset
 from mmgan_lite.engine.hooks import NonFiniteGuardHook
-from mmgan_lite.models import NonSaturatingGANLoss
+from mmgan_lite.models import AdversarialModel, NonSaturatingGANLoss, Player
 from mmgan_lite.registry import HOOKS
 
 
@@ -181,6 +181,40 @@ def test_spoilt_weights_are_traced_to_their_network(build, network):
     assert 'Iteration 4: loss_disc is nan' in str(raised.value)
     assert f'({network})' in str(raised.value)
     assert f'of the {network} (first {name})' in str(raised.value)
+
+
+class Pair(AdversarialModel):
+    """Two players of other names than a GAN's; a loss is NaN in the third iteration."""
+
+    def __init__(self, failing):
+        super().__init__({name: Player((f'net_{name}',), f'wrapper_{name}') for name in 'ab'})
+        self.net_a, self.net_b = nn.Linear(16, 1), nn.Linear(16, 1)
+        self.failing, self.calls = failing, dict(a=0, b=0)
+
+    def losses(self, player, batch):
+        self.calls[player] += 1
+        fails = player == self.failing and self.calls[player] == 3
+        images = batch.images.flatten(1).float() / 255
+        both = self.net_a(images) - self.net_b(images)
+        return {f'loss_{player}': both.square().mean() * (math.nan if fails else 1.0)}
+
+
+@pytest.mark.parametrize('player', ['a', 'b'])
+@pytest.mark.parametrize('max_skips', [0, 1])
+def test_players_of_any_model(build, tmp_path, player, max_skips):
+    adam = dict(optimizer=dict(type='Adam', lr=0.01))
+    optim_wrapper = dict(constructor='MultiOptimWrapperConstructor', wrapper_b=adam, wrapper_a=adam)
+    runner = build(NonFiniteGuardHook(max_skips), gan=Pair(player), optim_wrapper=optim_wrapper)
+    if max_skips:
+        runner.train()
+        log = next(tmp_path.rglob('*.log')).read_text()
+        assert f'Iteration 3: the step of the wrapper_{player} was left out (1 of 1)' in log
+        return
+    with pytest.raises(FloatingPointError) as raised:
+        runner.train()
+    also = ', and so is loss_b' * (player == 'a')
+    assert f'Iteration 3: loss_{player} is nan{also} ({player}).' in str(raised.value)
+    assert f'2 of the {player} (first net_{player}.weight)' in str(raised.value)
 
 
 def test_weights_are_looked_at_before_a_checkpoint_though_all_terms_are_finite(build, tmp_path):
