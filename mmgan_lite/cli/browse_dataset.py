@@ -47,7 +47,7 @@ def main() -> None:
     seed = cfg.get('randomness', {}).get('seed')
     images, labels = first_images(Runner.build_dataloader(cfg.train_dataloader, seed), args.num)
     with options.writing('--out', out):
-        save_png(make_picture(images), out)
+        save_png(make_picture(images, to_view=True), out)
     print(f'{len(images)} images of shape {tuple(images.shape[1:])}: {out}')
     if labels:
         print('labels:', *labels)

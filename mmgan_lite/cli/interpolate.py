@@ -8,10 +8,7 @@ from typing import Any
 
 from mmgan_lite.cli import options
 from mmgan_lite.inference import GANInferencer
-from mmgan_lite.visualization import enlarge, save_gif, save_png
-
-# A digit of 28 pixels is shown at 112.
-_SHOWN_PIXELS = 112
+from mmgan_lite.visualization import enlarge, save_gif, save_png, viewing_scale
 
 
 def parse_args() -> argparse.Namespace:
@@ -69,7 +66,7 @@ def main() -> None:
     name, result = draw(inferencer, args)
     frames, scale, frame_ms = result['frames'], args.scale, args.frame_ms
     if scale is None:
-        scale = max(1, _SHOWN_PIXELS // max(inferencer.model.image_shape[1:]))
+        scale = viewing_scale(*inferencer.model.image_shape[1:])
     if frame_ms is None:
         frame_ms = 500 if name == 'truncations' else 80
     # Round, or there and back, so that the animation repeats without a jump.

@@ -22,7 +22,7 @@ def write_png(images: Tensor, num_chosen: int, out: Path) -> None:
     for index, image in enumerate(images):
         save_png(image, out / f'{index:0{digits}d}.png')
     columns = num_chosen if num_chosen > 1 else None
-    save_png(make_picture(images[:GRID_IMAGES], columns), out / 'grid.png')
+    save_png(make_picture(images[:GRID_IMAGES], columns, to_view=True), out / 'grid.png')
 
 
 def write_npz(images: Tensor, labels: Tensor | None, out: Path) -> None:

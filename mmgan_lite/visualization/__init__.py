@@ -4,7 +4,13 @@ Importing it loads neither torch nor MMEngine.
 """
 
 from mmgan_lite.visualization.curves import Curve
-from mmgan_lite.visualization.image_grid import enlarge, make_picture, save_gif, save_png
+from mmgan_lite.visualization.image_grid import (
+    enlarge,
+    make_picture,
+    save_gif,
+    save_png,
+    viewing_scale,
+)
 from mmgan_lite.visualization.plots import plot_runs
 from mmgan_lite.visualization.run_log import RunLog, Start
 from mmgan_lite.visualization.run_page import render_page, write_page
@@ -19,5 +25,6 @@ __all__ = [
     'render_page',
     'save_gif',
     'save_png',
+    'viewing_scale',
     'write_page',
 ]

@@ -14,8 +14,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+# Smaller images are hard to see on a screen.
+_VIEW_SIDE = 96
+
+
 def make_picture(
-    images: 'Tensor', columns: int | None = None, source: str = 'images'
+    images: 'Tensor', columns: int | None = None, source: str = 'images', to_view: bool = False
 ) -> np.ndarray:
     """Lay out images row by row, with a thin black border; a single image has none.
 
@@ -23,6 +27,7 @@ def make_picture(
         images: uint8 ``(N, C, H, W)``, C = 1 or 3.
         columns: Images in a row; None for a square.
         source: What the error calls the images.
+        to_view: Whether small images are enlarged by :func:`viewing_scale`.
 
     Returns:
         uint8 ``(H', W', 3)``.
@@ -45,8 +50,21 @@ def make_picture(
             f'{tuple(images.shape)}. Remove what draws them, such as SampleVisualizationHook.'
         )
     columns = math.ceil(len(images) ** 0.5) if columns is None else columns
+    if to_view:
+        scale = viewing_scale(*images.shape[2:])
+        images = images.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
     grid = make_grid(images, nrow=check_positive('columns', columns))
     return grid.permute(1, 2, 0).contiguous().numpy()
+
+
+def viewing_scale(height: int, width: int) -> int:
+    """How many times to enlarge an image for a screen: to at most 96 pixels a side, at least once.
+
+    Example:
+        >>> viewing_scale(28, 28), viewing_scale(64, 64)
+        (3, 1)
+    """
+    return max(1, _VIEW_SIDE // max(height, width))
 
 
 def enlarge(picture: np.ndarray, scale: int) -> np.ndarray:

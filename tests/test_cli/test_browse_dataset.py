@@ -36,7 +36,7 @@ def test_draws_more_than_one_batch(config, tmp_path):
     assert done.returncode == 0, done.stderr
     assert f'9 images of shape (1, 8, 8): {out}' in done.stdout
     assert 'labels: 0 1 2 3 4 5 6 7 8' in done.stdout
-    # 3 x 3 images of 8 pixels with a frame of 2 around each: 3 * (8 + 2) + 2
+    # 3 x 3 images of 8 pixels, enlarged to 96, with a frame of 2 around each: 3 * (96 + 2) + 2
     picture = np.asarray(Image.open(out))
-    assert picture.shape == (32, 32, 3)
+    assert picture.shape == (296, 296, 3)
     assert picture.max() == 255

@@ -64,8 +64,8 @@ def test_from_image_to_image_there_and_back(run, checkpoint):
     assert {duration for _, duration in shown} == {80}
     images = GANInferencer(weights=checkpoint, device='cpu')(3, seed=5)['predictions']['images']
     for index, image in ((0, images[2]), (3, images[0])):
-        # An image of 4 pixels is shown at 112.
-        expected = image[0].numpy().repeat(28, axis=0).repeat(28, axis=1)
+        # An image of 4 pixels is shown at 96.
+        expected = image[0].numpy().repeat(24, axis=0).repeat(24, axis=1)
         assert np.array_equal(shown[index][0], expected)
 
 

@@ -15,8 +15,8 @@ def test_png(tool, trained, tmp_path):
     assert files == [*(f'{i:05d}.png' for i in range(12)), 'grid.png']
     assert Image.open(tmp_path / 'new' / '00000.png').size == (28, 28)
     assert Image.open(tmp_path / 'new' / '00000.png').mode == 'L'
-    # Two columns, one a class, of 28 pixels and borders of 2.
-    assert Image.open(tmp_path / 'new' / 'grid.png').size == (2 * 30 + 2, 6 * 30 + 2)
+    # Two columns, one a class, of 3 * 28 pixels and borders of 2.
+    assert Image.open(tmp_path / 'new' / 'grid.png').size == (2 * 86 + 2, 6 * 86 + 2)
 
 
 def test_npz_holds_the_pixels_of_the_png(tool, trained, tmp_path):

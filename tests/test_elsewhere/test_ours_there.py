@@ -282,10 +282,10 @@ def test_samples_are_drawn_from_their_model(folder, result_of):
     samples = folder / 'samples_hook' / 'samples'
     names = ['real.png', 'samples_iter-00000000.png', 'samples_iter-00000002.png', 'training.gif']
     assert sorted(path.name for path in samples.iterdir()) == names
-    # Two by two images of 8x8, with 2 black pixels around each.
+    # Two by two images of 8x8, enlarged to 96x96, with 2 black pixels around each.
     real = np.asarray(Image.open(samples / 'real.png'))
-    assert real.shape == (22, 22, 3)
-    greys = {int(real[y, x, 0]) for y in (2, 12) for x in (2, 12)}
+    assert real.shape == (198, 198, 3)
+    greys = {int(real[y, x, 0]) for y in (2, 100) for x in (2, 100)}
     assert greys <= {20 * label for label in range(10)}
     assert len(greys) > 1
 

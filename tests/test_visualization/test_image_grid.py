@@ -28,6 +28,16 @@ def test_square_by_default_and_one_image_as_it_is():
     assert make_picture(images[:1]).shape == (2, 2, 3)
 
 
+@pytest.mark.parametrize(('side', 'scale'), [(28, 3), (32, 3), (48, 2), (49, 1), (256, 1)])
+def test_small_images_are_enlarged_to_be_viewed(side, scale):
+    images = torch.arange(side, dtype=torch.uint8).expand(2, 1, 5, side)
+    picture = make_picture(images, to_view=True)
+    assert picture.shape == (5 * scale + 4, 2 * (side * scale + 2) + 2, 3)
+    assert picture[2, 2 : 2 + side * scale, 0].tolist() == [
+        x for x in range(side) for _ in range(scale)
+    ]
+
+
 def test_bad_images():
     with pytest.raises(ValueError, match=r'C = 1 or 3 to be drawn, got torch.uint8 \(2, 2, 4, 4\)'):
         make_picture(torch.zeros(2, 2, 4, 4, dtype=torch.uint8))

@@ -37,7 +37,8 @@ class _Samples(Protocol):
 class SampleVisualizationHook(Hook):
     """Draws samples of the same latents while the generator trains.
 
-    Writes to ``<work_dir>/samples/``, and the grids also to the Runner's visualizer:
+    Writes to ``<work_dir>/samples/``, and the grids also to the Runner's visualizer. Small images
+    are enlarged, pixel by pixel: those of 28x28 three times.
 
     - ``samples_iter-00001000.png``: a grid of samples before training starts, at every interval
       and after the last iteration. Square for an unconditional model. One row a class for a
@@ -167,7 +168,8 @@ class SampleVisualizationHook(Hook):
         # Samples of a diverged generator are black (NaN) or clipped (inf), and no error.
         images = torch.nan_to_num(images.float(), nan=-1.0).clamp(-1, 1)
         images = ((images + 1) * 127.5).round().to(torch.uint8).cpu()
-        grid = make_picture(images, self._columns, f'images of {type(self._model).__name__}.sample')
+        source = f'images of {type(self._model).__name__}.sample'
+        grid = make_picture(images, self._columns, source, to_view=True)
         save_png(grid, self._path(iteration))
         runner.visualizer.add_image('samples', grid, step=iteration)
         self._iterations.append(iteration)
@@ -183,7 +185,7 @@ class SampleVisualizationHook(Hook):
                 rows = len(self._latents) // self._columns
                 images = _images_by_class(dataset, order, rows, self._columns)
         source = 'inputs of the training dataset, which the data preprocessor makes float,'
-        grid = make_picture(torch.stack(images), self._columns, source)
+        grid = make_picture(torch.stack(images), self._columns, source, to_view=True)
         save_png(grid, self._folder / 'real.png')
         runner.visualizer.add_image('real', grid, step=runner.iter)
 

@@ -11,6 +11,7 @@ from mmgan_lite.engine.hooks import sample_visualization_hook
 from mmgan_lite.registry import HOOKS
 
 PADDING = 2  # of torchvision's make_grid
+SCALE = 16  # of images of 6 pixels, to 96
 
 
 def _hook(**arguments):
@@ -18,7 +19,8 @@ def _hook(**arguments):
 
 
 def _cells(path, rows, columns, height=4, width=6):
-    """The cells' pixels as ``(rows, columns, height, width, 3)``."""
+    """The cells' pixels as ``(rows, columns, height, width, 3)``, without the enlargement."""
+    height, width = SCALE * height, SCALE * width
     picture = np.asarray(Image.open(path))
     assert picture.shape == (
         PADDING + rows * (height + PADDING),
@@ -28,7 +30,10 @@ def _cells(path, rows, columns, height=4, width=6):
     tops = [PADDING + row * (height + PADDING) for row in range(rows)]
     lefts = [PADDING + column * (width + PADDING) for column in range(columns)]
     return np.array(
-        [[picture[t : t + height, left : left + width] for left in lefts] for t in tops]
+        [
+            [picture[t : t + height : SCALE, left : left + width : SCALE] for left in lefts]
+            for t in tops
+        ]
     )
 
 
@@ -180,7 +185,7 @@ def test_long_animation_is_thinned_to_100_frames(make_runner, fake_gan, tmp_path
 def test_grids_of_growing_images_are_animated_in_the_last_size(make_runner, fake_gan, tmp_path):
     class GrowingGAN(fake_gan):
         def sample(self, *args, **kwargs):
-            scale = 1 if self.level < -0.6 else 2  # -1, -0.75 | -0.5, -0.25, 0
+            scale = 1 if self.level < -0.6 else 20  # -1, -0.75 | -0.5, -0.25, 0
             return (
                 super()
                 .sample(*args, **kwargs)
@@ -190,9 +195,9 @@ def test_grids_of_growing_images_are_animated_in_the_last_size(make_runner, fake
 
     make_runner(GrowingGAN(), [_hook(interval=1, num_samples=1)]).train()
     with Image.open(tmp_path / 'samples' / 'samples_iter-00000000.png') as first:
-        assert first.size == (6, 4)
+        assert first.size == (6 * SCALE, 4 * SCALE)
     with Image.open(tmp_path / 'samples' / 'training.gif') as gif:
-        assert (gif.size, gif.n_frames) == ((12, 8), 5)
+        assert (gif.size, gif.n_frames) == ((120, 80), 5)
         for frame, value in enumerate((0, 32, 64, 96, 128)):
             gif.seek(frame)
             assert np.unique(np.asarray(gif.convert('RGB'))).tolist() == [value]
@@ -240,7 +245,7 @@ def test_grids_reach_tensorboard(make_runner, fake_gan, tmp_path):
     events = event_accumulator.EventAccumulator(str(event_file)).Reload()
     assert [event.step for event in events.Images('samples')] == [0, 2, 4]
     image = events.Images('samples')[0]  # 2 rows of 3 columns
-    assert (image.height, image.width) == (2 + 2 * (4 + 2), 2 + 3 * (6 + 2))
+    assert (image.height, image.width) == (2 + 2 * (4 * SCALE + 2), 2 + 3 * (6 * SCALE + 2))
     assert [event.step for event in events.Images('real')] == [0]
 
 
