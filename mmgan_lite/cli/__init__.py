@@ -11,6 +11,7 @@ from mmgan_lite.utils.validation import did_you_mean
 COMMANDS = {
     'train': 'train a model from a config',
     'test': "run a config's test loop on a checkpoint",
+    'score': 'compute FID or another metric between two sets of images',
     'sample': 'draw images from a trained GAN',
     'interpolate': 'interpolate between images of a trained GAN',
     'publish-model': 'write only the generator of a checkpoint',

@@ -170,11 +170,21 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
     text = 'file of train or publish-model; before it, CONFIG to use instead of that inside'
     add('files', nargs='+', metavar='CHECKPOINT', help=text)
     add_cfg_options(parser)
-    text = 'modules that register parts of the model; a checkpoint never imports any'
-    add('--import', dest='imports', nargs='+', default=[], metavar='MODULE', help=text)
+    add_imports(parser, 'modules that register parts of the model; a checkpoint never imports any')
     add_allow_mmengine_types(parser)
-    add('--device', help='cpu, cuda, ... (default: a GPU if there is one)')
+    add_device(parser)
     add('--no-ema', action='store_true', help='the last weights, not their average')
+
+
+def add_imports(parser: argparse.ArgumentParser, text: str) -> None:
+    """Add modules to import, for :func:`import_modules`."""
+    values = dict(nargs='+', default=[], metavar='MODULE')
+    parser.add_argument('--import', dest='imports', help=text, **values)  # type: ignore[arg-type]
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add the device, for ``find_device``."""
+    parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU if there is one)')
 
 
 def add_drawing(parser: argparse.ArgumentParser) -> None:
@@ -203,12 +213,17 @@ def load_inferencer(args: argparse.Namespace) -> 'GANInferencer':
         raise ValueError(f'pass CHECKPOINT, or CONFIG CHECKPOINT; got {args.files}')
     if args.cfg_options and not configs:
         raise ValueError('--cfg-options changes a config: pass CONFIG CHECKPOINT')
-    _import_modules(args.imports)
+    import_modules(args.imports)
     config = override_config(read_config(configs[0]), args.cfg_options) if configs else None
     return GANInferencer(config, checkpoint, args.device, args.allow_mmengine_types)
 
 
-def _import_modules(names: list[str]) -> None:
+def import_modules(names: list[str]) -> None:
+    """Import modules of the user, from the current folder too.
+
+    Raises:
+        ValueError: If one cannot be imported.
+    """
     sys.path.insert(0, os.getcwd())  # as with python -m, a user's own modules are found
     try:
         for name in names:

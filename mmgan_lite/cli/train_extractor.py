@@ -102,7 +102,7 @@ def main() -> None:
     parser.add_argument('--epochs', type=options.positive_int, default=10, help='(default: 10)')
     parser.add_argument('--batch-size', type=int, default=128, help='(default: 128)')
     parser.add_argument('--seed', type=int, default=0, help='(default: 0)')
-    parser.add_argument('--device', help='cpu, cuda, ... (default: a GPU if there is one)')
+    options.add_device(parser)
     args = parser.parse_args()
     if args.batch_size < 2:
         parser.error(f'--batch-size must be >= 2 for batch norm, got {args.batch_size}')

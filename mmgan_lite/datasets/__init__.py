@@ -6,6 +6,7 @@ from mmgan_lite.datasets.collate import ImageBatch, image_collate
 from mmgan_lite.datasets.digits import DigitsDataset
 from mmgan_lite.datasets.downloads import TorchvisionDataset
 from mmgan_lite.datasets.image_folder import ImageFolderDataset
+from mmgan_lite.datasets.image_source import ImageSource, open_images
 from mmgan_lite.datasets.in_memory import InMemoryImageDataset
 from mmgan_lite.datasets.mnist import FashionMNISTDataset, KMNISTDataset, MNISTDataset
 from mmgan_lite.datasets.packed import MappedImages, PackedImageDataset, pack_images
@@ -20,6 +21,7 @@ __all__ = [
     'ImageBatch',
     'ImageDataset',
     'ImageFolderDataset',
+    'ImageSource',
     'InMemoryImageDataset',
     'KMNISTDataset',
     'MNISTDataset',
@@ -30,5 +32,6 @@ __all__ = [
     'StackedMNISTDataset',
     'TorchvisionDataset',
     'image_collate',
+    'open_images',
     'pack_images',
 ]

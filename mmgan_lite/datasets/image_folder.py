@@ -256,7 +256,7 @@ def _list_images(root: Path) -> tuple[list[str], list[str]]:
         # os.walk visits the folders of this list, in its order.
         subfolders[:] = sorted(name for name in subfolders if name[0] != '.')
         below = path[len(str(root)) :].lstrip(os.sep)
-        files += [os.path.join(below, name) for name in sorted(names) if _is_image(name)]
+        files += [os.path.join(below, name) for name in sorted(names) if is_image(name)]
     if not files:
         raise ValueError(
             f"data_root must hold images ({', '.join(EXTENSIONS)}), got '{root}' with 0 of them. "
@@ -286,7 +286,7 @@ def _checksums_of(root: Path, files: list[str]) -> np.ndarray | None:
         return None
     wrong = {
         'without a checksum': [file for file in files if file not in checksums],
-        'not there': sorted(filter(_is_image, checksums.keys() - set(files))),
+        'not there': sorted(filter(is_image, checksums.keys() - set(files))),
     }
     if found := [f'{len(names)} {what} ({_some(names)})' for what, names in wrong.items() if names]:
         raise ValueError(
@@ -297,7 +297,8 @@ def _checksums_of(root: Path, files: list[str]) -> np.ndarray | None:
     return np.frombuffer(digests, np.uint8).reshape(-1, 32)
 
 
-def _is_image(path: str) -> bool:
+def is_image(path: str) -> bool:
+    """Whether it is the path of an image that is not hidden."""
     hidden = any(part.startswith('.') for part in path.split(os.sep))
     return not hidden and path.lower().endswith(EXTENSIONS)
 

@@ -7,6 +7,7 @@ from mmgan_lite.evaluation.extractors import *  # noqa: F403
 from mmgan_lite.evaluation.metrics import *  # noqa: F403
 from mmgan_lite.evaluation.report import Report, Score
 from mmgan_lite.evaluation.sampler import RepeatingSampler, SpreadSampler
+from mmgan_lite.evaluation.scoring import score_images
 
 __all__ = [
     *extractors.__all__,
@@ -17,4 +18,5 @@ __all__ = [
     'Report',
     'Score',
     'SpreadSampler',
+    'score_images',
 ]

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -198,18 +199,43 @@ class GANEvaluator(Evaluator):
         comparison, digests = self._compare(columns, size, num_fakes)
         key = (digests.numpy().tobytes(), num_fakes)
         if self._baseline[0] != key:
-            baseline, text = self._make_baseline(comparison)
-            self._baseline = key, text, self._compute_real_scores(baseline)
+            self._baseline = key, *self._score_baseline(comparison)
+        report = self._report(comparison, *self._baseline[1:])
+        real_data = _data_name(self.dataset_meta, 'unnamed data')
+        return replace(report, weights=self._weights, real_data=real_data)
+
+    def compare(self, fake: Samples, real: Samples) -> Report:
+        """The scores of features from elsewhere, without a loop; the report names no data.
+
+        Args:
+            fake: Features of the fakes.
+            real: Features of the real images.
+
+        Raises:
+            ValueError: If there is no extractor, or a metric needs what is not given, or more
+                images.
+        """
+        if self.extractor is None:
+            raise ValueError('extractor must be given to compare features, got None. Pass one.')
+        self._require(
+            model=self._model is not None,
+            logits=fake.logits is not None,
+            labels=fake.labels is not None,
+        )
+        train = self._train if 'train' in self._needs else None
+        comparison = Comparison(fake, real, train, self._model)
+        return self._report(comparison, *self._score_baseline(comparison))
+
+    def _report(self, comparison: Comparison, baseline: str, real_scores: Mapping) -> Report:
+        assert self.extractor is not None
         return Report(
-            scores=self._scores(comparison, self._baseline[2]),
+            scores=self._scores(comparison, real_scores),
             extractor=self.extractor.name,
             extractor_sha256=self.extractor.fingerprint,
             num_features=comparison.real.features.shape[1],
-            num_fakes=num_fakes,
-            weights=self._weights,
-            real_data=_data_name(self.dataset_meta, 'unnamed data'),
+            num_fakes=len(comparison.fake),
             num_reals=len(comparison.real),
-            baseline=self._baseline[1],
+            baseline=baseline,
         )
 
     def _compare(self, columns: list[Any], size: int, num_fakes: int) -> tuple[Comparison, Tensor]:
@@ -247,8 +273,8 @@ class GANEvaluator(Evaluator):
         cache = FeatureCache(self.cache_dir, self._train_name, shape, self.extractor)
         return Samples(*cache.read(self.train_dataset, positions))
 
-    def _make_baseline(self, comparison: Comparison) -> tuple[Comparison, str]:
-        """Real images in the place of the fakes, and in words which."""
+    def _score_baseline(self, comparison: Comparison) -> tuple[str, dict[str, float]]:
+        """In words which real images are in the place of the fakes, and their scores."""
         real, train = comparison.real, comparison.train
         if self.train_dataset is not None:
             total = len(self.train_dataset)
@@ -260,7 +286,8 @@ class GANEvaluator(Evaluator):
             order = torch.randperm(len(real), generator=torch.Generator().manual_seed(0))
             fake, real = real[order[:half]], real[order[half : 2 * half]]
             text = f'the real images in two halves of {half:,}'
-        return Comparison(fake, real, train, self._model), text
+        baseline = Comparison(fake, real, train, self._model)
+        return text, self._compute_real_scores(baseline)
 
     def _scores(self, comparison: Comparison, real_scores: Mapping[str, float]) -> list[Score]:
         scores = [

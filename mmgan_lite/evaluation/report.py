@@ -39,6 +39,8 @@ class Report:
         real_data: Name and split of the real images.
         num_reals: How many there are.
         baseline: In words, which real images stood in the place of the fakes for the real scores.
+        fake_data: Where the fakes were read from; None if the model drew them.
+        images: In words, color, size (height x width) and resizing of images from files.
     """
 
     scores: list[Score]
@@ -50,6 +52,8 @@ class Report:
     real_data: str | None = None
     num_reals: int | None = None
     baseline: str | None = None
+    fake_data: str | None = None
+    images: str | None = None
 
     floor = property(operator.attrgetter('baseline'), doc='The old name of ``baseline``.')
 
@@ -57,10 +61,14 @@ class Report:
         """All but the scores, in one line."""
         if self.extractor_sha256 is None:
             return 'scores of the model, without an extractor'
+        fakes = f'{self.num_fakes:,} fakes ({self.weights or "unknown"} weights)'
+        if self.fake_data is not None:
+            fakes = f'{self.num_fakes:,} images of {self.fake_data}'
+        images = '' if self.images is None else f' ({self.images})'
         return (
-            f'{self.num_fakes:,} fakes ({self.weights or "unknown"} weights) against '
-            f'{self.num_reals:,} images of {self.real_data}, seen through {self.extractor} '
-            f'({self.num_features} features, sha256 {self.extractor_sha256[:12]}); '
+            f'{fakes} against {self.num_reals:,} images of {self.real_data}{images}, seen through '
+            f'{self.extractor} ({self.num_features} features, sha256 '
+            f'{self.extractor_sha256[:12]}); '
             f'real-data baseline: {self.baseline}'
         )
 

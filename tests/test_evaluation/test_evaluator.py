@@ -148,6 +148,8 @@ def test_protocol_is_complete(make_evaluator):
         real_data='Noise test',
         num_reals=40,
         baseline='the real images in two halves of 20',
+        fake_data=None,
+        images=None,
     )
     json.dumps(report)
     feed(evaluator, from_ema=False)

@@ -1,6 +1,7 @@
 """Numbers with what they mean."""
 
 import json
+from dataclasses import replace
 
 from mmgan_lite.evaluation import Report, Score
 
@@ -30,6 +31,14 @@ def test_table():
     )
 
 
+def test_images_from_files():
+    report = replace(REPORT, weights=None, fake_data='fakes.zip', images='RGB, 8x8, not resized')
+    assert report.protocol().startswith(
+        '10,000 images of fakes.zip against 9,999 images of MNIST test (RGB, 8x8, not resized), '
+        'seen through net (96 features, '
+    )
+
+
 def test_old_names():
     assert REPORT.scores[0].floor == 0.25
     assert REPORT.floor == '10,000 images of MNIST train'
@@ -51,4 +60,6 @@ def test_json():
         'real_data': 'MNIST test',
         'num_reals': 9_999,
         'baseline': '10,000 images of MNIST train',
+        'fake_data': None,
+        'images': None,
     }

@@ -28,12 +28,14 @@ class FeatureExtractor(nn.Module):
 
     ``name`` is part of the name of every score. ``fingerprint``, a sha256 in hexadecimal,
     identifies the weights: scores and cached features of different weights are never mixed.
+    ``resizing`` is what it does to the size of an image, in words, for the protocol of a score.
 
     A subclass ends its ``__init__`` with ``self.freeze()``.
     """
 
     name: str
     fingerprint: str
+    resizing: str = 'not resized'
 
     @property
     def tag(self) -> str:

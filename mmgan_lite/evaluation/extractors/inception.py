@@ -26,6 +26,7 @@ class InceptionV3(FeatureExtractor):
     """
 
     name = 'inception-v3'
+    resizing = 'resized to 299x299 (bilinear, without antialiasing)'
     tag = ''  # these are the scores that papers report
 
     def __init__(self, weights: str | Path | None = None) -> None:

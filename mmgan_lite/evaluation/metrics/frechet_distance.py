@@ -35,12 +35,22 @@ class FrechetDistance(GANMetric):
         Raises:
             ValueError: If there are fewer.
         """
-        from mmgan_lite.evaluation.torch_fidelity_adapter import frechet_distance
+        return {'FID': _distance(self, comparison, 'FID')}
 
-        self.require(comparison, fake=2, real=2)
-        fake, real = comparison.fake.features, comparison.real.features
-        least, width = min(len(fake), len(real)), fake.shape[1]
-        if least <= width:
-            text = f'FID of {width} features from {least} images is far too high: use many more.'
-            print_log(text, 'current', logging.WARNING)
-        return {'FID': frechet_distance(fake, real)}
+    def compute_real_score(self, comparison: Comparison) -> dict[str, float]:
+        """As ``compute``; a warning says that it is about the real score."""
+        return {'FID': _distance(self, comparison, 'The real score of FID')}
+
+
+def _distance(metric: GANMetric, comparison: Comparison, what: str) -> float:
+    from mmgan_lite.evaluation.torch_fidelity_adapter import frechet_distance
+
+    metric.require(comparison, fake=2, real=2)
+    fake, real = comparison.fake.features, comparison.real.features
+    width = fake.shape[1]
+    if min(len(fake), len(real)) <= width:
+        text = f'{what} of {width:,} features from {len(fake):,} images against {len(real):,} is'
+        reason = 'far too high, because the covariance of so few is singular'
+        remedy = f'Use more than {width:,} of each.'
+        print_log(f'{text} {reason}. {remedy}', 'current', logging.WARNING)
+    return frechet_distance(fake, real)

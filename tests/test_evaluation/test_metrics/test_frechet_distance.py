@@ -31,6 +31,9 @@ def test_fewer_images_than_features_warn(monkeypatch):
     )
     assert torch.tensor(compute(torch.randn(8, 8), torch.randn(90, 8))['FID']).isfinite()
     (message,) = found
-    assert message == 'FID of 8 features from 8 images is far too high: use many more.'
+    assert message == (
+        'FID of 8 features from 8 images against 90 is far too high, because the covariance of so '
+        'few is singular. Use more than 8 of each.'
+    )
     compute(torch.randn(9, 8), torch.randn(90, 8))
     assert len(found) == 1
