@@ -28,6 +28,11 @@ collect_ignore_glob = ['*_driver.py']
 os.environ['PYTHONPATH'] = os.pathsep.join([str(REPO), os.environ.get('PYTHONPATH', '')])
 
 
+def pytest_runtest_setup(item):
+    if item.get_closest_marker('gpu') and not torch.cuda.is_available():
+        pytest.skip('needs a GPU')
+
+
 @pytest.fixture(autouse=True)
 def fresh_state():
     """Same random numbers for each test, and no default scope left by the one before."""

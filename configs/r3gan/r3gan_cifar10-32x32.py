@@ -3,7 +3,7 @@ _base_ = [
     '../_base_/evaluation/cifar10.py',
     '../_base_/default_runtime.py',
 ]
-# The paper's settings for CIFAR-10: 50 million images in batches of 512, in one process. The
+# The paper's settings for CIFAR-10: 250 million images in batches of 512, in one process. The
 # schedules run over the first 20 million.
 model = dict(
     type='GAN',
@@ -16,21 +16,23 @@ model = dict(
         channels=768,
         cardinality=96,
         num_classes=10,
+        embedding_dim=768,
     ),
     loss=dict(type='RelativisticPairingGANLoss'),
     regularizers=[
         dict(type='R1Regularizer', weight=0.05),
         dict(type='R2Regularizer', weight=0.05),
     ],
-    augmentation=dict(type='AdaptiveAugment', p=0.0),
+    augmentation=dict(type='AdaptiveAugment', p=0.0, target=None),  # p follows a schedule
     ema=dict(type='HalfLifeMovingAverage', half_life=0, images_per_update=512, ramp_up=None),
 )
 train_dataloader = dict(batch_size=512)
-train_cfg = dict(by_epoch=False, max_iters=97656, val_interval=10000)
+train_cfg = dict(by_epoch=False, max_iters=488_282, val_interval=50_000)
 _adam = dict(optimizer=dict(type='Adam', lr=2e-4, betas=(0.0, 0.9), fused=True))
 optim_wrapper = dict(
     constructor='MultiOptimWrapperConstructor', generator=_adam, discriminator=_adam
 )
+default_hooks = dict(samples=dict(interval=5000))
 custom_hooks = [
     dict(
         type='AnnealHook',

@@ -125,7 +125,7 @@ def test_moves_to_a_device(make_dataset):
     assert dataset.images[:5].shape == (5, 3, 28, 28)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+@pytest.mark.gpu
 def test_batches_are_made_on_a_gpu(make_dataset):
     dataset = make_dataset()
     expected = dataset.__getitems__([4, 9])

@@ -238,7 +238,7 @@ def test_half_life_out_of_range(settings, message):
         )
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+@pytest.mark.gpu
 @pytest.mark.parametrize(
     'cfg',
     [

@@ -169,10 +169,7 @@ def test_what_cannot_be_recorded(
         gan.train_step(make_batch(), wrappers)
 
 
-needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
-
-
-@needs_gpu
+@pytest.mark.gpu
 def test_graph_trains_as_eager_on_a_gpu(make_gan, make_batch, make_optim_wrapper):
     states = []
     for graphed in (False, True):
@@ -185,7 +182,7 @@ def test_graph_trains_as_eager_on_a_gpu(make_gan, make_batch, make_optim_wrapper
     torch.testing.assert_close(states[1], states[0], rtol=0, atol=1e-4)
 
 
-@needs_gpu
+@pytest.mark.gpu
 def test_replays_draw_new_latents(make_gan, make_batch, make_optim_wrapper):
     gan = make_gan(cuda_graph=True).cuda()
     still = dict(optimizer=dict(type='Adam', lr=0.0, fused=True))
@@ -195,7 +192,7 @@ def test_replays_draw_new_latents(make_gan, make_batch, make_optim_wrapper):
     assert len(set(logs)) == 10
 
 
-@needs_gpu
+@pytest.mark.gpu
 @pytest.mark.parametrize('graphed', [False, True])
 def test_iteration_never_waits_for_the_gpu(make_gan, make_batch, make_optim_wrapper, graphed):
     gan = make_gan(num_classes=3, cuda_graph=graphed).cuda()

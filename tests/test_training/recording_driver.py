@@ -1,7 +1,8 @@
 """Trains every shipped config in a small form and digests what comes out of it, to the last bit.
 
 usage: PYTHONPATH=. python tests/test_training/recording_driver.py --record [CONFIG ...]
-Writes ``recorded/CONFIG.json`` and ``recorded/CONFIG.pth``; needs MNIST in ``../shared/data``.
+Writes ``recorded/CONFIG.json``, and ``recorded/CONFIG.pth`` if there is none: an old checkpoint
+stays, so that later versions are tested on it. Needs MNIST in ``../shared/data``.
 
 The recording in the repository was made by the code of commit a901a77. It is the reference that
 later versions are compared with: record anew only where results are meant to change. Everything
@@ -80,6 +81,8 @@ def random_photographs(side):
 
 class Anonymous(Hook):
     """Takes out of a checkpoint on which machine, where and when it was written."""
+
+    priority = 'LOWEST'  # after the hook that writes the entries
 
     def before_save_checkpoint(self, runner, checkpoint):
         checkpoint['meta']['time'] = '20250101_000000'
@@ -338,19 +341,18 @@ def trained_layers():
 
 
 def record(name, folder):
-    """Write both files of a config."""
-    work_dir = Path('work_dirs') / name
-    written = work_dir / f'iter_{SAVED}.pth'
+    """Write the log and digests of a config, and its checkpoint if there is none."""
+    checkpoint = RECORDED / f'{name}.pth'
     with workplace(folder, MNIST_ROOT if needs_mnist(name) else None):
-        train(make_config(name, SAVED, run=name), [Anonymous()])
-        checkpoint = Path(shutil.copy(written, f'{name}.pth'))
+        if not checkpoint.exists():
+            train(make_config(name, SAVED, run=name), [Anonymous()])
+            shutil.copy(f'work_dirs/{name}/iter_{SAVED}.pth', checkpoint)
         recorded = dict(
             canary=canary(),
             training=train_anew(name),
             checkpoint=draw(checkpoint),
             resumed=train_on(name, checkpoint),
         )
-        shutil.copy(checkpoint, RECORDED)
     text = json.dumps(recorded, indent=1)
     text = re.sub(r'\n\s+(?=(-?\d|null|\]))', '', text)  # a list a line
     (RECORDED / f'{name}.json').write_text(text + '\n')

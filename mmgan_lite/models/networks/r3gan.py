@@ -98,9 +98,9 @@ class _Stages:
         return layers
 
 
-def _init_embedding(embedding: nn.Embedding) -> nn.Embedding:
-    """As a linear layer on one-hot labels: N(0, 1 / fan-in)."""
-    nn.init.normal_(embedding.weight, std=embedding.num_embeddings**-0.5)
+def _init_embedding(embedding: nn.Embedding, gain: float = 1.0) -> nn.Embedding:
+    """As a linear layer on one-hot labels: N(0, gain^2 / fan-in)."""
+    nn.init.normal_(embedding.weight, std=gain * embedding.num_embeddings**-0.5)
     return embedding
 
 
@@ -200,7 +200,7 @@ class R3GANDiscriminator(ImageNetwork):
         expansion: Channels inside a block are as many times those outside, at least 1.
         num_classes: Number of labels, at least 2; None for a discriminator without labels.
         embedding_dim: Numbers in the learned vector of a label, at least 1; without labels it has
-            no part.
+            no part. The paper's network for CIFAR-10 has 768, as many as channels.
 
     Raises:
         ValueError: If an argument is out of its range, or two do not fit together.
@@ -238,7 +238,9 @@ class R3GANDiscriminator(ImageNetwork):
         )
         self.label_embedding = None
         if num_classes:
-            self.label_embedding = _init_embedding(nn.Embedding(num_classes, embedding_dim))
+            embedding = nn.Embedding(num_classes, embedding_dim)
+            # The logit sums embedding_dim products; its variance shall not grow with them.
+            self.label_embedding = _init_embedding(embedding, gain=embedding_dim**-0.5)
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
         """Logits of images.

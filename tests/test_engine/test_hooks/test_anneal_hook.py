@@ -423,7 +423,7 @@ def test_model_with_one_optimizer(make_runner, fake_gan):
     )
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+@pytest.mark.gpu
 def test_never_waits_for_the_gpu(make_setting):
     runner = make_setting()
     runner.model.cuda()

@@ -224,7 +224,7 @@ def test_nothing_to_do_without_a_gpu(monkeypatch, dataset):
     assert dataset.moved_to is None
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+@pytest.mark.gpu
 def test_batches_are_made_on_the_gpu(repo, shrunk_config):
     runner = Runner.from_cfg(shrunk_config(repo / 'configs/gan/gan_mlp_digits-28x28.py'))
     runner.train()

@@ -71,7 +71,7 @@ def test_streams_are_put_back_after_an_error():
     assert draw() == expected
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+@pytest.mark.gpu
 def test_random_stream_of_the_gpu_is_put_back():
     before = torch.cuda.get_rng_state()
     device = torch.device('cuda', torch.cuda.current_device())

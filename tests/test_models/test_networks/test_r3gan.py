@@ -3,11 +3,14 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 from torch import nn
 
-from mmgan_lite.models import R3GANDiscriminator, R3GANGenerator
+import mmgan_lite
+from mmgan_lite.models import R1Regularizer, R3GANDiscriminator, R3GANGenerator
 from mmgan_lite.models.layers import FilteredDownsample, FilteredUpsample
 from mmgan_lite.models.networks.r3gan import R3GANBlock
+from mmgan_lite.registry import MODELS
 
 
 def test_is_the_identity_at_first():
@@ -193,3 +196,118 @@ def test_bad_arguments_are_named_of_discriminator():
         R3GANDiscriminator(channels=24)
     with pytest.raises(ValueError, match=r'channels must be a positive int, or 3 of them'):
         R3GANDiscriminator(channels=(64, 64))
+
+
+@pytest.mark.parametrize(('num_classes', 'embedding_dim'), [(10, 64), (10, 768), (100, 16)])
+def test_label_embeddings_at_first(num_classes, embedding_dim):
+    """Of the generator N(0, 1 / num_classes), of the discriminator by embedding_dim less."""
+    settings = dict(channels=4, cardinality=2, blocks_per_stage=1)
+    settings |= dict(num_classes=num_classes, embedding_dim=embedding_dim)
+    generator = R3GANGenerator(4, (1, 8, 8), **settings).label_embedding.weight
+    discriminator = R3GANDiscriminator((1, 8, 8), **settings).label_embedding.weight
+    assert generator.shape == discriminator.shape == (num_classes, embedding_dim)
+    # At least 640 numbers: four standard errors of their std are 4 / sqrt(1280) = 11 %.
+    assert generator.std().item() == pytest.approx(num_classes**-0.5, rel=0.11)
+    expected = (num_classes * embedding_dim) ** -0.5
+    assert discriminator.std().item() == pytest.approx(expected, rel=0.11)
+
+
+def test_parameter_counts_of_the_paper():
+    """Of the networks of the CIFAR-10 config, and of those for FFHQ."""
+    model = mmgan_lite.get_config('r3gan_cifar10-32x32').model
+    with torch.device('meta'):
+        assert count(MODELS.build(model.generator)) == 20_781_952
+        assert count(MODELS.build(model.discriminator)) == 21_280_512
+        for side, widths, counts in (
+            (64, [768] * 4 + [384], (22_429_824, 22_381_440)),
+            (256, [768] * 4 + [384, 192, 96], (23_057_952, 23_009_568)),
+        ):
+            groups = [width // 8 for width in widths]
+            generator = R3GANGenerator(64, (3, side, side), widths, 2, groups)
+            discriminator = R3GANDiscriminator((3, side, side), widths[::-1], 2, groups[::-1])
+            assert (count(generator), count(discriminator)) == counts
+
+
+# Names in the authors' code. Their first and last layers, and those between two sizes ...
+GENERATOR_NAMES = {
+    'basis': 'MainLayers.0.Layers.0.Basis',
+    'coefficients.weight': 'MainLayers.0.Layers.0.LinearLayer.weight',
+    'layers.2.weight': 'MainLayers.1.Layers.0.LinearLayer.Layer.weight',
+    'layers.7.weight': 'AggregationLayer.Layer.weight',
+}
+DISCRIMINATOR_NAMES = {
+    'layers.0.weight': 'ExtractionLayer.Layer.weight',
+    'layers.5.weight': 'MainLayers.1.Layers.1.LinearLayer.Layer.weight',
+    'layers.8.weight': 'MainLayers.2.Layers.2.Basis.weight',
+    'layers.10.weight': 'MainLayers.2.Layers.2.LinearLayer.weight',
+}
+# ... their blocks, as (stage, place), and what is in a block.
+GENERATOR_BLOCKS = {0: (0, 1), 1: (0, 2), 4: (1, 1), 6: (2, 1)}
+DISCRIMINATOR_BLOCKS = {1: (0, 0), 3: (1, 0), 6: (2, 0), 7: (2, 1)}
+IN_A_BLOCK = {
+    '0.weight': 'LinearLayer1.Layer.weight',
+    '0.bias': 'NonLinearity1.Bias',
+    '2.weight': 'LinearLayer2.Layer.weight',
+    '2.bias': 'NonLinearity2.Bias',
+    '4.weight': 'LinearLayer3.Layer.weight',
+}
+
+
+@pytest.fixture(params=['uncond', 'cond'])
+def golden(request, repo):
+    """A network of the authors' code, run by someone else: its weights, inputs and outputs."""
+
+    def load(kind, names, blocks, network, **settings):
+        folder = repo.parent / 'shared' / 'reference' / 'goldens'
+        path = folder / f'r3gan_{kind}_{request.param}.safetensors'
+        if not path.is_file():
+            pytest.skip(f'{path.name} is not in ../shared/reference/goldens')
+        tensors = load_file(path)
+        renamed = {ours: tensors.pop(f'state.Model.{theirs}') for ours, theirs in names.items()}
+        for index, (stage, place) in blocks.items():
+            theirs = f'state.Model.MainLayers.{stage}.Layers.{place}'
+            for inner, name in IN_A_BLOCK.items():
+                renamed[f'layers.{index}.layers.{inner}'] = tensors.pop(f'{theirs}.{name}')
+        if request.param == 'cond':
+            settings |= dict(num_classes=4, embedding_dim=16)
+            embedding = tensors.pop('state.Model.EmbeddingLayer.weight')  # a linear layer there
+            renamed['label_embedding.weight'] = embedding.T
+        left = {name for name in tensors if not name.startswith('io.')}
+        assert all(name.endswith('.Resampler.Kernel') for name in left)  # a constant here
+        built = network(image_shape=(3, 16, 16), **settings)
+        built.load_state_dict(renamed)
+        return built, {name[3:]: t for name, t in tensors.items() if name.startswith('io.')}
+
+    return load
+
+
+def assert_like_golden(found, expected):
+    """To 1e-4 of the standard deviation: float32 in another order of summation."""
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-4 * expected.std().item())
+
+
+@torch.no_grad()
+def test_generator_computes_what_the_authors_do(golden):
+    network, io = golden(
+        *('generator', GENERATOR_NAMES, GENERATOR_BLOCKS, R3GANGenerator),
+        **dict(latent_dim=16, channels=(48, 32, 32), cardinality=(12, 8, 8)),
+        blocks_per_stage=(2, 1, 1),
+    )
+    assert_like_golden(network(io['latents'], io.get('labels')), io['images'])
+
+
+def test_discriminator_computes_what_the_authors_do(golden):
+    """Logits, and R1 of each image: its squared slope, without gamma / 2."""
+    network, io = golden(
+        *('discriminator', DISCRIMINATOR_NAMES, DISCRIMINATOR_BLOCKS, R3GANDiscriminator),
+        **dict(channels=(32, 32, 48), cardinality=(8, 8, 12), blocks_per_stage=(1, 1, 2)),
+    )
+    labels = io.get('labels')
+    with torch.no_grad():
+        assert_like_golden(network(io['images'], labels), io['logits'])
+        assert_like_golden(network(io['fake_images'], labels), io['fake_logits'])
+    regularizer, penalties = R1Regularizer(weight=2.0), []
+    for index, image in enumerate(io['images'].split(1)):
+        label = None if labels is None else labels[index : index + 1]
+        penalties.append(regularizer(network, image, image, label).detach())
+    assert_like_golden(torch.stack(penalties), io['r1_penalty'])
