@@ -38,16 +38,13 @@ def check_config(cfg: Config | Mapping) -> list[str]:
         DefaultScope.overwrite_default_scope(scope),
     ):
         warnings.simplefilter('ignore')
-        runner_rules.check_top_level(walk)
-        training_rules.check_model(walk)
-        runner_rules.check_loops(walk)
+        runner_rules.check_entries(walk)
+        data_rules.check_evaluators(walk)
+        training_rules.build_model(walk)
         data_rules.check_data(walk)
         training_rules.check_optim_wrapper(walk)
-        schedulers = training_rules.check_schedulers(walk)
-        hooks = runner_rules.check_hooks(walk)
-        data_rules.check_evaluators(walk)
+        runner_rules.check_hooks(walk, training_rules.check_schedulers(walk))
         runner_rules.check_settings(walk)
-        runner_rules.check_annealing(walk, hooks, schedulers)
     return list(dict.fromkeys(walk.problems))  # what two networks share is checked twice
 
 

@@ -1,6 +1,7 @@
 """The model of a config, its optimizers, and the schedules of their rates."""
 
 import copy
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,12 +10,14 @@ from mmengine import optim
 from mmengine import registry as roots
 from torch import nn
 
-from mmgan_lite.config_validation.walk import NO_EPOCHS, ConfigWalk, find, is_known, items_of
+from mmgan_lite.config_validation.walk import NO_EPOCHS, ConfigWalk, Place, find, is_known
+from mmgan_lite.engine.mmengine_compat import named_wrappers
 from mmgan_lite.engine.optimizers import GANOptimWrapper, MultiOptimWrapperConstructor
 from mmgan_lite.engine.optimizers import multi_optim_wrapper as multi
 from mmgan_lite.registry import MODELS, build_part
 from mmgan_lite.utils.interfaces import HasPlayers
 
+_WRAPPER = Place('OPTIM_WRAPPERS', (), GANOptimWrapper, ('constructor', 'paramwise_cfg'))
 # Keys of ``paramwise_cfg`` in an optim wrapper, and of an entry of ``custom_keys`` in it.
 _FACTORS = ('lr_mult', 'decay_mult')
 _PARAMWISE = (
@@ -23,22 +26,21 @@ _PARAMWISE = (
 )
 
 
-def check_model(walk: ConfigWalk) -> None:
-    """Check ``model`` and its wrapper, and build the model without memory for its tensors."""
-    if (wrapper := walk.cfg.get('model_wrapper_cfg')) is not None:
-        walk.part('model_wrapper_cfg', wrapper, 'MODEL_WRAPPERS', ('module', 'device_ids'))
-    cfg = walk.entry('model')
-    if cfg is None or (target := walk.part('model', cfg, 'MODELS')) is None:
+def build_model(walk: ConfigWalk) -> None:
+    """Build the model without memory for its tensors."""
+    if 'model' not in walk.parts:
         return
+    cfg, target, *_ = walk.parts['model']
     # Runner passes this one to a model that has none.
     if preprocessor := walk.cfg.get('data_preprocessor'):
         cfg = {'data_preprocessor': preprocessor, **cfg}
-    count = len(walk.problems)
     walk.model = walk.attempt('model', lambda: _on_meta(roots.MODELS.build, cfg))
     if walk.model is None and is_known(target):
-        error = walk.problems.pop()
-        for key, value in cfg.items():
-            _build_parts_in(walk, f'model.{key}', key, value)
+        error, count = walk.problems.pop(), len(walk.problems)
+        for path, part in walk.of_kind('MODELS'):  # to find those that raise by themselves
+            if part.owner is target and not part.place.added:  # an average needs the network
+                build = functools.partial(build_part, MODELS, argument=path)
+                walk.attempt(path, functools.partial(_on_meta, build, part.cfg), part.cfg)
         walk.problems += [error] if len(walk.problems) == count else []
 
 
@@ -54,86 +56,61 @@ def _on_meta(build: Callable[..., nn.Module], cfg: Any) -> nn.Module:
         return build(copy.deepcopy(cfg)).to('meta')
 
 
-def _build_parts_in(walk: ConfigWalk, path: str, key: str, value: Any) -> None:
-    """Build the parts of a model by themselves, to find those that raise."""
-    if isinstance(value, (list, tuple)):
-        for place, item in items_of(path, value).items():
-            _build_parts_in(walk, place, key, item)
-    # An average needs the network, and an initializer is no module.
-    elif isinstance(value, Mapping) and 'type' in value and key not in ('ema', 'init_cfg'):
-        walk.attempt(path, lambda: _on_meta(lambda cfg: build_part(MODELS, cfg, key), value), value)
-
-
 def check_optim_wrapper(walk: ConfigWalk) -> None:
     """Check ``optim_wrapper``, and build it for the model."""
-    if (cfg := walk.entry('optim_wrapper')) is None:
+    if not isinstance(cfg := walk.cfg.get('optim_wrapper'), dict):
         return
-    name = cfg.get('constructor', optim.DefaultOptimWrapperConstructor)
-    place = 'optim_wrapper.constructor'
-    constructor = walk.attempt(place, lambda: find(name, 'OPTIM_WRAPPER_CONSTRUCTORS'))
-    given = {k: v for k, v in cfg.items() if k not in ('constructor', 'paramwise_cfg')}
-    count, model = len(walk.problems), walk.model
-    can_build = []
+    name, place = cfg.get('constructor', 'DefaultOptimWrapperConstructor'), 'optim_wrapper'
+    count, model, networks = len(walk.problems), walk.model, {place: walk.model}
+    look_up = functools.partial(find, name, 'OPTIM_WRAPPER_CONSTRUCTORS')
+    constructor = walk.attempt(f'{place}.constructor', look_up)
     if constructor is MultiOptimWrapperConstructor:
+        entries = {k: v for k, v in cfg.items() if k not in _WRAPPER.read}
         # Any network shows a rate that is not valid, for example.
-        model = nn.ModuleDict({key: nn.Linear(1, 1) for key in given}) if model is None else model
-        networks = multi.trained_networks(model)
-        for key, entry in given.items():
-            can_build.append(_check_wrapper(walk, f'optim_wrapper.{key}', entry, networks.get(key)))
+        model = nn.ModuleDict({k: nn.Linear(1, 1) for k in entries}) if model is None else model
+        networks = {f'{place}.{k}': v for k, v in multi.trained_networks(model).items()}
+        for key, entry in entries.items():
+            if isinstance(entry, dict):  # of others the constructor has an error
+                walk.part(f'{place}.{key}', entry, _WRAPPER)
     elif constructor is optim.DefaultOptimWrapperConstructor and isinstance(model, HasPlayers):
         single = optim.OptimWrapper(torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1))
-        walk.attempt(place, lambda: model.check_optim_wrapper(single))
+        walk.attempt(f'{place}.constructor', lambda: model.check_optim_wrapper(single))
     elif constructor is optim.DefaultOptimWrapperConstructor:
-        can_build.append(_check_wrapper(walk, 'optim_wrapper', cfg, model))
-    if None in (model, constructor) or len(walk.problems) > count or not all(can_build):
-        return
-    given = dict(optim_wrapper_cfg=copy.deepcopy(given), paramwise_cfg=cfg.get('paramwise_cfg'))
+        walk.part(place, cfg, _WRAPPER._replace(default=optim.OptimWrapper))
+    parts = walk.of_kind('OPTIM_WRAPPERS')
+    for path, part in parts:
+        has_default = path == place or 'constructor' not in part.cfg
+        if has_default and isinstance(part.cfg.get('paramwise_cfg'), dict):
+            network = None if walk.model is None else networks.get(path)
+            _check_paramwise(walk, f'{path}.paramwise_cfg', part.cfg, network)
+    needs_gpu = any(part.is_a(optim.AmpOptimWrapper) for _, part in parts)
+    can_build = len(walk.problems) == count and model is not None
+    if can_build and (torch.cuda.is_available() or not needs_gpu):
+        _build_optim_wrapper(walk, cfg, model)
+
+
+def _build_optim_wrapper(walk: ConfigWalk, cfg: dict, model: nn.Module) -> None:
+    """Also check the clipping of gradients, and that an average counts the images of a batch."""
     try:
-        walk.optim_wrapper = constructor(**given)(model)
+        built = optim.build_optim_wrapper(model, cfg)
     except Exception as error:
         # An optimizer may read values, which meta tensors do not have.
         if 'meta' not in str(error):
             walk.note('optim_wrapper', str(error))
-    else:
-        _check_built(walk)
-
-
-def _check_built(walk: ConfigWalk) -> None:
-    """Check the clipping of gradients, and that an average counts the images of a batch."""
-    built, size = walk.optim_wrapper, (walk.entry('train_dataloader') or {}).get('batch_size')
-    wrappers = {'optim_wrapper': built}
-    if isinstance(built, optim.OptimWrapperDict):
-        wrappers = {f'optim_wrapper.{name}': wrapper for name, wrapper in built.items()}
-    for path, wrapper in wrappers.items():
+        return
+    for name, wrapper in named_wrappers(built).items():
+        path = 'optim_wrapper' if wrapper is built else f'optim_wrapper.{name}'
         if given := wrapper.clip_grad_kwargs:
             walk.arguments(f'{path}.clip_grad', wrapper.clip_func, given, ('parameters',))
-    if walk.model is None:
-        walk.optim_wrapper = None
-    elif isinstance(walk.model, HasPlayers) and type(size) is int:
+    walk.optim_wrapper = None if walk.model is None else built
+    size = walk.entry('train_dataloader').get('batch_size')
+    if isinstance(walk.model, HasPlayers) and type(size) is int:
         walk.attempt('model.ema', lambda: walk.model.check_average(built, size))
-
-
-def _check_wrapper(walk: ConfigWalk, path: str, cfg: Any, network: Any) -> bool:
-    """Check one optim wrapper with its optimizer; returns whether this machine can build it."""
-    if not isinstance(cfg, dict) or 'optimizer' not in cfg:
-        walk.note(path, f"must have optimizer=dict(type='Adam', lr=2e-4) or another, got {cfg!r}.")
-        return False
-    given = {k: v for k, v in cfg.items() if k not in ('optimizer', 'constructor', 'paramwise_cfg')}
-    if isinstance(given.get('clip_grad'), dict):
-        del given['clip_grad']  # its type is not that of a part
-    default = optim.OptimWrapper if path == 'optim_wrapper' else GANOptimWrapper
-    target = walk.part(path, given, 'OPTIM_WRAPPERS', ('optimizer',), default)
-    walk.part(f'{path}.optimizer', cfg['optimizer'], 'OPTIMIZERS', ('params',))
-    _check_paramwise(walk, f'{path}.paramwise_cfg', cfg, network)
-    is_amp = isinstance(target, type) and issubclass(target, optim.AmpOptimWrapper)
-    return torch.cuda.is_available() or not is_amp
 
 
 def _check_paramwise(walk: ConfigWalk, path: str, wrapper: Mapping, network: Any) -> None:
     """Check factors for single weights; MMEngine ignores those that apply to no weight."""
-    cfg, optimizer = wrapper.get('paramwise_cfg'), wrapper['optimizer']
-    if not isinstance(cfg, dict) or 'constructor' in wrapper:
-        return
+    cfg, optimizer = wrapper['paramwise_cfg'], wrapper['optimizer']
     walk.keys(path, cfg, _PARAMWISE)
     places = [f'{path}.{key}' for key in cfg]
     names = [] if network is None else [f'.{name}' for name, _ in network.named_parameters()]
@@ -150,38 +127,25 @@ def _check_paramwise(walk: ConfigWalk, path: str, wrapper: Mapping, network: Any
 
 
 def check_schedulers(walk: ConfigWalk) -> Any:
-    """Check ``param_scheduler``; returns a list as Runner has it, or one for each network."""
-    given = walk.cfg.get('param_scheduler')
+    """Check and build ``param_scheduler``: a list as Runner has it, or one for each network."""
     networks: dict[str, Any] = {'': walk.optim_wrapper}
     if isinstance(walk.optim_wrapper, optim.OptimWrapperDict):
         networks = dict(walk.optim_wrapper.items())
+        given = walk.cfg.get('param_scheduler')
         walk.attempt('param_scheduler', lambda: multi.check_schedulers(given, networks))
-    schedules = dict.fromkeys(networks, ('param_scheduler', given))
-    if isinstance(given, dict) and 'type' not in given:
-        schedules = {name: (f'param_scheduler.{name}', cfg) for name, cfg in given.items()}
-    built: dict[str, list] = {}
-    for name, (path, cfg) in schedules.items():
-        entries, wrapper = items_of(path, cfg or []), networks.get(name)
-        found = [_check_scheduler(walk, place, entry, wrapper) for place, entry in entries.items()]
-        built[name] = [scheduler for scheduler in found if scheduler is not None]
-    return built.get('', built)
-
-
-def _check_scheduler(walk: ConfigWalk, path: str, cfg: Any, wrapper: Any) -> Any:
-    plain = dict(cfg) if isinstance(cfg, dict) else {}
-    # Read by Runner: a schedule in epochs that is updated in each iteration.
-    converted = plain.pop('convert_to_iter_based', False)
-    # Schedulers of rates set param_name themselves; building finds where it is missing.
-    added = ('optimizer',) if 'param_name' in plain else ('optimizer', 'param_name')
-    if walk.part(path, plain or cfg, 'PARAM_SCHEDULERS', added) is None:
-        return None
-    in_epochs = plain.get('by_epoch', True)
-    if in_epochs and walk.by_epoch is False and not converted:
-        walk.note(f'{path}.by_epoch', f'must be False: {NO_EPOCHS}.')
-    elif wrapper is not None:
+    built: dict[str, list] = {name: [] for name in networks}
+    for path, part in walk.of_kind('PARAM_SCHEDULERS'):
+        cfg, in_epochs = part.cfg, part.cfg.get('by_epoch', True)
+        # Runner updates one with this key in each iteration.
+        if in_epochs and walk.by_epoch is False and not cfg.get('convert_to_iter_based'):
+            walk.note(f'{path}.by_epoch', f'must be False: {NO_EPOCHS}.')
+            continue
         # Runner sets the end where it is missing.
-        length = 'max_epochs' if in_epochs else 'max_iters'
-        end = (walk.entry('train_cfg') or {}).get(length)
-        plain = plain if end is None else {'end': end, **plain}
-        return walk.build(path, plain, 'PARAM_SCHEDULERS', optimizer=wrapper)
-    return None
+        length = walk.entry('train_cfg').get('max_epochs' if in_epochs else 'max_iters')
+        end = {} if length is None or 'end' in cfg else {'end': length}
+        name = path.partition('[')[0].partition('.')[2]
+        for network, wrapper in networks.items():
+            if wrapper is not None and name in ('', network):
+                scheduler = walk.build(path, **end, optimizer=wrapper)
+                built[network] += [] if scheduler is None else [scheduler]
+    return built.get('', built)

@@ -1,52 +1,117 @@
 """A walk through a config: each part is compared with the signature of its class."""
 
+import functools
 import importlib
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmengine import registry as roots
+from mmengine import runner as runners
 from mmengine.registry import DefaultScope
 from mmengine.registry import Registry as MMEngineRegistry
+from mmengine.utils.dl_utils import set_multi_processing
+from torch.distributed import init_process_group
+from torch.utils.data import DataLoader
 
 from mmgan_lite import registry as built_in
 from mmgan_lite.utils.signatures import check_arguments, package_of, signature_of
 from mmgan_lite.utils.validation import did_you_mean
 
-# Registry of the parts under an argument; under any other it is that of the part around it.
-_PART_KINDS = {
-    **dict.fromkeys(('dataset', 'datasets', 'train_dataset'), 'DATASETS'),
-    **dict.fromkeys(('pipeline', 'transforms'), 'TRANSFORMS'),
-    'metrics': 'METRICS',
-    'extractor': 'MODELS',
-    'init_cfg': 'WEIGHT_INITIALIZERS',
-    'vis_backends': 'VISBACKENDS',
+
+class Place(NamedTuple):
+    """What may stand in a place of a config.
+
+    Attributes:
+        kind: Registry of its class; empty for a function or class without a ``type``.
+        added: Arguments that its owner adds if they are missing: names, or how many leading ones.
+        default: Its class without a ``type``.
+        read: Keys that its owner reads, so that its class does not get them.
+    """
+
+    kind: str = ''
+    added: Collection[str] | int = ()
+    default: Any = None
+    read: tuple[str, ...] = ()
+
+
+_LOOP = ('runner', 'dataloader', 'evaluator')
+# By entries of a config, and by arguments of a class: with its registry, which is none of a data
+# loader, or with any. Under any other argument a dict with ``type`` is of the registry around it.
+_PLACES = {
+    'model': Place('MODELS'),
+    'model_wrapper_cfg': Place('MODEL_WRAPPERS', ('module', 'device_ids')),
+    'train_cfg': Place('LOOPS', _LOOP[:2], runners.IterBasedTrainLoop, ('by_epoch',)),
+    'val_cfg': Place('LOOPS', _LOOP, runners.ValLoop),
+    'test_cfg': Place('LOOPS', _LOOP, runners.TestLoop),
+    **dict.fromkeys(
+        ('train_dataloader', 'val_dataloader', 'test_dataloader'),
+        Place('', (), DataLoader, ('num_batch_per_epoch', 'disable_subprocess_warning')),
+    ),
+    '.sampler': Place('DATA_SAMPLERS', ('dataset',)),
+    '.batch_sampler': Place('DATA_SAMPLERS', ('sampler', 'batch_size')),
+    **dict.fromkeys(('.collate_fn', '.worker_init_fn'), Place('FUNCTIONS', 1, read=('_delete_',))),
+    'OPTIM_WRAPPERS.optimizer': Place('OPTIMIZERS', ('params',)),
+    'OPTIM_WRAPPERS.clip_grad': Place(),  # its ``type`` is that of a norm
+    'param_scheduler': Place(
+        'PARAM_SCHEDULERS', ('optimizer', 'param_name'), read=('convert_to_iter_based',)
+    ),
+    **dict.fromkeys(('default_hooks', 'custom_hooks'), Place('HOOKS', read=('priority',))),
+    'visualizer': Place('VISUALIZERS', ('name', 'save_dir')),
+    'log_processor': Place('LOG_PROCESSORS', default=runners.LogProcessor),
+    'randomness': Place('', ('self',), runners.Runner.set_randomness),
+    'env_cfg.mp_cfg': Place('', ('distributed',), set_multi_processing),
+    'env_cfg.dist_cfg': Place('', (), init_process_group, ('init_backend', 'timeout')),
+    **dict.fromkeys(('*.dataset', '*.datasets', '*.train_dataset'), Place('DATASETS')),
+    **dict.fromkeys(('*.pipeline', '*.transforms'), Place('TRANSFORMS')),
+    '*.metrics': Place('METRICS'),
+    '*.extractor': Place('MODELS'),
+    '*.ema': Place('MODELS', ('model',)),
+    '*.init_cfg': Place('WEIGHT_INITIALIZERS'),
+    '*.vis_backends': Place('VISBACKENDS', ('save_dir',)),
 }
-# Arguments that the owner of a part adds, or fills in where they are missing.
-_ADDED_BY_OWNER = {'ema': ('model',), 'vis_backends': ('save_dir',)}
+_DICTS_OF_PARTS = ('default_hooks', 'param_scheduler')
 NO_EPOCHS = 'train_cfg counts iterations, and no epoch ends'
 # Packages whose parts are all built through registries; elsewhere a ``type`` may mean anything.
-_KNOWN_PACKAGES = ('mmgan_lite', 'mmengine')
+_KNOWN_PACKAGES = ('mmgan_lite', 'mmengine', 'torch')
+
+
+class Part(NamedTuple):
+    """A valid part: its config, its class, the place where it stands, and the class around it."""
+
+    cfg: dict
+    target: Any
+    place: Place
+    owner: Any
+
+    def is_a(self, base: type) -> bool:
+        """Whether its class is a subclass of ``base``."""
+        return isinstance(self.target, type) and issubclass(self.target, base)
 
 
 class ConfigWalk:
-    """A config, the errors found in it so far, and what of it could be built."""
+    """A config, the errors found in it so far, its valid parts, and what could be built of it."""
 
-    def __init__(self, cfg: Mapping) -> None:
+    def __init__(self, cfg: dict) -> None:
         self.cfg = cfg
         self.problems: list[str] = []  # each as ``where: what``
+        self.parts: dict[str, Part] = {}  # by path
         self.by_epoch: bool | None = None  # whether training counts epochs, if that is known
         self.model: Any = None  # on the meta device, if it is valid
         self.optim_wrapper: Any = None  # that of the model, if it is valid
+
+    def of_kind(self, kind: str) -> list[tuple[str, Part]]:
+        """The valid parts of a registry, with their paths."""
+        return [(path, part) for path, part in self.parts.items() if part.place.kind == kind]
 
     def note(self, path: str, text: str) -> None:
         """Add an error as one line."""
         self.problems.append(f'{path}: {" ".join(text.split())}')
 
-    def entry(self, key: str) -> dict | None:
-        """A top-level entry if it is a dict; any other type is an error of the top level."""
+    def entry(self, key: str) -> dict:
+        """A top-level entry; empty if it is no dict, which is an error of the top level."""
         value = self.cfg.get(key)
-        return value if isinstance(value, dict) else None
+        return value if isinstance(value, dict) else {}
 
     def arguments(
         self, path: str, target: Callable, given: Mapping, added: Collection[str] = ()
@@ -64,46 +129,51 @@ class ConfigWalk:
                 text = f'is unknown. {did_you_mean(key, known)} There are {", ".join(known)}.'
                 self.note(f'{path}.{key}', text)
 
-    def part(
-        self, path: str, cfg: Any, kind: str, added: Any = (), default: Any = None, owner: str = ''
-    ) -> Any:
-        """Check a part, and the parts in it; returns its class if all of it is valid.
-
-        The class around it, of the package ``owner`` (MMEngine if empty), adds the arguments
-        ``added``: names, or how many leading ones. Without a ``type`` its class is ``default``.
-        """
-        if not isinstance(cfg, dict) or ('type' not in cfg and default is None):
-            self.note(path, f"must be a dict with type='...', got {cfg!r}.")
+    def part(self, path: str, cfg: Any, place: Place, owner: Any = runners.Runner) -> Any:
+        """Check a part of the class ``owner``, and the parts in it; returns its class if valid."""
+        if not isinstance(cfg, dict) or ('type' not in cfg and place.default is None):
+            wanted = 'a dict' if place.default else "a dict with type='...'"
+            self.note(path, f'must be {wanted}, got {cfg!r}.')
             return None
-        count = len(self.problems)
+        count, target = len(self.problems), place.default
+        given = {key: value for key, value in cfg.items() if key not in ('_scope_', *place.read)}
         # The parts in it are built in its scope.
         with DefaultScope.overwrite_default_scope(cfg.get('_scope_')):
-            name = cfg.get('type', default)
-            target = self.attempt(f'{path}.type', lambda: find(name, kind, owner))
+            if place.kind and 'type' in given:
+                look_up = functools.partial(find, given.pop('type'), place.kind, package_of(owner))
+                target = self.attempt(f'{path}.type', look_up)
             if target is None:
                 return None
-            taken = list(signature_of(target).parameters)
-            if isinstance(added, int):
+            added, taken = place.added, list(signature_of(target).parameters)
+            if not is_known(owner):
+                added = taken
+            elif isinstance(added, int):
                 added = taken[:added]
-            elif owner and owner not in _KNOWN_PACKAGES:
-                added = set(taken).difference(cfg)
-            given = {key: value for key, value in cfg.items() if key not in ('type', '_scope_')}
-            for key, value in self.arguments(path, target, given, added).items():
-                self._parts_in(f'{path}.{key}', key, value, kind, package_of(target))
-        return target if len(self.problems) == count else None
+            valid = self.arguments(path, target, given, set(added).difference(cfg))
+            for key, value in valid.items():
+                self.inside(f'{path}.{key}', value, f'{place.kind}.{key}', target)
+        if len(self.problems) > count:
+            return None
+        self.parts[path] = Part(cfg, target, place, owner)
+        return target
 
-    def _parts_in(self, path: str, key: str, value: Any, kind: str, owner: str) -> None:
-        """Check the parts under an argument of a class of the package ``owner``."""
-        if isinstance(value, (list, tuple)):
-            for place, item in items_of(path, value).items():
-                self._parts_in(place, key, item, kind, owner)
-        elif isinstance(value, dict):
-            kind, added = _PART_KINDS.get(key, kind), _ADDED_BY_OWNER.get(key, ())
-            is_part = 'type' in value or key in _PART_KINDS or key in _ADDED_BY_OWNER
-            if owner not in _KNOWN_PACKAGES:
-                is_part = 'type' in value and is_registered(value['type'], kind)
-            if is_part:
-                self.part(path, value, kind, set(added).difference(value), owner=owner)
+    def inside(self, path: str, value: Any, key: str, owner: Any = runners.Runner) -> None:
+        """Check the part or parts, if there are any, in a place; ``key`` is that of ``_PLACES``."""
+        if path not in (items := items_of(path, value)):
+            for where, item in items.items():
+                self.inside(where, item, key, owner)
+            return
+        kind, _, argument = key.rpartition('.')
+        listed = _PLACES.get(key, _PLACES.get(f'*.{argument}'))
+        place = Place(kind) if listed is None else listed
+        if not isinstance(value, dict):
+            is_part = listed is not None and isinstance(value, (str, int, float))  # and no object
+        elif is_known(owner):
+            is_part = listed is not None or 'type' in value
+        else:
+            is_part = 'type' in value and is_registered(value['type'], place.kind)
+        if is_part and place != Place():
+            self.part(path, value, place, owner)
 
     def attempt(self, path: str, build: Callable[[], Any], cfg: Mapping | None = None) -> Any:
         """Call ``build``; if it raises, the result is None and the error is noted."""
@@ -115,20 +185,25 @@ class ConfigWalk:
             self.note(path, f'{text} (in {settings:.200})' if cfg else text)
             return None
 
-    def build(self, path: str, cfg: Mapping, kind: str, **added: Any) -> Any:
-        """Build a part that is valid so far; None, and an error, if it raises."""
-        return self.attempt(path, lambda: vars(roots)[kind].build({**cfg, **added}), cfg)
+    def build(self, path: str, **added: Any) -> Any:
+        """Build a valid part; None, and an error, if it raises."""
+        cfg, target, place, _ = self.parts[path]
+        given = {key: value for key, value in cfg.items() if key not in place.read}
+        given |= {**added, 'type': target}
+        return self.attempt(path, lambda: vars(roots)[place.kind].build(given), cfg)
 
 
 def is_known(target: Callable) -> bool:
-    """Whether it is of mmgan_lite or MMEngine, whose classes read no data when they are built."""
+    """Whether it is of a package whose classes read no data when they are built."""
     return package_of(target) in _KNOWN_PACKAGES
 
 
 def items_of(path: str, cfg: Any) -> dict[str, Any]:
-    """The items of a list by their places; anything else is its own only item."""
+    """The items of a list or a dict of parts by their paths; anything else is its only item."""
     if isinstance(cfg, (list, tuple)):
         return {f'{path}[{position}]': item for position, item in enumerate(cfg)}
+    if isinstance(cfg, dict) and 'type' not in cfg and path in _DICTS_OF_PARTS:
+        return {f'{path}.{name}': item for name, item in cfg.items()}
     return {path: cfg}
 
 
@@ -146,16 +221,19 @@ def find(name: Any, kind: str, owner: str = '') -> Any:
         with suppress(ImportError):  # optional, and registers its transforms when imported
             importlib.import_module('mmcv.transforms')
     own, root = vars(built_in)[kind], vars(roots)[kind]
-    with root.switch_scope_and_registry(None) as registry:
+    # Runner looks up functions without the default scope.
+    with root.switch_scope_and_registry(root.scope if kind == 'FUNCTIONS' else None) as registry:
         is_own = owner == 'mmgan_lite' and '.' not in name
         found = (own.get(name) if is_own else None) or registry.get(name)
     if found is not None:
         return found
+    own.import_from_location()
     known = {*registry.module_dict, *own.module_dict, *root.module_dict}
-    remedy = did_you_mean(name.rpartition('.')[2], known)
-    remedy += ' A class of yours needs custom_imports.'
+    close = did_you_mean(name.rpartition('.')[2], known)
+    remedy = f'{close} A class of yours needs custom_imports.'
     if name in own.module_dict:
-        remedy = f"Set default_scope='mmgan_lite', or write 'mmgan_lite.{name}'."
+        scope = '' if kind == 'FUNCTIONS' else "default_scope='mmgan_lite', or "
+        remedy = f"Set {scope}type='mmgan_lite.{name}'."
     scope = f'a {registry.name} under the scope {registry.scope!r}'
     raise ValueError(f'{name!r} is not registered as {scope}. {remedy}')
 

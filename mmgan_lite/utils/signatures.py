@@ -24,44 +24,35 @@ _DOCUMENTED: dict[str, Any] = {
     'AmpOptimWrapper.loss_scale': Any,
     'OneCycleParamScheduler.eta_max': Any,
     'ImageToTensor.keys': Any,
+    'DataLoader.dataset': dict,
+    'DataLoader.collate_fn': Any,
 }
-_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 class Signature(NamedTuple):
-    """The arguments that something takes by name.
+    """The arguments that something takes by name, and whether it may take others, too."""
 
-    Attributes:
-        parameters: By name, with annotations as types; Any where it is absent or not reliable.
-        is_open: Whether it may take other names, too.
-    """
-
-    parameters: dict[str, inspect.Parameter]
+    parameters: dict[str, inspect.Parameter]  # annotations are types; Any where not reliable
     is_open: bool
 
 
 def signature_of(target: Callable) -> Signature:
     """Parameters of a function or class, and of the bases that its ``**kwargs`` are passed to."""
-    owners: list[Any] = [target]
-    if inspect.isclass(target):
-        owners = [c for c in target.__mro__[:-1] if '__init__' in vars(c)] or owners
+    bases: Any = target.__mro__[:-1] if inspect.isclass(target) else ()
     parameters: dict[str, inspect.Parameter] = {}
     is_open = False
-    for owner in owners:
-        is_method = inspect.isclass(owner) and '__init__' in vars(owner)
-        function = owner.__init__ if is_method else owner
+    for owner in [base for base in bases if '__init__' in vars(base)] or [target]:
         try:
-            found = list(inspect.signature(function).parameters.values())[is_method:]
+            found = inspect.signature(owner).parameters.values()
         except (TypeError, ValueError):  # not callable, or a function of C that has none
             return Signature({}, is_open=True)
-        for parameter in found:
-            name = parameter.name
-            if name in parameters or parameter.kind in _VARIADIC:
+        for p in found:
+            if p.name in parameters or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
                 continue
-            if is_open and parameter.default is parameter.empty:
-                parameter = parameter.replace(default=None)  # the subclass may pass it
-            parameters[name] = parameter.replace(annotation=_resolve(owner, function, parameter))
-        if all(parameter.kind is not parameter.VAR_KEYWORD for parameter in found):
+            if is_open and p.default is p.empty:
+                p = p.replace(default=None)  # the subclass may pass it
+            parameters[p.name] = p.replace(annotation=_resolve(owner, p))
+        if all(p.kind is not p.VAR_KEYWORD for p in found):
             break
         is_open |= package_of(owner) not in _TRUSTED or name_of(owner) in _OPEN
     return Signature(parameters, is_open)
@@ -124,19 +115,13 @@ def fits(value: Any, hint: Any) -> bool:
         return any(fits(value, part) for part in arguments)
     if kind is Literal:
         return value in arguments
-    if kind in (None, types.NoneType):
-        return value is None
-    if not inspect.isclass(kind):
-        return True
-    if kind is bool:
-        return isinstance(value, bool)
-    if kind in (int, float):
-        return isinstance(value, (int, kind)) and not isinstance(value, bool)
+    if kind in (bool, int, float):
+        return isinstance(value, (int, kind)) and isinstance(value, bool) is (kind is bool)
     if kind in (list, tuple, collections.abc.Sequence):
         return isinstance(value, (list, tuple)) and _items_fit(value, kind, arguments)
-    if isinstance(value, Mapping) and (kind is not str or 'type' in value):
-        return True
-    with suppress(TypeError):  # a protocol that does not support isinstance
+    if isinstance(value, Mapping) and kind is not types.NoneType:
+        return kind is not str or 'type' in value
+    with suppress(TypeError):  # no class, or a protocol that does not support isinstance
         return isinstance(value, (str, Path) if kind is Path else kind)
     return True
 
@@ -160,18 +145,18 @@ def package_of(target: Callable) -> str:
     return target.__module__.partition('.')[0]
 
 
-def _resolve(owner: Any, function: Any, parameter: inspect.Parameter) -> Any:
+def _resolve(owner: Any, parameter: inspect.Parameter) -> Any:
     """The annotation as a type; Any where it cannot be resolved or is not reliable."""
     name = parameter.name
-    if package_of(owner) not in _TRUSTED:
+    if package_of(owner) not in _TRUSTED or parameter.annotation is parameter.empty:
         return Any
     if (documented := _DOCUMENTED.get(f'{name_of(owner)}.{name}')) is not None:
         return documented
     # Each by itself: a name in one of them may be imported for type checkers only.
     alone = types.SimpleNamespace(__annotations__={name: parameter.annotation})
     with suppress(Exception):
-        hint = typing.get_type_hints(alone, inspect.unwrap(function).__globals__)[name]
-        return Any if hint is parameter.empty else hint
+        function = inspect.unwrap(vars(owner).get('__init__', owner))
+        return typing.get_type_hints(alone, function.__globals__)[name]
     return Any
 
 

@@ -76,17 +76,17 @@ def test_one_error_lists_all(cfg):
     lines = str(error.value).splitlines()[1:]
     assert [line.split(': ')[0].strip() for line in lines] == [
         'modl',
+        'train_cfg.max_iters',
         'model.generator.laten_dim',
         'model.discriminator.hidden_dims',
-        'train_cfg.max_iters',
         'train_dataloader.dataset.image_sise',
-        'optim_wrapper',
         'param_scheduler[0].end_factor',
+        'optim_wrapper',
         'default_hooks.logger.interval',
     ]
     assert "Did you mean 'model'?" in lines[0]
-    assert "Did you mean 'latent_dim'?" in lines[1]
-    assert 'Invalid learning rate: -1.0' in lines[5]
+    assert "Did you mean 'latent_dim'?" in lines[2]
+    assert 'Invalid learning rate: -1.0' in lines[6]
 
 
 def test_a_single_mistake(cfg):

@@ -14,8 +14,9 @@ LOADER, EVALUATOR = 'train_dataloader', 'val_evaluator'
 @pytest.mark.parametrize(
     ('settings', 'place', 'expected'),
     [
-        ({LOADER: {}}, f'{LOADER}.dataset', 'is missing, and the data loader needs it.'),
+        ({LOADER: {}}, f'{LOADER}.dataset', 'is missing, and DataLoader needs it.'),
         ({f'{LOADER}.sampler': ...}, f'{LOADER}.sampler', 'is missing'),
+        ({f'{LOADER}.batch_size': ...}, f'{LOADER}.batch_size', 'and the data loader needs it.'),
         ({f'{LOADER}.num_workers': -1}, LOADER, 'num_workers option should be non-negative'),
         ({f'{LOADER}.persistent_workers': True}, LOADER, 'needs num_workers > 0'),
         ({f'{LOADER}.persistent_workers': 'yes'}, f'{LOADER}.persistent_workers', 'must be bool'),
@@ -34,7 +35,7 @@ LOADER, EVALUATOR = 'train_dataloader', 'val_evaluator'
          f'{LOADER}.worker_init_fn.rank', 'is missing'),
         ({f'{LOADER}.batch_sampler': dict(type='BatchSamplr')},
          f'{LOADER}.batch_sampler.type', 'is not registered as a data sampler'),
-        ({f'{LOADER}.dataset': [dict(type='DigitsDataset')]}, f'{LOADER}.dataset', 'must be a'),
+        ({f'{LOADER}.dataset': [dict(type='DigitsDataset')]}, f'{LOADER}.dataset', 'must be dict'),
         ({f'{LOADER}.dataset.image_sise': 28}, f'{LOADER}.dataset.image_sise', "'image_size'?"),
         ({f'{LOADER}.dataset.image_size': 4}, f'{LOADER}.dataset', 'image_size must be'),
         ({f'{LOADER}.dataset': dict(type='MNISTDataset', split='training')},
@@ -45,7 +46,11 @@ LOADER, EVALUATOR = 'train_dataloader', 'val_evaluator'
          'val_dataloader.sampler.type', 'must end here, got InfiniteSampler'),
         ({'train_cfg': dict(by_epoch=True, max_epochs=2), 'param_scheduler': []},
          f'{LOADER}.sampler.type', 'must end here, got InfiniteSampler'),
+        ({'val_dataloader.sampler': dict(type='SpreadSampler', num_samples=0)},
+         'val_dataloader', 'num_samples must be an int of at least 1'),
         ({EVALUATOR: 'FrechetDistance'}, EVALUATOR, 'must be'),
+        ({f'{EVALUATOR}.train_dataset': 'MNIST'},
+         f'{EVALUATOR}.train_dataset', "must be a dict with type='...', got 'MNIST'."),
         ({EVALUATOR: dict(typ='GANEvaluator')}, f'{EVALUATOR}.type', 'is missing. Add'),
         ({f'{EVALUATOR}.type': ...}, f'{EVALUATOR}.type', "is missing. Add type='GANEvaluator'."),
         ({f'{EVALUATOR}.extractr': dict(type='MNISTClassifier')},
@@ -96,6 +101,7 @@ IN_ORDER = dict(type='DefaultSampler', shuffle=True)
         {EVALUATOR: dict(type='DumpResults', out_file_path='x.pkl')},
         {EVALUATOR: [dict(type='DumpResults', out_file_path='x.pkl')]},
         {f'{EVALUATOR}.extractor': dict(type='InceptionV3')},  # it is not fetched
+        {'val_dataloader.sampler': dict(type='RepeatingSampler', num_samples=50_000)},
     ],
 )  # fmt: skip
 def test_right_ones(mistakes, settings):

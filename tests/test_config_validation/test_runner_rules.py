@@ -43,7 +43,7 @@ from mmengine.hooks import Hook
         ({'env_cfg': dict(cudnn_bench=True)}, 'env_cfg.cudnn_bench', "mean 'cudnn_benchmark'?"),
         ({'env_cfg': dict(mp_cfg=dict(mp_start='fork'))},
          'env_cfg.mp_cfg.mp_start', "Did you mean 'mp_start_method'?"),
-        ({'env_cfg': dict(mp_cfg='fork')}, 'env_cfg.mp_cfg', "must be dict, got 'fork'."),
+        ({'env_cfg': dict(mp_cfg='fork')}, 'env_cfg.mp_cfg', "must be a dict, got 'fork'."),
         ({'env_cfg': dict(dist_cfg=dict(backnd='gloo'))},
          'env_cfg.dist_cfg.backnd', "Did you mean 'backend'?"),
     ],

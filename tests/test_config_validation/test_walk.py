@@ -4,8 +4,8 @@ import pytest
 from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
-from mmgan_lite.config_validation.walk import ConfigWalk, check_scope, find
-from mmgan_lite.models import HingeGANLoss
+from mmgan_lite.config_validation.walk import ConfigWalk, Place, check_scope, find
+from mmgan_lite.models import HingeGANLoss, R1Regularizer
 from mmgan_lite.registry import HOOKS
 
 
@@ -74,7 +74,7 @@ def test_an_entry_has_a_scope_of_its_own(mistakes):
     assert not any(place.startswith('model.') for place in found)
     assert found['train_dataloader.dataset.type'] == (
         "'DigitsDataset' is not registered as a dataset under the scope 'mmengine'. "
-        "Set default_scope='mmgan_lite', or write 'mmgan_lite.DigitsDataset'."
+        "Set default_scope='mmgan_lite', or type='mmgan_lite.DigitsDataset'."
     )
     found = mistakes({'train_dataloader.dataset': dict(type='DigitsDataset', **scope)})
     assert not any(place.startswith('train_dataloader.dataset') for place in found)
@@ -99,18 +99,18 @@ def test_parts_under_an_unknown_argument_are_not_looked_at():
     walk = ConfigWalk({})
     with DefaultScope.overwrite_default_scope('mmgan_lite'):
         cfg = dict(type='R1Regularizer', extractr=dict(type='MNISTClassifier'))
-        assert walk.part('a', cfg, 'MODELS') is None
+        assert walk.part('a', cfg, Place('MODELS')) is None
     (problem,) = walk.problems
     assert problem.startswith("a.extractr: R1Regularizer has no argument 'extractr'. ")
 
 
 def test_part_gives_the_class_of_what_is_right():
     walk = ConfigWalk({})
-    assert walk.part('a', dict(type='mmgan_lite.HingeGANLoss'), 'MODELS') is HingeGANLoss
-    assert walk.part('a', {}, 'MODELS', default=HingeGANLoss) is HingeGANLoss
+    assert walk.part('a', dict(type='mmgan_lite.HingeGANLoss'), Place('MODELS')) is HingeGANLoss
+    assert walk.part('a', {}, Place('MODELS', default=HingeGANLoss)) is HingeGANLoss
     assert walk.problems == []
-    assert walk.part('a', 3, 'MODELS') is None
-    assert walk.part('b', {}, 'MODELS') is None
+    assert walk.part('a', 3, Place('MODELS')) is None
+    assert walk.part('b', {}, Place('MODELS')) is None
     assert walk.problems == [
         "a: must be a dict with type='...', got 3.",
         "b: must be a dict with type='...', got {}.",
@@ -128,10 +128,10 @@ def test_functions_have_leading_arguments_of_their_caller():
 
     drop.__module__ = 'mmgan_lite.somewhere'
     walk = ConfigWalk({})
-    assert walk.part('a', dict(type=drop, last=True), 'FUNCTIONS', 1) is drop
+    assert walk.part('a', dict(type=drop, last=True), Place('FUNCTIONS', 1)) is drop
     assert walk.problems == []
     for path, cfg in dict(b='drop', c=dict(type=drop, times='2'), d=dict(type='dropp')).items():
-        assert walk.part(path, cfg, 'FUNCTIONS', 1) is None
+        assert walk.part(path, cfg, Place('FUNCTIONS', 1)) is None
     places = [problem.partition(': ')[0] for problem in walk.problems]
     assert places == ['b', 'c.times', 'c.last', 'd.type']
 
@@ -139,17 +139,18 @@ def test_functions_have_leading_arguments_of_their_caller():
 def test_build_notes_the_error_of_a_class():
     walk = ConfigWalk({})
     cfg = dict(type='mmgan_lite.R1Regularizer', weight=-1)
-    assert walk.build('a', cfg, 'MODELS') is None
+    assert walk.part('a', cfg, Place('MODELS')) is R1Regularizer
+    assert walk.build('a') is None
     (problem,) = walk.problems
     assert problem.startswith('a: weight must be a finite number of at least 0, got -1. ')
     assert problem.endswith("(in type='mmgan_lite.R1Regularizer', weight=-1)")
-    assert walk.build('a', cfg, 'MODELS', weight=2).weight == 2
+    assert walk.build('a', weight=2).weight == 2
 
 
 def test_entries():
     walk = ConfigWalk(dict(train_cfg=dict(max_iters=3), val_cfg=None, model='GAN'))
     assert walk.entry('train_cfg') == dict(max_iters=3)
-    assert [walk.entry(key) for key in ('val_cfg', 'model', 'none')] == [None] * 3
+    assert [walk.entry(key) for key in ('val_cfg', 'model', 'none')] == [{}] * 3
 
 
 def test_names_are_found_as_the_runner_finds_them():
