@@ -51,6 +51,7 @@ def test_list_configs():
     assert mmgan_lite.list_configs('*digits*') == [
         'gan_mlp_digits-28x28',
         'gan_mlp_digits-28x28_conditional',
+        'r3gan_resizeconv_digits-28x28',
     ]
     assert mmgan_lite.list_configs('no*') == []
 

@@ -1,6 +1,6 @@
 """Find all errors of configs; no data is read.
 
-Example: mmgan-lite check-config gan_mlp_digits-28x28 my_config.py
+Example: mmgan-lite check-config r3gan_resizeconv_digits-28x28 my_config.py
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Write a report of a training as one HTML page.
 
-Example: mmgan-lite report work_dirs/gan_mlp_digits-28x28
+Example: mmgan-lite report work_dirs/r3gan_resizeconv_digits-28x28
 """
 
 import argparse

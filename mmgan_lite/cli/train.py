@@ -1,6 +1,6 @@
 """Train a model from a config.
 
-Example: mmgan-lite train gan_mlp_digits-28x28
+Example: mmgan-lite train r3gan_resizeconv_digits-28x28
 """
 
 import argparse

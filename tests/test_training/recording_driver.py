@@ -104,16 +104,24 @@ def needs_mnist(name):
     return 'mnist' in name
 
 
-def small_dataset(cfg):
+def small_side(cfg):
+    """Height and width of the images; None for those of MNIST, which stay as they are."""
+    side = SIDES.get(cfg.train_dataloader.dataset.type)
+    if cfg.model.generator.type == 'ResizeConvGenerator' and side is not None:
+        return 16  # the smallest that its halvings allow
+    return side
+
+
+def small_dataset(cfg, side):
     dataset = cfg.train_dataloader.dataset
     if dataset.type == 'CIFAR10Dataset':
-        return dict(type='random_photographs', side=SIDES[dataset.type])
+        return dict(type='random_photographs', side=side)
     if dataset.type == 'ImageFolderDataset':
         dataset.data_root = 'images'
     elif 'MNIST' in dataset.type:
         dataset.data_root = 'data'
-    if dataset.type in SIDES:
-        dataset.image_size = SIDES[dataset.type]
+    if side is not None:
+        dataset.image_size = side
     if 'num_images' in dataset:
         dataset.num_images = 100
     return dataset
@@ -147,17 +155,17 @@ def make_config(name, iterations, run=None):
     for loop in ('val', 'test'):
         for part in ('cfg', 'dataloader', 'evaluator'):
             cfg[f'{loop}_{part}'] = None
+    side = small_side(cfg)
     for network in (cfg.model.generator, cfg.model.discriminator):
         network.update(SMALL[network.type])
-        if cfg.train_dataloader.dataset.type in SIDES:
-            side = SIDES[cfg.train_dataloader.dataset.type]
+        if side is not None:
             network.image_shape = (network.image_shape[0], side, side)
     for player in ('generator', 'discriminator'):
         cfg.optim_wrapper[player].pop('dtype', None)
     cfg.train_dataloader.update(
         batch_size=BATCH, num_workers=0, persistent_workers=False, pin_memory=False
     )
-    cfg.train_dataloader.dataset = small_dataset(cfg)
+    cfg.train_dataloader.dataset = small_dataset(cfg, side)
     shorten_schedules(cfg)
     cfg.log_processor.window_size = 1
     cfg.default_hooks.logger.interval = 1

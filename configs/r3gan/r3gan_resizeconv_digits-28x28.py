@@ -1,0 +1,16 @@
+_base_ = [
+    '../_base_/models/resize_conv_28x28.py',
+    '../_base_/datasets/digits_28x28.py',
+    '../_base_/evaluation/digits.py',
+    '../_base_/schedules/adam_15e-4_800.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    generator=dict(num_classes=10),
+    discriminator=dict(num_classes=10),
+    ema=dict(type='ExponentialMovingAverage', momentum=2e-3, warm_up=True),
+)
+default_hooks = dict(samples=dict(interval=100))
+# In addition: the accuracy of the requested classes.
+val_evaluator = dict(metrics=[*_base_.val_evaluator.metrics, dict(type='ConditionalAccuracy')])
+test_evaluator = dict(metrics=[*_base_.test_evaluator.metrics, dict(type='ConditionalAccuracy')])
