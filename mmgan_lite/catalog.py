@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
 # Formats that MMEngine reads.
-_CONFIG_SUFFIXES = ('.py', '.json', '.yaml', '.yml')
+CONFIG_SUFFIXES = ('.py', '.json', '.yaml', '.yml')
 
 # Older names of kinds, from the folders that the parts were in.
 _OLD_KINDS = dict(apis='inference', augmentations='augmentation')
@@ -96,8 +96,8 @@ def read_config(name: str) -> 'Config':
     path = Path(name)
     if not path.is_file():
         return Config.fromfile(config_path(name))
-    if path.suffix not in _CONFIG_SUFFIXES:
-        text = f'config must be a file that ends in {", ".join(_CONFIG_SUFFIXES)}, or a name, got'
+    if path.suffix not in CONFIG_SUFFIXES:
+        text = f'config must be a file that ends in {", ".join(CONFIG_SUFFIXES)}, or a name, got'
         raise ValueError(f'{text} {name!r}. mmgan-lite list configs shows the names.')
     return Config.fromfile(path)
 

@@ -4,6 +4,7 @@ Each module is one command with a ``main()``; only the module of the given comma
 """
 
 import importlib
+import os
 import sys
 
 from mmgan_lite.utils.validation import did_you_mean
@@ -26,6 +27,8 @@ COMMANDS = {
     'report': 'write a report of a training as one HTML page',
     'train-extractor': 'train the classifier that MNIST metrics use',
 }
+# Those that use no other pipe than standard output.
+_PRINTING = ('list', 'info', 'check-config', 'print-config')
 
 
 def main() -> None:
@@ -39,7 +42,17 @@ def main() -> None:
         sys.exit(f'{error.rstrip()}\n\n{usage()}')
     module = importlib.import_module(f'mmgan_lite.cli.{command.replace("-", "_")}')
     sys.argv = [f'mmgan-lite {command}', *arguments]
-    module.main()
+    try:
+        try:
+            module.main()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        if command not in _PRINTING:
+            raise
+        # Of what reads the output, such as head. Python flushes it once more at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 def usage() -> str:

@@ -87,6 +87,7 @@ def _check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
         parser.error(f'--processes must be at most {places}, the number of {kind} here, got {most}')
 
 
+@options.reporting(errors=options.DATA_ERRORS)
 def main() -> None:
     """Measure, print a table, and write the file."""
     args = parse_args()

@@ -45,7 +45,8 @@ def main() -> None:
     cfg = options.load_config(args)
     init_default_scope(cfg.get('default_scope', 'mmgan_lite'))
     seed = cfg.get('randomness', {}).get('seed')
-    images, labels = first_images(Runner.build_dataloader(cfg.train_dataloader, seed), args.num)
+    with options.reporting(errors=options.DATA_ERRORS):
+        images, labels = first_images(Runner.build_dataloader(cfg.train_dataloader, seed), args.num)
     with options.writing('--out', out):
         save_png(make_picture(images, to_view=True), out)
     print(f'{len(images)} images of shape {tuple(images.shape[1:])}: {out}')

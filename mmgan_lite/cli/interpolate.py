@@ -38,6 +38,8 @@ def draw(inferencer: GANInferencer, args: argparse.Namespace) -> tuple[str, dict
     labels = options.parse_labels(args.labels, num_classes)
     shared = dict(seed=args.seed, use_ema=not args.no_ema)
     if args.truncations is not None:
+        if args.loop:
+            raise ValueError('--loop cannot be combined with --truncations. Leave it out.')
         factors = _numbers('--truncations', args.truncations, float)
         return 'truncations', inferencer.sweep_truncation(factors, args.num, labels, **shared)
     shared.update(steps=args.steps, loop=args.loop, truncation=args.truncation)
@@ -70,8 +72,7 @@ def main() -> None:
     if frame_ms is None:
         frame_ms = 500 if name == 'truncations' else 80
     # Round, or there and back, so that the animation repeats without a jump.
-    closed = args.loop and name != 'truncations'
-    frames = frames[:-1] if closed else [*frames, *frames[-2:0:-1]]
+    frames = frames[:-1] if args.loop else [*frames, *frames[-2:0:-1]]
     frames = [enlarge(frame, scale) for frame in frames]
     with options.writing('--out', args.out):
         # First, so that an error leaves no picture behind.

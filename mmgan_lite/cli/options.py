@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmengine.config import Config, DictAction
 
-from mmgan_lite.catalog import read_config, set_data_root
+from mmgan_lite.catalog import CONFIG_SUFFIXES, list_configs, read_config, set_data_root
 from mmgan_lite.utils.migration import former_hooks
 
 if TYPE_CHECKING:
@@ -39,6 +39,10 @@ def reporting(
         yield
     except errors as error:
         report(str(error))
+
+
+# What a dataset raises for a folder that is not the right one, or for a damaged file.
+DATA_ERRORS = (OSError, ValueError)
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
@@ -203,7 +207,8 @@ def load_inferencer(args: argparse.Namespace) -> 'GANInferencer':
     """The inferencer of the weights that :func:`add_weights` adds.
 
     Raises:
-        SystemExit: If there are more files than two, or ``GANInferencer`` refuses them.
+        SystemExit: If there are more files than two, the last is no checkpoint, or
+            ``GANInferencer`` refuses them.
     """
     # It imports torch, which print-config does not need.
     from mmgan_lite.inference import GANInferencer
@@ -211,6 +216,9 @@ def load_inferencer(args: argparse.Namespace) -> 'GANInferencer':
     *configs, checkpoint = args.files
     if len(configs) > 1:
         raise ValueError(f'pass CHECKPOINT, or CONFIG CHECKPOINT; got {args.files}')
+    if Path(checkpoint).suffix in CONFIG_SUFFIXES or checkpoint in list_configs():
+        text = f'CHECKPOINT is missing: {checkpoint!r} is a config, which has no weights.'
+        raise ValueError(f'{text} Pass CONFIG CHECKPOINT, or CHECKPOINT alone.')
     if args.cfg_options and not configs:
         raise ValueError('--cfg-options changes a config: pass CONFIG CHECKPOINT')
     import_modules(args.imports)
@@ -287,6 +295,23 @@ def writing(option: str, path: str | Path) -> Iterator[None]:
     except OSError as error:
         text = f'{option} must be a writable path, got {str(path)!r} ({error}).'
         end_command(f'{text} Pass a folder with write permission and free space.')
+
+
+@contextmanager
+def keeping_work_dir(work_dir: str) -> Iterator[None]:
+    """Give an error of the file system in the folder of a running training its remedy.
+
+    Raises:
+        SystemExit: In place of an ``OSError`` of a file in ``work_dir``.
+    """
+    try:
+        yield
+    except OSError as error:
+        name = error.filename
+        if name is None or Path(work_dir).resolve() not in Path(name).resolve().parents:
+            raise
+        text = f'work_dir must be writable as long as training runs, got {work_dir!r} ({error}).'
+        end_command(f'{text} Give it write permission and free space, then go on by --resume.')
 
 
 def parse_labels(text: str | None, num_classes: int | None) -> list[int | str] | None:

@@ -70,6 +70,8 @@ def main() -> None:
     cfg.load_from, cfg.resume = args.checkpoint, False
     options.start_run(cfg, args)
     runner = Runner.from_cfg(cfg)
+    with options.reporting(errors=options.DATA_ERRORS):
+        _ = runner.test_loop  # built here, with its data
     metrics = runner.test()
     if args.out is not None and is_main_process():
         summary = summarize(metrics, runner.test_loop.evaluator, args)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
 
 from mmgan_lite.cli import options
 from mmgan_lite.config_validation import require_valid
@@ -36,4 +37,9 @@ def main() -> None:
     with options.reporting(sys.exit):
         require_valid(cfg)
     options.start_run(cfg, args)
-    RUNNERS.build(cfg).train()  # a Runner, if the config names no runner_type
+    runner = RUNNERS.build(cfg)  # a Runner, if the config names no runner_type
+    if isinstance(runner, Runner):
+        with options.reporting(errors=options.DATA_ERRORS):
+            _ = runner.train_loop, runner.val_loop  # built here, with their data
+    with options.keeping_work_dir(cfg.work_dir):
+        runner.train()

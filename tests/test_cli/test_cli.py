@@ -1,6 +1,8 @@
 """The console script: each command is there, and a tool in the repo for those that train."""
 
 import importlib
+import os
+import sys
 
 import pytest
 
@@ -32,3 +34,17 @@ def test_unknown_command(command):
     result = command('trian')
     assert result.returncode == 1
     assert "no command 'trian'. Did you mean 'train'?" in result.stderr
+
+
+@pytest.mark.parametrize('arguments', [['list'], ['check-config', 'no.py']])
+def test_output_without_a_reader_is_no_traceback(arguments, monkeypatch):
+    """As in ``mmgan-lite list | head -1``."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, 'w') as output:
+        monkeypatch.setattr(sys, 'stdout', output)
+        monkeypatch.setattr(sys, 'argv', ['mmgan-lite', *arguments])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        output.flush()  # as Python does at its end
+    assert end.value.code == 1

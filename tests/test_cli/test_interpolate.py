@@ -90,6 +90,7 @@ def test_truncations(run):
         (['--points', '0'], 'points must be at least two ints'),
         (['--classes', '0,5'], r'labels must lie in \[0, 3\), got 0 to 5'),
         (['--classes', '0,1', '--labels', '2'], '--labels cannot be combined with --classes'),
+        (['--truncations', '0,1', '--loop'], '--loop cannot be combined with --truncations'),
         (['--truncations', '0,2'], r'truncation must lie in \[0, 1\], got 2.0'),
         (['--steps', '0'], 'steps must be an int of at least 1, got 0'),
         (['--scale', '0'], 'scale must be an int of at least 1, got 0'),

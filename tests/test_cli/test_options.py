@@ -8,18 +8,21 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from mmgan_lite.cli.interpolate import main as interpolate
 from mmgan_lite.cli.options import (
     add_allow_mmengine_types,
     check_file,
     check_folder,
+    keeping_work_dir,
     make_folder,
     parse_labels,
     writing,
 )
 from mmgan_lite.cli.publish_model import main as publish_model
 from mmgan_lite.cli.sample import main as sample
+from mmgan_lite.inference import get_model
 
 TRAIN = Path(__file__).resolve().parents[2] / 'tools' / 'train.py'
 
@@ -39,6 +42,44 @@ def test_a_file_that_is_no_config(command, tmp_path):
     result = command('print-config', str(file))
     assert result.stderr.startswith('error: config must be a file that ends in .py, .json')
     assert repr(str(file)) in result.stderr
+
+
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        ['train', 'config.py', '--work-dir', 'work'],
+        ['test', 'config.py', 'a.pth', '--work-dir', 'work'],
+        ['benchmark', 'config.py', '--data-only'],
+        ['benchmark', 'config.py', '--runner-only'],
+        ['browse-dataset', 'config.py'],
+        ['train-extractor', '--out', 'a.safetensors'],
+    ],
+)
+def test_wrong_data_root_is_one_line(arguments, repo, monkeypatch, tmp_path):
+    from mmgan_lite.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    Path('file').touch()
+    Path('config.py').write_text(
+        f'_base_ = {str(repo / "configs" / "gan" / "gan_mlp_mnist-28x28.py")!r}\n'
+        'model = dict(generator=dict(hidden_dims=(8,)))\n'
+    )
+    torch.save(dict(state_dict=get_model('config.py').state_dict()), 'a.pth')
+    monkeypatch.setattr(sys, 'argv', ['mmgan-lite', *arguments, '--data-root', 'file'])
+    with pytest.raises(SystemExit, match="^error: MNIST is not in 'file/MNIST/raw' and .*[.]$"):
+        main()
+
+
+@pytest.mark.parametrize(
+    ('main', 'arguments'),
+    [(sample, ['--num', '1', '--out', 'out']), (publish_model, ['out'])],
+)
+@pytest.mark.parametrize('config', ['gan_mlp_digits-28x28', 'my.py'])
+def test_a_config_is_no_checkpoint(main, arguments, config, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, 'argv', ['command', config, *arguments])
+    with pytest.raises(SystemExit, match=f"^error: CHECKPOINT is missing: '{config}' is a config"):
+        main()
 
 
 @pytest.mark.parametrize('command', ['print-config', 'train'])
@@ -98,6 +139,19 @@ def test_folders_are_checked_before_they_are_made(tmp_path):
         check_file('--out', tmp_path)
     make_folder('--work-dir', tmp_path / 'a' / 'b')
     assert list((tmp_path / 'a' / 'b').iterdir()) == []
+
+
+def test_work_dir_that_can_no_longer_be_written_to(tmp_path):
+    """As after ``chmod`` while training; permissions do not bind the user root."""
+    work_dir, other = tmp_path / 'work', PermissionError(13, 'Permission denied', str(tmp_path))
+    lost = PermissionError(13, 'Permission denied', str(work_dir / 'vis_data' / 'scalars.json'))
+    with pytest.raises(SystemExit) as end, keeping_work_dir(str(work_dir)):
+        raise lost
+    assert str(end.value).startswith('error: work_dir must be writable as long as training runs')
+    assert str(end.value).endswith('then go on by --resume.')
+    with pytest.raises(PermissionError) as error, keeping_work_dir(str(work_dir)):
+        raise other
+    assert error.value is other
 
 
 def test_error_of_the_file_system_is_one_line(tmp_path):
