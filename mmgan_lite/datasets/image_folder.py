@@ -59,7 +59,8 @@ class ImageFolderDataset(ImageDataset):
         channels: 1 for gray, 3 for RGB.
         max_corrupt: How many images may be unreadable, 0 or more; counted per process.
         pipeline: Transforms after ``image_size``, without one that loads the image.
-        kwargs: As for :class:`ImageDataset`; the names of the folders are the ``classes``.
+        kwargs: As for :class:`ImageDataset`; ``metainfo`` takes precedence over the names of the
+            sub-folders as ``classes``, and over that of the folder as ``dataset`` in reports.
 
     Raises:
         FileNotFoundError: If the folder is missing.
@@ -76,8 +77,8 @@ class ImageFolderDataset(ImageDataset):
         ...         Path(folder, name).mkdir()
         ...         Image.new('RGB', (60, 40)).save(Path(folder, name, '1.png'))
         ...     dataset = ImageFolderDataset(folder, image_size=32)
-        ...     dataset.metainfo, dataset[1]['inputs'].shape, dataset[1]['labels']
-        ({'classes': ('cat', 'dog')}, torch.Size([3, 32, 32]), 1)
+        ...     dataset.metainfo['classes'], dataset[1]['inputs'].shape, dataset[1]['labels']
+        (('cat', 'dog'), torch.Size([3, 32, 32]), 1)
     """
 
     # One array of bytes, which workers share; reading a list of strings would copy it.
@@ -105,6 +106,7 @@ class ImageFolderDataset(ImageDataset):
         self.channels = channels
         self.image_shape = None if self.image_size is None else (channels, *self.image_size)
         super().__init__(data_root, pipeline=pipeline or [PackImage()], **kwargs)
+        self._metainfo.setdefault('dataset', Path(self.data_root).absolute().name)
         if any(type(step).__name__ == 'LoadImageFromFile' for step in self.pipeline.transforms):
             raise ValueError('pipeline gets decoded images: take LoadImageFromFile out of it.')
 

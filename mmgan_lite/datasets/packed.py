@@ -112,7 +112,8 @@ class PackedImageDataset(InMemoryImageDataset):
     Args:
         data_root: Output folder of ``mmgan-lite pack-dataset``.
         verify: Compare the files with the hashes in ``meta.json``.
-        kwargs: As for :class:`ImageDataset`; ``metainfo`` takes precedence over packed classes.
+        kwargs: As for :class:`ImageDataset`; ``metainfo`` takes precedence over packed classes,
+            and over the folder's name as that of the data (``dataset``) in reports.
 
     Raises:
         FileNotFoundError: If there is no packed dataset.
@@ -134,6 +135,7 @@ class PackedImageDataset(InMemoryImageDataset):
     def __init__(self, data_root: str | Path, verify: bool = False, **kwargs: Any) -> None:
         self.verify = verify
         super().__init__(None, None, data_root=data_root, **kwargs)
+        self._metainfo.setdefault('dataset', Path(self.data_root).absolute().name)
 
     def _load(self) -> None:
         root = Path(self.data_root).expanduser()

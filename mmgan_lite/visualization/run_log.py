@@ -111,7 +111,7 @@ class RunLog:
         self.provenance = self._read_provenance()
         real = self.work_dir / 'samples' / 'real.png'
         self.real_images = real if real.is_file() else None
-        self.grids = self._find_grids()
+        self.grids = find_grids(self.work_dir / 'samples')
         self.notes = list(dict.fromkeys(self.notes))
 
     def _read_messages(self, start: Start) -> None:
@@ -216,20 +216,6 @@ class RunLog:
         if path.is_file() and not content:
             self.notes.append('provenance.json left out: not JSON.')
         return content or None
-
-    def _find_grids(self) -> dict[int, Path]:
-        found = find_grids(self.work_dir / 'samples')
-        # A training that was started again in the same folder has not replaced the later grids of
-        # the one before yet; they are older than its real images.
-        last = self.last_step or 0
-        began = self.real_images.stat().st_mtime if self.real_images and len(self.starts) > 1 else 0
-        stale = [i for i, p in found.items() if i > last and p.stat().st_mtime < began]
-        if stale:
-            self.notes.append(
-                f'{counted(len(stale), "grid")} of samples after iteration {last:,} left out: of '
-                'an earlier training in this folder.'
-            )
-        return {i: path for i, path in found.items() if i not in stale}
 
 
 def _is_start(folder: Path) -> bool:

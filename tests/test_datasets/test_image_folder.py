@@ -54,7 +54,7 @@ def test_flat_folder_has_no_labels_and_is_sorted(flat):
     assert values(dataset) == [0, 10, 20, 30, 40]
     assert set(dataset[0]) == {'inputs'}
     assert dataset.labels is None
-    assert dataset.metainfo == {}
+    assert dataset.metainfo == {'dataset': flat.name}
 
 
 def test_item_is_a_uint8_tensor_and_an_int(classes):
@@ -69,7 +69,7 @@ def test_item_is_a_uint8_tensor_and_an_int(classes):
 
 def test_classes_are_numbered_in_the_order_of_their_names(classes):
     dataset = ImageFolderDataset(classes)
-    assert dataset.metainfo == {'classes': CLASSES}
+    assert dataset.metainfo == {'dataset': classes.name, 'classes': CLASSES}
     assert dataset.labels.tolist() == [0, 0, 1, 1, 2, 2]
     assert dataset.labels.dtype == torch.int64
     # 'y.png' comes before what is in 'deeper'.
@@ -191,8 +191,8 @@ def test_empty_class(classes):
 
 def test_other_names_for_the_classes(classes):
     names = ['one', 'two', 'three']
-    dataset = ImageFolderDataset(classes, metainfo={'classes': names})
-    assert dataset.metainfo == {'classes': names}
+    metainfo = {'dataset': 'Pets', 'classes': names}
+    assert ImageFolderDataset(classes, metainfo=metainfo).metainfo == metainfo
     with pytest.raises(ValueError, match=r'must name the 3 sub-folders of .*, got 2 names'):
         ImageFolderDataset(classes, metainfo={'classes': names[:2]})
 

@@ -87,7 +87,7 @@ def test_item_is_a_uint8_tensor_and_an_int(packed):
     assert item['labels'] == 3
     assert dataset[-1]['labels'] == 0
     assert dataset.labels.tolist() == LABELS
-    assert dataset.metainfo == {'classes': tuple('vwxyz')}
+    assert dataset.metainfo == {'dataset': 'packed', 'classes': tuple('vwxyz')}
     assert which(dataset) == [0, 1, 2, 3, 4]
 
 
@@ -99,7 +99,7 @@ def test_without_labels(tmp_path):
     dataset = PackedImageDataset(tmp_path / 'packed', verify=True)
     assert set(dataset[0]) == {'inputs'}
     assert dataset.labels is None
-    assert dataset.metainfo == {}
+    assert dataset.metainfo == {'dataset': 'packed'}
 
 
 def test_batch_is_fetched_in_one_step(packed):
@@ -225,9 +225,9 @@ def test_lazy_dataset_opens_when_first_needed(tmp_path):
     assert dataset.images.shape == (5, 3, 4, 6)
 
 
-def test_given_classes_take_precedence(packed):
-    dataset = PackedImageDataset(packed, metainfo={'classes': ('a', 'b', 'c', 'd', 'e')})
-    assert dataset.metainfo == {'classes': ('a', 'b', 'c', 'd', 'e')}
+def test_given_name_and_classes_take_precedence(packed):
+    metainfo = {'dataset': 'Grays', 'classes': ('a', 'b', 'c', 'd', 'e')}
+    assert PackedImageDataset(packed, metainfo=metainfo).metainfo == metainfo
 
 
 def test_no_packed_dataset(tmp_path):

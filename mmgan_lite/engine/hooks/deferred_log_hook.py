@@ -1,13 +1,14 @@
 """The log of training, without waiting for the device at each iteration."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import mmengine.hooks
 import numpy as np
 from mmengine.dist import is_main_process
-from mmengine.hooks import Hook
+from mmengine.hooks import Hook, IterTimerHook
 from mmengine.logging import MessageHub
 from mmengine.runner import Runner
 from torch import Tensor
@@ -78,6 +79,8 @@ class DeferredLogHook(mmengine.hooks.RuntimeInfoHook):
     stores the tensors; they are read together for the log line every ``LoggerHook.interval``
     iterations, or for a checkpoint.
 
+    The logged ``time`` of the iteration after a validation does not include the validation.
+
     It includes :class:`EvaluationLogHook`, which writes the scores of each evaluation to a file.
     Where there is no :class:`GANCheckpointHook`, it adds :class:`ProvenanceHook` and
     :class:`SafeCheckpointHook`: without the latter ``torch.load`` refuses its histories.
@@ -104,6 +107,12 @@ class DeferredLogHook(mmengine.hooks.RuntimeInfoHook):
         super().after_val_epoch(runner, metrics)
         for part in self._parts:
             part.after_val_epoch(runner, metrics)
+
+    def after_val(self, runner: Runner) -> None:
+        """Let the time of the next iteration begin now, and not at the last batch of validation."""
+        for hook in runner.hooks:
+            if isinstance(hook, IterTimerHook):
+                hook.t = time.time()
 
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Store the scores; write them with their protocol."""

@@ -50,6 +50,9 @@ class SampleVisualizationHook(Hook):
       resumed run includes those from before. Smaller grids, of a model whose images grow, are
       enlarged to the size of the largest.
 
+    A run that begins anew, where there are grids already, renames their folder to
+    ``samples_before_<its own timestamp>``: grids of two runs never mix.
+
     Latents and labels depend on ``seed`` only, so all the grids of a run, resumed or not, show
     the same ones. The random state of training does not change. Only the main process draws, so
     ``model.sample`` must not wait for other processes.
@@ -109,16 +112,16 @@ class SampleVisualizationHook(Hook):
             return
         self._model = model
         self._folder = Path(runner.work_dir) / 'samples'
+        if runner.iter == 0 and find_grids(self._folder):
+            older = self._folder.rename(f'{self._folder}_before_{runner.timestamp}')
+            runner.logger.info(f'The samples of an earlier run are in {older} now.')
         self._folder.mkdir(parents=True, exist_ok=True)
         self._set_inputs(model)
         self._draw_real(runner)
-        # Only a resumed run goes on from grids on disk: beside a fresh one they are another run's,
-        # and those of later iterations will be drawn again.
-        self._iterations = []
+        # Those of later iterations will be drawn again.
+        self._iterations = [i for i in find_grids(self._folder) if i <= runner.iter]
         if runner.iter == 0:
             self._draw_samples(runner, iteration=0)
-        else:
-            self._iterations = [i for i in find_grids(self._folder) if i <= runner.iter]
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None

@@ -4,16 +4,18 @@ import json
 import math
 import pickle
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
-from mmengine.logging import HistoryBuffer
+from mmengine.hooks import IterTimerHook
+from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.runner import Runner
 
-from mmgan_lite.engine.hooks import DeferredHistory, EvaluationLogHook
+from mmgan_lite.engine.hooks import DeferredHistory, DeferredLogHook, EvaluationLogHook
 from mmgan_lite.evaluation.report import Report, Score
 
 
@@ -114,6 +116,15 @@ def test_history_goes_on_after_resume(repo, shrunk_config):
     whole = second.message_hub.get_scalar('train/loss_gen').data[0]
     assert whole[:2].tolist() == begun.tolist()
     assert len(whole) == 4
+
+
+def test_a_validation_is_no_part_of_the_next_iteration():
+    timer, hub = IterTimerHook(), MessageHub.get_instance('timer')
+    timer.t = 0.0  # MMEngine sets it after the last batch of the validation, before its scores
+    runner = SimpleNamespace(hooks=[timer], message_hub=hub)
+    DeferredLogHook().after_val(runner)
+    timer.before_train_iter(runner, 0)
+    assert hub.get_scalar('train/data_time').current() < 1e6  # and not since 1970
 
 
 def test_tensor_is_kept_on_a_device_alone():

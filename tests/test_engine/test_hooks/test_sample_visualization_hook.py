@@ -9,6 +9,7 @@ from PIL import Image
 
 from mmgan_lite.engine.hooks import sample_visualization_hook
 from mmgan_lite.registry import HOOKS
+from mmgan_lite.visualization.run_log import find_grids
 
 PADDING = 2  # of torchvision's make_grid
 SCALE = 16  # of images of 6 pixels, to 96
@@ -219,9 +220,14 @@ def test_resumed_run_animates_the_grids_from_before(make_runner, fake_gan, tmp_p
         assert gif.n_frames == 3
 
 
-def test_fresh_run_leaves_the_grids_of_an_older_one_out(make_runner, fake_gan, tmp_path):
+def test_fresh_run_puts_the_grids_of_an_older_one_aside(make_runner, fake_gan, tmp_path):
     make_runner(fake_gan(), [_hook(interval=1)]).train()
-    make_runner(fake_gan(), [_hook(interval=2)]).train()
+    runner = make_runner(fake_gan(), [_hook(interval=2)])
+    runner.train()
+    assert list(find_grids(tmp_path / 'samples')) == [0, 2, 4]
+    older = tmp_path / f'samples_before_{runner.timestamp}'
+    assert list(find_grids(older)) == [0, 1, 2, 3, 4]
+    assert (older / 'training.gif').is_file()
     with Image.open(tmp_path / 'samples' / 'training.gif') as gif:
         assert gif.n_frames == 3
 
