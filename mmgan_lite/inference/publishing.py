@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from mmgan_lite.inference.loading import Device, find_device, load_weights
 from mmgan_lite.inference.sampling import draw_images, non_finite_names
 from mmgan_lite.inference.saved_config import check_parts
-from mmgan_lite.models import GAN
+from mmgan_lite.models import GAN, NonSaturatingGANLoss
 from mmgan_lite.utils.atomic_io import atomic_write
 from mmgan_lite.version import __version__
 
@@ -130,7 +130,9 @@ def read_published(path: str | Path, device: Device = None) -> PublishedGenerato
 
 def _drawing_state(model: GAN, averaged: bool) -> dict[str, Tensor]:
     """Contiguous copies on the CPU, as safetensors refuses tensors that share memory."""
-    parts = nn.ModuleDict(dict(latents=model.latents, data_preprocessor=model.data_preprocessor))
+    parts = nn.ModuleDict(dict(data_preprocessor=model.data_preprocessor))
+    if isinstance(model.latents, nn.Module):  # those without weights may be any object
+        parts['latents'] = model.latents
     parts['generator'] = model.get_submodule('generator_ema.module' if averaged else 'generator')
     state = parts.state_dict().items()
     return {key: value.detach().cpu().contiguous().clone() for key, value in state}
@@ -178,7 +180,8 @@ def _build(content: bytes, path: str | Path) -> PublishedGenerator:
     if (found := info.get('format')) != FORMAT:
         raise ValueError(f'{source} must be of format {FORMAT}, got {found}: update mmgan_lite.')
     # Neither discriminator nor loss is used to draw images.
-    model = GAN(discriminator=nn.Identity(), loss=nn.Identity(), **check_parts(parts, path))
+    parts = check_parts(parts, path)
+    model = GAN(discriminator=nn.Identity(), loss=NonSaturatingGANLoss(), **parts)
     load_weights(model, state, path)
     return PublishedGenerator(model, info)
 

@@ -14,6 +14,7 @@ from mmgan_lite.utils.interfaces import GivesImagesBack, HasClassifier, TakesOne
 def check_parts(
     generator: nn.Module,
     discriminator: nn.Module,
+    loss: object,
     auxiliary_losses: Iterable[Any],
     data_preprocessor: nn.Module,
     ema: object,
@@ -33,7 +34,10 @@ def check_parts(
             f'ema must be a config or None, got {type(ema).__name__}. '
             "Pass ema=dict(type='ExponentialMovingAverage', momentum=1e-3)."
         )
-    _check_generator(generator)
+    names = ('latent_dim', 'image_shape', 'num_classes')
+    _require('generator', generator, names, 'Set self.{name} in its __init__.')
+    names = ('discriminator', 'generator', 'needs_real_logits')
+    _require('loss', loss, names, 'Derive it from AdversarialLoss.')
     _check_match(generator, discriminator)
     _check_classifier(discriminator, auxiliary_losses)
 
@@ -67,13 +71,13 @@ def check_batch(
     return labels
 
 
-def _check_generator(generator: nn.Module) -> None:
-    """Raise ``ValueError`` if a generator lacks an attribute."""
-    for name in ('latent_dim', 'image_shape', 'num_classes'):
-        if not hasattr(generator, name):
+def _require(argument: str, part: object, names: Iterable[str], remedy: str) -> None:
+    """Raise ``ValueError`` if a part lacks an attribute."""
+    for name in names:
+        if not hasattr(part, name):
             raise ValueError(
-                f'generator must have {name}, but {type(generator).__name__} has no such '
-                f'attribute. Set self.{name} in its __init__.'
+                f'{argument} must have {name}, but {type(part).__name__} has no such attribute. '
+                f'{remedy.format(name=name)}'
             )
 
 

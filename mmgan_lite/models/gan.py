@@ -121,7 +121,7 @@ class GAN(AdversarialModel):
             None if augmentation is None else build_part(MODELS, augmentation, 'augmentation')
         )
         self._adapts = isinstance(self.augmentation, ObservesLogits)
-        parts = (self.generator, self.discriminator, self.auxiliary_losses)
+        parts = (self.generator, self.discriminator, self.loss, self.auxiliary_losses)
         check_parts(*parts, self.data_preprocessor, ema)
         # Kept, because a wrapper for several processes hides the attributes of a network.
         self.latent_dim, self.num_classes = self.generator.latent_dim, self.generator.num_classes

@@ -11,6 +11,7 @@ from safetensors.torch import load, load_file, save, save_file
 from mmgan_lite.inference import draw_images, publish_generator, read_published
 from mmgan_lite.inference.publishing import _digest
 from mmgan_lite.models import GAN
+from mmgan_lite.registry import MODELS
 
 
 def config(num_classes=3, **parts):
@@ -87,6 +88,23 @@ def test_model_without_average(tmp_path):
     model, info = read_published(publish_generator(gan, plain, tmp_path), 'cpu')
     assert info['weights'] == 'last'
     assert torch.equal(draw_images(model, 9)[0], draw_images(gan, 9)[0])
+
+
+@MODELS.register_module()
+class HalfNormalLatents:
+    """Latents of a user, which are no module."""
+
+    def __call__(self, num, dim, generator=None, device=None):
+        source = device if generator is None else generator.device
+        return torch.randn(num, dim, generator=generator, device=source).abs().to(device)
+
+
+def test_latents_that_are_no_module(tmp_path):
+    latents = dict(type='HalfNormalLatents')
+    gan = GAN(**config(latents=latents))
+    path = publish_generator(gan, config(latents=latents), tmp_path)
+    expected, _ = draw_images(gan, 4, seed=3)
+    assert torch.equal(draw_images(read_published(path, 'cpu').model, 4, seed=3)[0], expected)
 
 
 def test_what_the_file_tells(published):

@@ -464,6 +464,20 @@ class TestErrors:
         with pytest.raises(ValueError, match=r'generator must have latent_dim, but Linear has no'):
             make_gan(generator=nn.Linear(1, 1))
 
+    def test_loss_without_its_attributes(self, make_gan):
+        class Incomplete(nn.Module):
+            def discriminator(self, real_logits, fake_logits):
+                return fake_logits.mean() - real_logits.mean()
+
+            def generator(self, fake_logits, real_logits=None):
+                return -fake_logits.mean()
+
+        message = 'loss must have needs_real_logits, but Incomplete has no such attribute. Derive'
+        with pytest.raises(ValueError, match=message):
+            make_gan(loss=Incomplete())
+        with pytest.raises(ValueError, match='loss must have discriminator, but BCEWithLogitsLoss'):
+            make_gan(loss=nn.BCEWithLogitsLoss())
+
     @pytest.mark.parametrize('argument', ['discriminator_steps', 'generator_steps'])
     def test_steps(self, make_gan, argument):
         with pytest.raises(ValueError, match=rf'{argument} must be an int of at least 1, got 0'):
