@@ -11,8 +11,11 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mmgan_lite.config_validation.walk import ConfigWalk, Place, is_known, is_registered, items_of
-from mmgan_lite.evaluation import GANEvaluator, GANMetric
+from mmgan_lite.engine.hooks.gan_checkpoint_hook import check_save_best
+from mmgan_lite.evaluation import GANEvaluator, GANMetric, ModuleExtractor
+from mmgan_lite.evaluation.evaluator import score_names
 from mmgan_lite.utils.interfaces import HasImageShape, HasProbe, SamplesImages
+from mmgan_lite.utils.signatures import package_of
 from mmgan_lite.utils.validation import check_class_count
 
 # In place of the data: enough for any number of samples, and few enough for a list of them.
@@ -85,9 +88,35 @@ def check_evaluators(walk: ConfigWalk) -> None:
         metric = walk.build(path)
         if isinstance(metric, GANMetric):  # by itself it raises
             walk.attempt(path, functools.partial(metric.compute_metrics, []))
+    names = None  # of the scores of the validation, where they are known
     for path, part in walk.of_kind('EVALUATOR'):
         # Without its network, which may have to be downloaded, and its training data.
         flatten = dict(type='ModuleExtractor', module=nn.Flatten(), name='none')
         stand_ins = dict(extractor=flatten, train_dataset=SimpleNamespace(metainfo={}))
         if part.target is GANEvaluator:
-            walk.build(path, **{k: v for k, v in stand_ins.items() if part.cfg.get(k) is not None})
+            given = {k: v for k, v in stand_ins.items() if part.cfg.get(k) is not None}
+            evaluator, tag = walk.build(path, **given), _tag_of(walk, path)
+            if path == 'val_evaluator' and evaluator is not None and tag is not None:
+                names = score_names(evaluator.metrics, tag)
+    _check_best(walk, names)
+
+
+def _tag_of(walk: ConfigWalk, evaluator: str) -> str | None:
+    """What the extractor adds to names of scores; None if it may choose that when it is built."""
+    extractor = walk.parts.get(f'{evaluator}.extractor')
+    if extractor is None:
+        return None if walk.entry(evaluator).get('extractor') else ''
+    cfg, target = extractor.cfg, extractor.target
+    if package_of(target) != 'mmgan_lite':
+        return None
+    name = cfg['name'] if target is ModuleExtractor else target.name
+    return target.tag if isinstance(target.tag, str) else f'[{name}]'
+
+
+def _check_best(walk: ConfigWalk, names: list[str] | None) -> None:
+    """Check ``save_best`` against the names of the scores; None if they are not known."""
+    hook = walk.parts.get('default_hooks.checkpoint')
+    validates = walk.cfg.get('val_evaluator') is not None
+    if hook is not None and (wanted := hook.cfg.get('save_best')):
+        check = functools.partial(check_save_best, wanted, validates, names)
+        walk.attempt('default_hooks.checkpoint.save_best', check)

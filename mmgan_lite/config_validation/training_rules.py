@@ -83,6 +83,10 @@ def check_optim_wrapper(walk: ConfigWalk) -> None:
         if has_default and isinstance(part.cfg.get('paramwise_cfg'), dict):
             network = None if walk.model is None else networks.get(path)
             _check_paramwise(walk, f'{path}.paramwise_cfg', part.cfg, network)
+        dtype, is_amp = part.cfg.get('dtype'), part.is_a(optim.AmpOptimWrapper)
+        if is_amp and isinstance(dtype, str) and dtype not in part.target.valid_dtypes:
+            known = ', '.join(part.target.valid_dtypes)
+            walk.note(f'{path}.dtype', f'must be one of {known}, got {dtype!r}.')
     needs_gpu = any(part.is_a(optim.AmpOptimWrapper) for _, part in parts)
     can_build = len(walk.problems) == count and model is not None
     if can_build and (torch.cuda.is_available() or not needs_gpu):

@@ -122,9 +122,7 @@ class GANEvaluator(Evaluator):
     @property
     def score_names(self) -> list[str] | None:
         """Full names of all scores, in their order; None where a metric has none declared."""
-        if self.other_metrics or not all(metric.score_names for metric in self.gan_metrics):
-            return None
-        return [name + self._tag_of(m) for m in self.gan_metrics for name in m.score_names]
+        return score_names(self.metrics, '' if self.extractor is None else self.extractor.tag)
 
     def bind_model(self, model: nn.Module) -> None:
         """Give the metrics the model; a hook of the default runtime does so before each loop."""
@@ -321,6 +319,21 @@ class GANEvaluator(Evaluator):
                 if not available.get(need, True):
                     name = type(metric).__name__
                     raise ValueError(f'{name} needs {_LACKS[need]}, or take the metric out.')
+
+
+def score_names(metrics: Sequence[BaseMetric], tag: str) -> list[str] | None:
+    """Full names of the scores of metrics; None where a metric has none declared.
+
+    Args:
+        metrics: In the order of their scores.
+        tag: Of the extractor; empty without one.
+    """
+    names: list[str] = []
+    for metric in metrics:
+        if not isinstance(metric, GANMetric) or not metric.score_names:
+            return None
+        names += [name + (tag if metric.needs_images else '') for name in metric.score_names]
+    return names
 
 
 def _build_extractor(extractor: Any) -> FeatureExtractor:

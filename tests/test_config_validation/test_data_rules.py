@@ -224,3 +224,43 @@ def test_an_average_over_other_images_than_the_batches_have(mistakes):
     }
     settings = {'model.ema.images_per_update': 256, 'model.discriminator_steps': 2}
     assert mistakes({**settings, 'optim_wrapper.generator.accumulative_counts': 2}) == {}
+
+
+BEST = 'default_hooks.checkpoint.save_best'
+RULE = 'default_hooks.checkpoint.rule'
+FID = 'FID[mnist-classifier]'
+LINEAR = dict(type='MLPDiscriminator', image_shape=(1, 28, 28))
+OWN = dict(type='ModuleExtractor', module=LINEAR, name='own')
+
+
+@pytest.mark.parametrize(
+    ('settings', 'expected'),
+    [
+        ({BEST: 'FID'}, f"must name scores of the validation, got 'FID'. It gives '{FID}',"),
+        ({BEST: [FID, 'IS']}, "got 'IS'. It gives"),
+        ({BEST: FID, f'{EVALUATOR}.extractor': dict(type='InceptionV3')},
+         f"got '{FID}'. It gives 'FID',"),
+        ({BEST: 'FID', f'{EVALUATOR}.extractor': OWN}, "got 'FID'. It gives 'FID[own]',"),
+        ({BEST: FID, 'val_cfg': None, 'val_dataloader': None, EVALUATOR: None},
+         'needs a validation, got none.'),
+    ],
+)  # fmt: skip
+def test_scores_that_are_not_there(mistakes, settings, expected):
+    assert expected in mistakes(settings)[BEST]
+
+
+DUMP = dict(type='DumpResults', out_file_path='x.pkl')
+
+
+@pytest.mark.parametrize(
+    'settings',
+    [
+        {BEST: [FID, 'precision[mnist-classifier]'], RULE: ['less', 'greater']},
+        {BEST: 'auto'},
+        # The scores of other metrics are not known before they are there.
+        {BEST: 'count', RULE: 'less', EVALUATOR: [DUMP]},
+        {BEST: 'count', RULE: 'less', f'{EVALUATOR}.metrics': [DUMP]},
+    ],
+)
+def test_scores_that_may_be_there(mistakes, settings):
+    assert mistakes(settings) == {}

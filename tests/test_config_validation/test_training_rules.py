@@ -176,7 +176,10 @@ def test_a_wrapper_for_gpus_is_right_on_a_machine_without(mistakes, monkeypatch)
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     wrappers = ('generator', 'discriminator')
     assert mistakes({f'optim_wrapper.{n}.type': 'AmpOptimWrapper' for n in wrappers}) == {}
-    assert mistakes({f'{GENERATOR}.los_scale': 9}).keys() == {f'{GENERATOR}.los_scale'}
+    found = mistakes({f'{GENERATOR}.dtype': 'bf16'})[f'{GENERATOR}.dtype']
+    assert found.startswith('must be one of float16, bfloat16, ')
+    found = mistakes({f'{GENERATOR}.dtype': 'bfloat16', f'{GENERATOR}.los_scale': 9})
+    assert found.keys() == {f'{GENERATOR}.los_scale'}
 
 
 class LooksAtValues(torch.optim.SGD):

@@ -1,7 +1,7 @@
 """Checkpoints from which a training is resumed exactly."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -42,7 +42,30 @@ register_backend(_BACKEND, SealedFileBackend, force=True)
 class _NamesScores(Protocol):
     """An evaluator that knows its scores before it has any."""
 
-    score_names: Sequence[str]
+    score_names: Sequence[str] | None
+
+
+def check_save_best(
+    wanted: str | Sequence[str], validates: bool, names: Sequence[str] | None
+) -> None:
+    """Raise ``ValueError`` unless ``save_best`` names scores of the validation.
+
+    Args:
+        wanted: The value of ``save_best``.
+        validates: Whether there is a validation.
+        names: Those of all its scores; None if they are not known before there are some.
+    """
+    if not validates:
+        raise ValueError(
+            f'save_best={wanted!r} needs a validation, got none. Add val_cfg, val_dataloader and '
+            'val_evaluator, or leave save_best out.'
+        )
+    for name in [wanted] if isinstance(wanted, str) else wanted:
+        if names is not None and name not in ('auto', *names):
+            raise ValueError(
+                f'save_best must name scores of the validation, got {name!r}. It gives '
+                f'{", ".join(map(repr, names))}.'
+            )
 
 
 @HOOKS.register_module()
@@ -195,25 +218,11 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
         """MMEngine finds out at the first validation, which may be hours away, or never."""
         if not self.save_best:
             return
-        if runner.val_loop is None:
-            raise ValueError(
-                f'save_best={self.save_best!r} needs a validation, got none. Add val_cfg, '
-                'val_dataloader and val_evaluator, or leave save_best out.'
-            )
-        evaluator = runner.val_loop.evaluator
-        if isinstance(evaluator, _NamesScores):
-            self._require_scores(evaluator.score_names)
-            if 'auto' in self.key_indicators:
-                self.set_best_of(evaluator.score_names[:1])
-
-    def _require_scores(self, names: Iterable[str]) -> None:
-        known = ['auto', *names]
-        for name in self.key_indicators:
-            if name not in known:
-                raise ValueError(
-                    f'save_best must name scores of the validation, got {name!r}. It gives '
-                    f'{", ".join(map(repr, known[1:]))}.'
-                )
+        evaluator = None if runner.val_loop is None else runner.val_loop.evaluator
+        names = evaluator.score_names if isinstance(evaluator, _NamesScores) else None
+        check_save_best(self.key_indicators, evaluator is not None, names)
+        if names is not None and 'auto' in self.key_indicators:
+            self.set_best_of(names[:1])
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Begin in the middle of the data, once the sampler has its epoch."""
@@ -336,7 +345,7 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
             ValueError: If ``save_best`` names a score that there is not.
             OSError: If one cannot be written.
         """
-        self._require_scores(metrics)
+        check_save_best(self.key_indicators, True, [*metrics])
         try:
             super().write_best(runner, metrics)
         except OSError as caught:

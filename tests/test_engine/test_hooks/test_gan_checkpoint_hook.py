@@ -235,6 +235,9 @@ def test_best_of_scores_that_are_known_only_when_they_are_there(validated_config
     cfg.val_evaluator = dict(type='mmengine.Evaluator', metrics=[dict(type='Count')])
     with pytest.raises(ValueError, match="got 'FID'. It gives 'count'."):
         Runner.from_cfg(cfg).train()
+    cfg.val_evaluator = dict(type='GANEvaluator', metrics=[dict(type='Count')])
+    with pytest.raises(ValueError, match="got 'FID'. It gives 'count'."):
+        Runner.from_cfg(cfg).train()
 
 
 def test_best_without_a_validation(validated_config):
