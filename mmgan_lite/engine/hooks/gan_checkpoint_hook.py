@@ -15,7 +15,7 @@ from mmgan_lite import checkpoints
 from mmgan_lite.engine.hooks.common import raised_in_all_processes, take_over
 from mmgan_lite.engine.hooks.provenance_hook import ProvenanceHook
 from mmgan_lite.engine.hooks.safe_checkpoint_hook import SafeCheckpointHook
-from mmgan_lite.engine.resume import rng_state, training_state
+from mmgan_lite.engine.resume import resumed_settings, rng_state, training_state
 from mmgan_lite.engine.resume.dataloader_state import number_batches
 from mmgan_lite.engine.resume.preemption import EXIT_CODE, StopSignals
 from mmgan_lite.registry import HOOKS
@@ -88,10 +88,14 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
         save_begin: Iteration or epoch from which on files are written.
         history_length: As for :class:`SafeCheckpointHook`.
         allow_mmengine_types: As for :class:`SafeCheckpointHook`.
+        resume_lr: Where a resumed training has its rates and schedules from, which are
+            ``optimizer`` and ``paramwise_cfg`` in ``optim_wrapper``, and ``param_scheduler``:
+            'checkpoint', with a warning that lists what the config changes; or 'config', as if the
+            training had begun with it. Moments and position are always the checkpoint's.
 
     Raises:
-        ValueError: Before training, if ``save_best`` names no score of the validation, or there is
-            none.
+        ValueError: If ``resume_lr`` is none of these. Before training, if ``save_best`` names no
+            score of the validation, or there is none.
         OSError: While training, if a checkpoint cannot be written. The ones before it stay, and the
             error names the newest undamaged one, the folder and a remedy.
 
@@ -108,9 +112,13 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
         *args: Any,
         history_length: int = 1000,
         allow_mmengine_types: bool = False,
+        resume_lr: str = 'checkpoint',
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        if resume_lr not in ('checkpoint', 'config'):
+            raise ValueError(f"resume_lr must be 'checkpoint' or 'config', got {resume_lr!r}.")
+        self.resume_lr = resume_lr
         if self.args:  # MMEngine keeps what it does not know
             raise TypeError(unknown_argument(GANCheckpointHook, next(iter(self.args))))
         if self.file_client_args is not None:
@@ -119,6 +127,7 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
         self._parts: list[Hook] = [ProvenanceHook(), safe]
         self._signals = StopSignals()
         self._loaded: dict | None = None
+        self._rates_from: str | None = None
         self._to_save: dict | None = None
         self._before_val: dict | None = None
         self._validated = False
@@ -135,7 +144,7 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
         self._parts = take_over(self, self._parts, runner)
         if (loop := compat.train_loop(runner)) is not None:
             compat.call_at_end(loop, self._signals.uninstall)
-        self._loaded = None
+        self._loaded = self._rates_from = None
         if not compat.is_resumed(runner):
             return
         if (named := compat.loaded_checkpoint(runner)) is not None:
@@ -152,13 +161,18 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
 
         Raises:
             ValueError: If a training is resumed with another model than it began with, or none of
-                the weights that are loaded is of this model.
+                the weights that are loaded is of this model, or ``resume_lr='config'`` does not
+                fit the checkpoint.
         """
         training_state.check_weights(runner, checkpoint.get('state_dict', {}))
         self._loaded = state = checkpoint.pop(_KEY, None)
-        if state is not None and compat.is_resumed(runner) and compat.train_loop(runner):
-            untrue = tuple(training_state.untrue_warnings(runner, state))
+        if compat.is_resumed(runner) and compat.train_loop(runner):
+            untrue = tuple(training_state.untrue_warnings(runner, state) if state else ())
             runner.logger.addFilter(lambda record: not record.getMessage().startswith(untrue))
+            source = (state or {}).get('rates_from')
+            self._rates_from = resumed_settings.reconcile(
+                runner, checkpoint, source, self.resume_lr
+            )
         for part in self._parts:
             part.after_load_checkpoint(runner, checkpoint)
 
@@ -298,7 +312,7 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
     def _collect(self, runner: Runner) -> dict[str, Any]:
         # While a validation is repeated, training has not begun.
         state = self._loaded or training_state.collect_state(runner, self._before_val)
-        return {**state, 'validated': self._validated}
+        return {**state, 'validated': self._validated, 'rates_from': self._rates_from}
 
     def write(self, runner: Runner, path: str, meta: dict) -> None:
         """Write a checkpoint, then its name; raises in all processes if the first one cannot."""

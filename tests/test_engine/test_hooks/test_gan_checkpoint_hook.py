@@ -363,6 +363,7 @@ def test_published_keys(config):
             dict(file_client_args=dict(backend='disk')),
             'file_client_args is not supported. Pass backend_args.',
         ),
+        (dict(resume_lr='new'), "resume_lr must be 'checkpoint' or 'config', got 'new'."),
         (dict(history_length=0), 'history_length must be an int of at least 1'),
     ],
 )
