@@ -8,10 +8,12 @@ bounds its version. Only the function by which MMEngine's registries build is ch
 :mod:`mmgan_lite.registry`, which this module imports.
 """
 
+import contextlib
 import functools
 import hashlib
 import logging
 import os
+import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -57,17 +59,36 @@ def train_loop(runner: Runner) -> BaseLoop | None:
     return loop if isinstance(loop, BaseLoop) else None
 
 
-def call_at_end(loop: BaseLoop, function: Callable[[], None]) -> None:
-    """Call a function when the loop has run, also when an exception has ended it."""
-    run = loop.run
+_at_end: weakref.WeakKeyDictionary[Runner, contextlib.ExitStack] = weakref.WeakKeyDictionary()
+_train = Runner.train
 
-    def run_and_call() -> Any:
+
+@functools.wraps(_train)
+def _train_and_call(runner: Runner) -> Any:
+    """Train, and call what was given to :func:`call_at_end`."""
+    with contextlib.ExitStack() as stack:
+        _at_end[runner] = stack
         try:
-            return run()
+            return _train(runner)
         finally:
-            function()
+            del _at_end[runner]
 
-    loop.run = run_and_call
+
+Runner.train = _train_and_call
+
+
+def call_at_end(runner: Runner, function: Callable[[], None]) -> bool:
+    """Call a function when ``Runner.train`` ends, also when an exception has ended it.
+
+    The functions are called in reverse order.
+
+    Returns:
+        False outside of ``Runner.train``, such as in an evaluation: it is not called then.
+    """
+    stack = _at_end.get(runner)
+    if stack is not None:
+        stack.callback(function)
+    return stack is not None
 
 
 def take_hooks(runner: Runner, kinds: Collection[type[Hook]]) -> dict[type[Hook], Hook]:

@@ -1,5 +1,6 @@
 """Fails when MMEngine changes something that is not part of its public interface."""
 
+import contextlib
 import functools
 import uuid
 from collections import deque
@@ -10,6 +11,7 @@ import pytest
 import torch
 from mmengine.dataset import InfiniteSampler, default_collate, pseudo_collate
 from mmengine.evaluator import Evaluator
+from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper, OptimWrapperDict
@@ -167,17 +169,32 @@ def test_schedules_lack_a_network():
         Runner.build_param_scheduler(runner, schedules)
 
 
-@pytest.mark.parametrize('fails', [False, True])
-def test_end_of_a_loop(tmp_path, fails):
-    runner, calls = make_runner(tmp_path), []
-    call_at_end(runner.train_loop, lambda: calls.append(runner.iter))
-    if fails:
+class CallsAtEnd(Hook):
+    def __init__(self):
+        self.calls = []
+
+    def before_run(self, runner):
+        for name in ('first', 'second'):
+            self.trains = call_at_end(runner, lambda name=name: self.calls.append(name))
+
+
+@pytest.mark.parametrize('fails', ['nowhere', 'at its start', 'in an iteration'])
+def test_end_of_a_training(tmp_path, fails):
+    runner, hook = make_runner(tmp_path), CallsAtEnd()
+    runner.register_hook(hook)
+    if fails == 'at its start':
+        resume_from(runner, 'no.pth')
+    elif fails == 'in an iteration':
         runner.model.train_step = lambda data, optim_wrapper: 1 / 0
-        with pytest.raises(ZeroDivisionError):
-            runner.train()
-    else:
+    with (
+        contextlib.nullcontext()
+        if fails == 'nowhere'
+        else pytest.raises((ZeroDivisionError, FileNotFoundError))
+    ):
         runner.train()
-    assert calls == [0 if fails else 4]
+    assert (hook.trains, hook.calls) == (True, ['second', 'first'])
+    runner.call_hook('before_run')  # as an evaluation does
+    assert (hook.trains, hook.calls) == (False, ['second', 'first'])
 
 
 @pytest.mark.parametrize(

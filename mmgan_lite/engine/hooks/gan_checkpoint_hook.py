@@ -18,6 +18,7 @@ from mmgan_lite.engine.hooks.safe_checkpoint_hook import SafeCheckpointHook
 from mmgan_lite.engine.resume import resumed_settings, rng_state, training_state
 from mmgan_lite.engine.resume.dataloader_state import number_batches
 from mmgan_lite.engine.resume.preemption import EXIT_CODE, StopSignals
+from mmgan_lite.engine.resume.work_dir_lock import WorkDirLock
 from mmgan_lite.registry import HOOKS
 from mmgan_lite.utils.atomic_io import TEMPORARY_FILES, atomic_write
 from mmgan_lite.utils.signatures import unknown_argument
@@ -63,6 +64,9 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
     with code 75: start the same command again, with ``--resume``. A second signal, more than two
     seconds later, ends it at once. Several processes agree on the iteration within about a second.
 
+    One training at a time runs in a ``work_dir``, which is locked until the process ends. A second
+    one ends with an error; evaluations are not affected.
+
     It includes :class:`ProvenanceHook`, which records command, versions, git and data, and
     :class:`SafeCheckpointHook`, which makes the files readable by plain ``torch.load``.
 
@@ -95,7 +99,7 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
 
     Raises:
         ValueError: If ``resume_lr`` is none of these. Before training, if ``save_best`` names no
-            score of the validation, or there is none.
+            score of the validation, or there is none, or another training runs in ``work_dir``.
         OSError: While training, if a checkpoint cannot be written. The ones before it stay, and the
             error names the newest undamaged one, the folder and a remedy.
 
@@ -136,14 +140,15 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
     # Before and at the start of training.
 
     def before_run(self, runner: Runner) -> None:
-        """Find the checkpoint to resume from, or check the one that was named.
+        """Lock ``work_dir``; find the checkpoint to resume from, or check the one that was named.
 
         Raises:
-            ValueError: If the one that was named is damaged.
+            ValueError: If another training runs in ``work_dir``, or the checkpoint that was named
+                is damaged.
         """
         self._parts = take_over(self, self._parts, runner)
-        if (loop := compat.train_loop(runner)) is not None:
-            compat.call_at_end(loop, self._signals.uninstall)
+        if compat.call_at_end(runner, self._signals.uninstall):
+            self._lock_work_dir(runner)
         self._loaded = self._rates_from = None
         if not compat.is_resumed(runner):
             return
@@ -155,6 +160,13 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
         compat.resume_from(runner, None if found[0] is None else str(found[0]))
         if found[0] is None:
             runner.logger.info(f'No undamaged checkpoint in {runner.work_dir}: training begins.')
+
+    def _lock_work_dir(self, runner: Runner) -> None:
+        with raised_in_all_processes():
+            if is_main_process():
+                lock = WorkDirLock(runner.work_dir)
+                compat.call_at_end(runner, lock.release)
+                lock.acquire(runner.logger)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Keep the state of the training until it goes on.
