@@ -299,13 +299,19 @@ def writing(option: str, path: str | Path) -> Iterator[None]:
 
 @contextmanager
 def keeping_work_dir(work_dir: str) -> Iterator[None]:
-    """Give an error of the file system in the folder of a running training its remedy.
+    """End the command in one line if its training has not, or no longer, the folder for itself.
 
     Raises:
-        SystemExit: In place of an ``OSError`` of a file in ``work_dir``.
+        SystemExit: In place of an ``OSError`` of a file in ``work_dir``, and of a
+            ``WorkDirInUseError``.
     """
+    # It imports torch, which print-config does not need.
+    from mmgan_lite.engine.resume.work_dir_lock import WorkDirInUseError
+
     try:
         yield
+    except WorkDirInUseError as error:
+        end_command(str(error))
     except OSError as error:
         name = error.filename
         if name is None or Path(work_dir).resolve() not in Path(name).resolve().parents:

@@ -7,6 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
@@ -20,6 +21,8 @@ def main() -> None:
     options.add_run(parser)
     text = 'go on from this checkpoint, or from the newest in the work dir'
     parser.add_argument('--resume', nargs='?', const='auto', metavar='CKPT', help=text)
+    text = 'rates and schedules of a resumed run: as it was, or as if it had begun with the config'
+    parser.add_argument('--resume-lr', choices=['checkpoint', 'config'], help=text)
     parser.add_argument('--seed', type=int, help="of all random numbers (default: the config's)")
     parser.add_argument('--no-validate', action='store_true', help='no metrics while training')
     args = parser.parse_args()
@@ -34,6 +37,8 @@ def main() -> None:
         if args.resume != 'auto' and '://' not in args.resume and not Path(args.resume).is_file():
             text = f'--resume must be a checkpoint, but {args.resume!r} is no file. Check the path,'
             options.end_command(f'{text} or pass --resume alone for the newest in the work dir.')
+    if args.resume_lr is not None:
+        _set_resume_lr(cfg, args)
     with options.reporting(sys.exit):
         require_valid(cfg)
     options.start_run(cfg, args)
@@ -43,3 +48,15 @@ def main() -> None:
             _ = runner.train_loop, runner.val_loop  # built here, with their data
     with options.keeping_work_dir(cfg.work_dir):
         runner.train()
+
+
+def _set_resume_lr(cfg: Config, args: argparse.Namespace) -> None:
+    if args.resume is None:
+        options.end_command(f'--resume-lr {args.resume_lr} needs --resume. Add it.')
+    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    kind = hook.get('type')
+    name = kind.__name__ if isinstance(kind, type) else str(kind)
+    if name.rpartition('.')[2] != 'GANCheckpointHook':
+        text = f'--resume-lr needs GANCheckpointHook as default_hooks.checkpoint, got {name}.'
+        options.end_command(f"{text} Set default_hooks.checkpoint.type='GANCheckpointHook'.")
+    hook['resume_lr'] = args.resume_lr

@@ -8,10 +8,12 @@ bounds its version. Only the function by which MMEngine's registries build is ch
 :mod:`mmgan_lite.registry`, which this module imports.
 """
 
+import contextlib
 import functools
 import hashlib
 import logging
 import os
+import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,7 +26,13 @@ from mmengine.hooks import CheckpointHook, Hook
 from mmengine.logging import HistoryBuffer, print_log
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.registry import DefaultScope
-from mmengine.runner import BaseLoop, CheckpointLoader, IterBasedTrainLoop, Runner
+from mmengine.runner import (
+    BaseLoop,
+    CheckpointLoader,
+    EpochBasedTrainLoop,
+    IterBasedTrainLoop,
+    Runner,
+)
 from mmengine.runner.loops import _InfiniteDataloaderIterator
 from mmengine.runner.runner import _SlicedDataset
 from torch.utils.data import DataLoader
@@ -57,17 +65,36 @@ def train_loop(runner: Runner) -> BaseLoop | None:
     return loop if isinstance(loop, BaseLoop) else None
 
 
-def call_at_end(loop: BaseLoop, function: Callable[[], None]) -> None:
-    """Call a function when the loop has run, also when an exception has ended it."""
-    run = loop.run
+_at_end: weakref.WeakKeyDictionary[Runner, contextlib.ExitStack] = weakref.WeakKeyDictionary()
+_train = Runner.train
 
-    def run_and_call() -> Any:
+
+@functools.wraps(_train)
+def _train_and_call(runner: Runner) -> Any:
+    """Train, and call what was given to :func:`call_at_end`."""
+    with contextlib.ExitStack() as stack:
+        _at_end[runner] = stack
         try:
-            return run()
+            return _train(runner)
         finally:
-            function()
+            del _at_end[runner]
 
-    loop.run = run_and_call
+
+Runner.train = _train_and_call
+
+
+def call_at_end(runner: Runner, function: Callable[[], None]) -> bool:
+    """Call a function when ``Runner.train`` ends, also when an exception has ended it.
+
+    The functions are called in reverse order.
+
+    Returns:
+        False outside of ``Runner.train``, such as in an evaluation: it is not called then.
+    """
+    stack = _at_end.get(runner)
+    if stack is not None:
+        stack.callback(function)
+    return stack is not None
 
 
 def take_hooks(runner: Runner, kinds: Collection[type[Hook]]) -> dict[type[Hook], Hook]:
@@ -146,6 +173,13 @@ def validation_is_due(runner: Runner) -> bool:
             return False  # in the middle of an epoch
         done, last = loop.epoch, loop.max_epochs
     return done >= loop.val_begin and (done % loop.val_interval == 0 or done == last)
+
+
+def is_over(runner: Runner) -> bool:
+    """Whether the training loop would make no iteration; False of a loop that is not MMEngine's."""
+    loop = runner.train_loop
+    known = isinstance(loop, (EpochBasedTrainLoop, IterBasedTrainLoop))
+    return known and loop.iter >= loop.max_iters
 
 
 def replace_next_epoch(loop: Any, run_epoch: Callable[[], bool]) -> None:

@@ -5,20 +5,17 @@ that is in no registry by its name, so that ``type='os.system'`` would be called
 only parsed, and each ``type`` must be registered already.
 """
 
-import ast
-import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mmgan_lite.registry import MODELS
+from mmgan_lite.utils.config_text import read_settings
 from mmgan_lite.utils.migration import new_modules
 
 # Settings that drawing needs; others are not read.
 _WANTED = ('model', 'default_scope', 'custom_imports')
-# Names of numbers that are not finite, in configs that MMEngine writes.
-_NUMBERS = {'inf': math.inf, '-inf': -math.inf, 'nan': math.nan}
 
 
 def parse_config(text: str, source: str | Path) -> dict[str, Any]:
@@ -36,14 +33,9 @@ def parse_config(text: str, source: str | Path) -> dict[str, Any]:
         {'model': {'type': 'GAN', 'sizes': (1, -2.5)}}
     """
     try:
-        statements = ast.parse(text).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise _no_config(source, f'it is not Python: {error}') from error
-    settings = {}
-    for statement in statements:
-        match statement:
-            case ast.Assign(targets=[ast.Name(id=name)], value=value) if name in _WANTED:
-                settings[name] = _literal(value, source)
+        settings = read_settings(text, _WANTED)
+    except ValueError as error:
+        raise _no_config(source, str(error)) from error
     if not isinstance(settings.get('model'), dict):
         raise _no_config(source, 'it has no model')
     return settings
@@ -82,29 +74,6 @@ def check_parts(
         return copy
 
     return checked(model)
-
-
-def _literal(node: ast.expr, source: str | Path) -> Any:
-    """Value of a node, if it is a literal or ``dict(...)`` of them."""
-    match node:
-        case ast.List(elts=items):
-            return [_literal(item, source) for item in items]
-        case ast.Tuple(elts=items):
-            return tuple(_literal(item, source) for item in items)
-        case ast.Dict(keys=keys, values=values):
-            names = [key.value for key in keys if isinstance(key, ast.Constant)]
-            if len(names) == len(values):
-                return dict(zip(names, [_literal(value, source) for value in values], strict=True))
-        case ast.Call(func=ast.Name(id='dict'), args=[], keywords=keys) if all(k.arg for k in keys):
-            return {key.arg: _literal(key.value, source) for key in keys}
-    code = ast.unparse(node)
-    if code in _NUMBERS:
-        return _NUMBERS[code]
-    try:
-        return ast.literal_eval(node)
-    except (TypeError, ValueError):
-        reason = f'line {node.lineno} has {code[:60]!r}, which would have to run'
-        raise _no_config(source, reason) from None
 
 
 def _no_config(source: str | Path, reason: str) -> ValueError:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -90,6 +91,14 @@ def test_other_data_than_the_evaluation_is_for(tool, tmp_path):
             "error: --work-dir must be a writable path, got 'file/below'",
         ),
         (('--resume', 'no.pth'), "error: --resume must be a checkpoint, but 'no.pth' is no file"),
+        (('--resume-lr', 'config'), 'error: --resume-lr config needs --resume. Add it.'),
+        (
+            (
+                *('--resume', '--resume-lr', 'config'),
+                *('--cfg-options', 'default_hooks.checkpoint.type=CheckpointHook'),
+            ),
+            'error: --resume-lr needs GANCheckpointHook as default_hooks.checkpoint, got Checkp',
+        ),
     ],
 )
 def test_nothing_is_written_after_an_error(arguments, told, tmp_path, monkeypatch):
@@ -100,3 +109,18 @@ def test_nothing_is_written_after_an_error(arguments, told, tmp_path, monkeypatc
         train.main()
     assert str(error.value).startswith(told)
     assert list(tmp_path.iterdir()) == [tmp_path / 'file']
+
+
+@pytest.mark.parametrize('value', ['checkpoint', 'config'])
+def test_where_rates_come_from(value, tmp_path, monkeypatch):
+    built = []
+
+    def build(cfg):
+        built.append(cfg)
+        return SimpleNamespace(train=lambda: None)
+
+    monkeypatch.setattr(train, 'RUNNERS', SimpleNamespace(build=build))
+    arguments = ['--work-dir', str(tmp_path), '--resume', '--resume-lr', value]
+    monkeypatch.setattr(sys, 'argv', ['train', 'gan_mlp_digits-28x28', *arguments])
+    train.main()
+    assert built[0].default_hooks.checkpoint.resume_lr == value

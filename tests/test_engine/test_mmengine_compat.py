@@ -1,5 +1,6 @@
 """Fails when MMEngine changes something that is not part of its public interface."""
 
+import contextlib
 import functools
 import uuid
 from collections import deque
@@ -10,6 +11,7 @@ import pytest
 import torch
 from mmengine.dataset import InfiniteSampler, default_collate, pseudo_collate
 from mmengine.evaluator import Evaluator
+from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper, OptimWrapperDict
@@ -31,6 +33,7 @@ from mmgan_lite.engine.mmengine_compat import (
     OrderedCheckpointHook,
     accumulative_counts,
     call_at_end,
+    is_over,
     is_resumed,
     loaded_checkpoint,
     named_wrappers,
@@ -167,17 +170,32 @@ def test_schedules_lack_a_network():
         Runner.build_param_scheduler(runner, schedules)
 
 
-@pytest.mark.parametrize('fails', [False, True])
-def test_end_of_a_loop(tmp_path, fails):
-    runner, calls = make_runner(tmp_path), []
-    call_at_end(runner.train_loop, lambda: calls.append(runner.iter))
-    if fails:
+class CallsAtEnd(Hook):
+    def __init__(self):
+        self.calls = []
+
+    def before_run(self, runner):
+        for name in ('first', 'second'):
+            self.trains = call_at_end(runner, lambda name=name: self.calls.append(name))
+
+
+@pytest.mark.parametrize('fails', ['nowhere', 'at its start', 'in an iteration'])
+def test_end_of_a_training(tmp_path, fails):
+    runner, hook = make_runner(tmp_path), CallsAtEnd()
+    runner.register_hook(hook)
+    if fails == 'at its start':
+        resume_from(runner, 'no.pth')
+    elif fails == 'in an iteration':
         runner.model.train_step = lambda data, optim_wrapper: 1 / 0
-        with pytest.raises(ZeroDivisionError):
-            runner.train()
-    else:
+    with (
+        contextlib.nullcontext()
+        if fails == 'nowhere'
+        else pytest.raises((ZeroDivisionError, FileNotFoundError))
+    ):
         runner.train()
-    assert calls == [0 if fails else 4]
+    assert (hook.trains, hook.calls) == (True, ['second', 'first'])
+    runner.call_hook('before_run')  # as an evaluation does
+    assert (hook.trains, hook.calls) == (False, ['second', 'first'])
 
 
 @pytest.mark.parametrize(
@@ -190,6 +208,15 @@ def test_due_validation(tmp_path, by_epoch, iterations, due):
     loop._iter, loop._epoch = iterations, iterations // 3 if by_epoch else 0
     runner.val_loop  # noqa: B018  # builds it
     assert validation_is_due(runner) == due
+
+
+@pytest.mark.parametrize(('by_epoch', 'length'), [(False, 4), (True, 6)])
+def test_a_training_that_is_over(tmp_path, by_epoch, length):
+    runner = make_runner(tmp_path, by_epoch)
+    found = []
+    for runner.train_loop._iter in (length - 1, length, length + 1):
+        found.append(is_over(runner))
+    assert found == [False, True, True]
 
 
 def test_no_validation_is_due_without_one(tmp_path):

@@ -15,9 +15,10 @@ from mmgan_lite import checkpoints
 from mmgan_lite.engine.hooks.common import raised_in_all_processes, take_over
 from mmgan_lite.engine.hooks.provenance_hook import ProvenanceHook
 from mmgan_lite.engine.hooks.safe_checkpoint_hook import SafeCheckpointHook
-from mmgan_lite.engine.resume import rng_state, training_state
+from mmgan_lite.engine.resume import resumed_settings, rng_state, training_state
 from mmgan_lite.engine.resume.dataloader_state import number_batches
 from mmgan_lite.engine.resume.preemption import EXIT_CODE, StopSignals
+from mmgan_lite.engine.resume.work_dir_lock import WorkDirLock
 from mmgan_lite.registry import HOOKS
 from mmgan_lite.utils.atomic_io import TEMPORARY_FILES, atomic_write
 from mmgan_lite.utils.signatures import unknown_argument
@@ -86,6 +87,9 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
     with code 75: start the same command again, with ``--resume``. A second signal, more than two
     seconds later, ends it at once. Several processes agree on the iteration within about a second.
 
+    One training at a time runs in a ``work_dir``, which is locked until the process ends. A second
+    one ends with an error; evaluations are not affected.
+
     It includes :class:`ProvenanceHook`, which records command, versions, git and data, and
     :class:`SafeCheckpointHook`, which makes the files readable by plain ``torch.load``.
 
@@ -111,10 +115,14 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
         save_begin: Iteration or epoch from which on files are written.
         history_length: As for :class:`SafeCheckpointHook`.
         allow_mmengine_types: As for :class:`SafeCheckpointHook`.
+        resume_lr: Where a resumed training has its rates and schedules from, which are
+            ``optimizer`` and ``paramwise_cfg`` in ``optim_wrapper``, and ``param_scheduler``:
+            'checkpoint', with a warning that lists what the config changes; or 'config', as if the
+            training had begun with it. Moments and position are always the checkpoint's.
 
     Raises:
-        ValueError: Before training, if ``save_best`` names no score of the validation, or there is
-            none.
+        ValueError: If ``resume_lr`` is none of these. Before training, if ``save_best`` names no
+            score of the validation, or there is none, or another training runs in ``work_dir``.
         OSError: While training, if a checkpoint cannot be written. The ones before it stay, and the
             error names the newest undamaged one, the folder and a remedy.
 
@@ -131,9 +139,13 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
         *args: Any,
         history_length: int = 1000,
         allow_mmengine_types: bool = False,
+        resume_lr: str = 'checkpoint',
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        if resume_lr not in ('checkpoint', 'config'):
+            raise ValueError(f"resume_lr must be 'checkpoint' or 'config', got {resume_lr!r}.")
+        self.resume_lr = resume_lr
         if self.args:  # MMEngine keeps what it does not know
             raise TypeError(unknown_argument(GANCheckpointHook, next(iter(self.args))))
         if self.file_client_args is not None:
@@ -142,6 +154,7 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
         self._parts: list[Hook] = [ProvenanceHook(), safe]
         self._signals = StopSignals()
         self._loaded: dict | None = None
+        self._rates_from: str | None = None
         self._to_save: dict | None = None
         self._before_val: dict | None = None
         self._validated = False
@@ -150,15 +163,16 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
     # Before and at the start of training.
 
     def before_run(self, runner: Runner) -> None:
-        """Find the checkpoint to resume from, or check the one that was named.
+        """Lock ``work_dir``; find the checkpoint to resume from, or check the one that was named.
 
         Raises:
-            ValueError: If the one that was named is damaged.
+            ValueError: If another training runs in ``work_dir``, or the checkpoint that was named
+                is damaged.
         """
         self._parts = take_over(self, self._parts, runner)
-        if (loop := compat.train_loop(runner)) is not None:
-            compat.call_at_end(loop, self._signals.uninstall)
-        self._loaded = None
+        if compat.call_at_end(runner, self._signals.uninstall):
+            self._lock_work_dir(runner)
+        self._loaded = self._rates_from = None
         if not compat.is_resumed(runner):
             return
         if (named := compat.loaded_checkpoint(runner)) is not None:
@@ -170,18 +184,30 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
         if found[0] is None:
             runner.logger.info(f'No undamaged checkpoint in {runner.work_dir}: training begins.')
 
+    def _lock_work_dir(self, runner: Runner) -> None:
+        with raised_in_all_processes():
+            if is_main_process():
+                lock = WorkDirLock(runner.work_dir)
+                compat.call_at_end(runner, lock.release)
+                lock.acquire(runner.logger)
+
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Keep the state of the training until it goes on.
 
         Raises:
             ValueError: If a training is resumed with another model than it began with, or none of
-                the weights that are loaded is of this model.
+                the weights that are loaded is of this model, or ``resume_lr='config'`` does not
+                fit the checkpoint.
         """
         training_state.check_weights(runner, checkpoint.get('state_dict', {}))
         self._loaded = state = checkpoint.pop(_KEY, None)
-        if state is not None and compat.is_resumed(runner) and compat.train_loop(runner):
-            untrue = tuple(training_state.untrue_warnings(runner, state))
+        if compat.is_resumed(runner) and compat.train_loop(runner):
+            untrue = tuple(training_state.untrue_warnings(runner, state) if state else ())
             runner.logger.addFilter(lambda record: not record.getMessage().startswith(untrue))
+            source = (state or {}).get('rates_from')
+            self._rates_from = resumed_settings.reconcile(
+                runner, checkpoint, source, self.resume_lr
+            )
         for part in self._parts:
             part.after_load_checkpoint(runner, checkpoint)
 
@@ -203,6 +229,11 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
         if not self._signals.install():
             runner.logger.info(
                 'SIGTERM and SIGUSR1 save no checkpoint: training does not run in the main thread.'
+            )
+        if compat.is_resumed(runner) and compat.is_over(runner):
+            runner.logger.warning(
+                f'Nothing is left to train: the checkpoint is of iteration {runner.iter}, and '
+                'train_cfg ends there or before. Set a larger max_iters or max_epochs.'
             )
         # The state of load_from alone is another training's.
         if self._loaded is None or runner.iter == 0:
@@ -307,7 +338,7 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
     def _collect(self, runner: Runner) -> dict[str, Any]:
         # While a validation is repeated, training has not begun.
         state = self._loaded or training_state.collect_state(runner, self._before_val)
-        return {**state, 'validated': self._validated}
+        return {**state, 'validated': self._validated, 'rates_from': self._rates_from}
 
     def write(self, runner: Runner, path: str, meta: dict) -> None:
         """Write a checkpoint, then its name; raises in all processes if the first one cannot."""

@@ -18,6 +18,7 @@ from mmengine.runner import Runner
 from mmgan_lite import checkpoints
 from mmgan_lite.checkpoints import find_damage, read_checkpoint
 from mmgan_lite.engine.hooks import GANCheckpointHook
+from mmgan_lite.engine.resume.work_dir_lock import WorkDirLock
 from mmgan_lite.registry import METRICS
 
 
@@ -337,6 +338,34 @@ def test_a_signal_saves_and_says_resume_me(config, name):
     assert runner.iter == 6
 
 
+def test_one_training_at_a_time(config):
+    cfg = config(2)
+    runner = Runner.from_cfg(cfg)
+    lock = WorkDirLock(cfg.work_dir)
+    lock.acquire(runner.logger)
+    with pytest.raises(ValueError, match=f'by one training at a time, but .* {os.getpid()} on'):
+        runner.train()
+    assert not files(cfg)
+    runner.call_hook('before_run')  # as an evaluation does
+    lock.release()
+
+    errors = [KeyboardInterrupt]
+
+    def fail():
+        with pytest.raises(ValueError, match='by one training at a time'):
+            lock.acquire(runner.logger)
+        if errors:
+            raise errors.pop()
+
+    runner.register_hook(At(2, fail))
+    with pytest.raises(KeyboardInterrupt):
+        runner.train()
+    for _ in range(2):  # it is free again, for the same Runner too
+        runner.train()
+    lock.acquire(runner.logger)
+    lock.release()
+
+
 def test_best_is_deleted_only_when_there_is_a_better(config, repo, shrunk_config):
     cfg = shrunk_config(repo / 'configs/gan/gan_mlp_digits-28x28.py', 4)
     cfg.train_cfg.val_interval = 2
@@ -366,6 +395,7 @@ def test_published_keys(config):
             dict(file_client_args=dict(backend='disk')),
             'file_client_args is not supported. Pass backend_args.',
         ),
+        (dict(resume_lr='new'), "resume_lr must be 'checkpoint' or 'config', got 'new'."),
         (dict(history_length=0), 'history_length must be an int of at least 1'),
     ],
 )
