@@ -10,6 +10,7 @@ bounds its version. Only the function by which MMEngine's registries build is ch
 
 import functools
 import hashlib
+import itertools
 import logging
 import os
 from collections import deque
@@ -182,6 +183,22 @@ def set_batches(loop: IterBasedTrainLoop, batches: Iterator, passes: int) -> Non
     """
     loop.dataloader_iterator._iterator = batches
     loop.dataloader_iterator._epoch = passes
+
+
+def end_workers(loop: BaseLoop) -> None:
+    """End the workers of a loop's data loader; they start again should it need more batches.
+
+    Otherwise they end when the iterator is collected. As Runner and loop refer to each other, that
+    is during any later operation, where PyTorch waits five seconds for each of them, or when
+    Python ends.
+    """
+    loader: Any = loop.dataloader
+    if loader.num_workers == 0:
+        return
+    loader._iterator = None  # the one that persistent workers serve
+    batches = loop.dataloader_iterator if isinstance(loop, IterBasedTrainLoop) else None
+    if isinstance(batches, _InfiniteDataloaderIterator):
+        batches._iterator = itertools.chain.from_iterable([loader])
 
 
 def restart_indices(sampler: InfiniteSampler) -> None:

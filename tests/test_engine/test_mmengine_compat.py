@@ -1,6 +1,7 @@
 """Fails when MMEngine changes something that is not part of its public interface."""
 
 import functools
+import multiprocessing
 import uuid
 from collections import deque
 from types import SimpleNamespace
@@ -31,6 +32,7 @@ from mmgan_lite.engine.mmengine_compat import (
     OrderedCheckpointHook,
     accumulative_counts,
     call_at_end,
+    end_workers,
     is_resumed,
     loaded_checkpoint,
     named_wrappers,
@@ -178,6 +180,18 @@ def test_end_of_a_loop(tmp_path, fails):
     else:
         runner.train()
     assert calls == [0 if fails else 4]
+
+
+@pytest.mark.parametrize('persistent', [False, True])
+def test_workers_end_and_start_again(persistent):
+    others = set(multiprocessing.active_children())
+    loader = DataLoader(range(6), 2, num_workers=1, persistent_workers=persistent)
+    loop = IterBasedTrainLoop(SimpleNamespace(), loader, max_iters=4)
+    for _ in range(2):
+        assert next(loop.dataloader_iterator).tolist() == [0, 1]
+        (worker,) = set(multiprocessing.active_children()) - others
+        end_workers(loop)
+        assert worker.exitcode == 0
 
 
 @pytest.mark.parametrize(

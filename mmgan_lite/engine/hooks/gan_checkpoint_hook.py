@@ -1,5 +1,6 @@
 """Checkpoints from which a training is resumed exactly."""
 
+import functools
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -135,6 +136,7 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
         self._parts = take_over(self, self._parts, runner)
         if (loop := compat.train_loop(runner)) is not None:
             compat.call_at_end(loop, self._signals.uninstall)
+            compat.call_at_end(loop, functools.partial(compat.end_workers, loop))
         self._loaded = None
         if not compat.is_resumed(runner):
             return
@@ -181,6 +183,9 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
             runner.logger.info(
                 'SIGTERM and SIGUSR1 save no checkpoint: training does not run in the main thread.'
             )
+        self._signals.spare_workers(runner.train_dataloader)
+        if runner.val_loop is not None:
+            self._signals.spare_workers(runner.val_dataloader)
         # The state of load_from alone is another training's.
         if self._loaded is None or runner.iter == 0:
             self._loaded = None
