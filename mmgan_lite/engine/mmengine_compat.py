@@ -11,6 +11,7 @@ bounds its version. Only the function by which MMEngine's registries build is ch
 import contextlib
 import functools
 import hashlib
+import itertools
 import logging
 import os
 import weakref
@@ -21,9 +22,10 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from mmengine.dataset import InfiniteSampler
+from mmengine.device import get_device
 from mmengine.dist import master_only
 from mmengine.hooks import CheckpointHook, Hook
-from mmengine.logging import HistoryBuffer, print_log
+from mmengine.logging import HistoryBuffer, MMLogger, print_log
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.registry import DefaultScope
 from mmengine.runner import (
@@ -123,23 +125,33 @@ class _ChecksSchedulers(Protocol):
 
 
 _build_dataloader, _build_param_scheduler = Runner.build_dataloader, Runner.build_param_scheduler
+_build_logger = Runner.build_logger
+
+
+def _is_own_scope() -> bool:
+    scope = DefaultScope.get_current_instance()
+    return scope is not None and scope.scope_name == SCOPE
 
 
 @functools.wraps(_build_dataloader)
 def _build_collating(dataloader: Any, *args: Any, **kwargs: Any) -> DataLoader:
-    """Under this default scope, a config without ``collate_fn`` takes that of its dataset."""
+    """Under this default scope: with the dataset's ``collate_fn`` if the config has none.
+
+    And without pinned memory where there is no GPU.
+    """
     if isinstance(dataloader, DataLoader):
         return dataloader
     collate = dataloader.get('collate_fn')
     if isinstance(collate, Mapping):  # in configs whose base once had one it may be deleted
         kept = {key: value for key, value in collate.items() if key != '_delete_'}
         dataloader = {**dataloader, 'collate_fn': kept}
+    if _is_own_scope() and dataloader.get('pin_memory') is True and get_device() == 'cpu':
+        dataloader = {**dataloader, 'pin_memory': False}  # PyTorch warns that it pins nothing
     loader = _build_dataloader(dataloader, *args, **kwargs)
-    scope, dataset = DefaultScope.get_current_instance(), loader.dataset
+    dataset = loader.dataset
     if isinstance(dataset, _SlicedDataset):
         dataset = dataset._dataset
-    is_own = scope is not None and scope.scope_name == SCOPE
-    if is_own and collate is None and isinstance(dataset, _Collates):
+    if _is_own_scope() and collate is None and isinstance(dataset, _Collates):
         loader.collate_fn = dataset.collate_fn
     return loader
 
@@ -147,14 +159,57 @@ def _build_collating(dataloader: Any, *args: Any, **kwargs: Any) -> DataLoader:
 @functools.wraps(_build_param_scheduler)
 def _build_checked(runner: Runner, scheduler: Any) -> Any:
     """With an error that names the networks: MMEngine raises KeyError, or ignores an entry."""
-    if isinstance(runner.optim_wrapper, _ChecksSchedulers):
-        runner.optim_wrapper.check_schedulers(scheduler)
-    return _build_param_scheduler(runner, scheduler)
+    wrapper = runner.optim_wrapper
+    if not isinstance(wrapper, _ChecksSchedulers):
+        return _build_param_scheduler(runner, scheduler)
+    wrapper.check_schedulers(scheduler)
+    schedulers = _build_param_scheduler(runner, scheduler)
+    # MMEngine warns if schedules step before the optimizer has. They count iterations, in some of
+    # which a network does not step: it accumulates, waits for its turn, or the guard skips it.
+    for network in named_wrappers(wrapper).values():
+        network._global_step = 0
+    return schedulers
+
+
+# How MMEngine's messages begin that say nothing to a user, or, about GPUs, something else.
+_NOT_FOR_USERS = (
+    f'\n{"-" * 60}\nSystem environment:',
+    'Config:\n',
+    'Distributed training is not used, all SyncBatchNorm',
+    'Hooks will be executed in the following order:',
+    '"FileClient" will be deprecated',
+    '"HardDiskBackend" is the alias',
+)
+
+
+def _is_for_users(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith(_NOT_FOR_USERS)
+
+
+def shorten_console() -> None:
+    """Under this default scope, leave out of the console what a user does not need.
+
+    That is MMEngine's description of the environment, the config, the list of all hooks, and that
+    its own hooks call deprecated functions of MMEngine. The file of the log has it all.
+    """
+    if _is_own_scope():
+        for handler in MMLogger.get_current_instance().handlers:
+            if type(handler) is logging.StreamHandler:
+                handler.addFilter(_is_for_users)
+
+
+@functools.wraps(_build_logger)
+def _build_short(runner: Runner, *args: Any, **kwargs: Any) -> MMLogger:
+    """With a short console; for a Runner that is built before this import, a hook sees to it."""
+    logger = _build_logger(runner, *args, **kwargs)
+    shorten_console()
+    return logger
 
 
 # The registries of datasets, hooks and optim wrappers import this module.
 Runner.build_dataloader = staticmethod(_build_collating)
 Runner.build_param_scheduler = _build_checked
+Runner.build_logger = _build_short
 
 
 # Training loops and their data.
@@ -216,6 +271,22 @@ def set_batches(loop: IterBasedTrainLoop, batches: Iterator, passes: int) -> Non
     """
     loop.dataloader_iterator._iterator = batches
     loop.dataloader_iterator._epoch = passes
+
+
+def end_workers(loop: BaseLoop) -> None:
+    """End the workers of a loop's data loader; they start again should it need more batches.
+
+    Otherwise they end when the iterator is collected. As Runner and loop refer to each other, that
+    is during any later operation, where PyTorch waits five seconds for each of them, or when
+    Python ends.
+    """
+    loader: Any = loop.dataloader
+    if loader.num_workers == 0:
+        return
+    loader._iterator = None  # the one that persistent workers serve
+    batches = loop.dataloader_iterator if isinstance(loop, IterBasedTrainLoop) else None
+    if isinstance(batches, _InfiniteDataloaderIterator):
+        batches._iterator = itertools.chain.from_iterable([loader])
 
 
 def restart_indices(sampler: InfiniteSampler) -> None:

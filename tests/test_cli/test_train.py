@@ -63,7 +63,9 @@ def test_curve_or_none(tool, tmp_path):
     """Metrics while training as the config has them, and with an option none."""
     config = tool.configs / 'gan_mlp_digits-28x28.py'
     options = ('--cfg-options', 'train_cfg.max_iters=1', 'model.generator.hidden_dims=(16,16)')
-    tool('train', config, '--work-dir', tmp_path / 'with', *options)
+    result = tool('train', config, '--work-dir', tmp_path / 'with', *options)
+    assert 'Training gan_mlp_digits-28x28\n  data         DigitsDataset, 1,797' in result.stdout
+    assert 'System environment' not in result.stdout
     (scalars,) = (tmp_path / 'with').glob('*/vis_data/scalars.json')
     assert 'FID[mnist-classifier]' in scalars.read_text()
     tool('train', config, '--work-dir', tmp_path / 'without', '--no-validate', *options)

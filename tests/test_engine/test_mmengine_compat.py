@@ -2,15 +2,19 @@
 
 import contextlib
 import functools
+import multiprocessing
 import uuid
+import warnings
 from collections import deque
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.dataset import InfiniteSampler, default_collate, pseudo_collate
 from mmengine.evaluator import Evaluator
+from mmengine.fileio import FileClient
 from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel
@@ -33,6 +37,7 @@ from mmgan_lite.engine.mmengine_compat import (
     OrderedCheckpointHook,
     accumulative_counts,
     call_at_end,
+    end_workers,
     is_over,
     is_resumed,
     loaded_checkpoint,
@@ -170,6 +175,59 @@ def test_schedules_lack_a_network():
         Runner.build_param_scheduler(runner, schedules)
 
 
+@pytest.mark.parametrize(
+    ('kind', 'warns'), [(OptimWrapperDict, True), (GANOptimWrapperDict, False)]
+)
+def test_schedules_step_before_a_network_that_waits_for_its_turn(kind, warns):
+    """The warning is MMEngine's, for any other dict of optim wrappers."""
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    networks = kind(a=OptimWrapper(optimizer))
+    runner = SimpleNamespace(optim_wrapper=networks, _train_loop=None, train_dataloader=[0])
+    runner._build_param_scheduler = functools.partial(Runner._build_param_scheduler, runner)
+    schedules = Runner.build_param_scheduler(runner, dict(type='LinearLR', by_epoch=False))
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter('always')
+        for _ in range(2):
+            schedules['a'][0].step()
+    texts = [str(warning.message) for warning in found]
+    assert ['before `optimizer.step()`' in text for text in texts] == [True] * warns
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='pins memory for the GPU')
+@pytest.mark.parametrize(('scope', 'pins'), [('mmgan_lite', False), ('mmengine', True)])
+def test_no_memory_is_pinned_without_a_gpu(scope, pins):
+    with DefaultScope.overwrite_default_scope(scope):
+        assert Runner.build_dataloader({**DIGITS, 'pin_memory': True}).pin_memory == pins
+
+
+@pytest.mark.parametrize(('scope', 'short'), [('mmgan_lite', True), ('mmengine', False)])
+def test_console_is_short_and_the_file_is_not(tmp_path, capsys, monkeypatch, scope, short):
+    monkeypatch.setattr('time.sleep', lambda _: None)
+    monkeypatch.setattr(FileClient, '_instances', {})  # it warns at the first one only
+    runner = make_runner(
+        tmp_path,
+        default_scope=scope,
+        cfg=Config(dict(a=1)),
+        custom_hooks=[dict(type='CheckpointHook'), dict(type='LoggerHook')],
+    )
+    runner.train()
+    runner.logger.info('Any other line.')
+    console = capsys.readouterr().out
+    file = next(tmp_path.glob('*/*.log')).read_text()
+    for text in (
+        'System environment',
+        'GPU number',
+        'Config:',
+        'SyncBN',
+        'Hooks will be executed',
+        '"FileClient" will be deprecated',
+        '"HardDiskBackend" is the alias',
+    ):
+        assert text in file
+        assert (text in console) != short, text
+    assert 'Any other line.' in console
+
+
 class CallsAtEnd(Hook):
     def __init__(self):
         self.calls = []
@@ -196,6 +254,18 @@ def test_end_of_a_training(tmp_path, fails):
     assert (hook.trains, hook.calls) == (True, ['second', 'first'])
     runner.call_hook('before_run')  # as an evaluation does
     assert (hook.trains, hook.calls) == (False, ['second', 'first'])
+
+
+@pytest.mark.parametrize('persistent', [False, True])
+def test_workers_end_and_start_again(persistent):
+    others = set(multiprocessing.active_children())
+    loader = DataLoader(range(6), 2, num_workers=1, persistent_workers=persistent)
+    loop = IterBasedTrainLoop(SimpleNamespace(), loader, max_iters=4)
+    for _ in range(2):
+        assert next(loop.dataloader_iterator).tolist() == [0, 1]
+        (worker,) = set(multiprocessing.active_children()) - others
+        end_workers(loop)
+        assert worker.exitcode == 0
 
 
 @pytest.mark.parametrize(

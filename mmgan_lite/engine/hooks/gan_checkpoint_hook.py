@@ -1,5 +1,6 @@
 """Checkpoints from which a training is resumed exactly."""
 
+import functools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -170,6 +171,8 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
                 is damaged.
         """
         self._parts = take_over(self, self._parts, runner)
+        if (loop := compat.train_loop(runner)) is not None:
+            compat.call_at_end(runner, functools.partial(compat.end_workers, loop))
         if compat.call_at_end(runner, self._signals.uninstall):
             self._lock_work_dir(runner)
         self._loaded = self._rates_from = None
@@ -230,6 +233,9 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
             runner.logger.info(
                 'SIGTERM and SIGUSR1 save no checkpoint: training does not run in the main thread.'
             )
+        self._signals.spare_workers(runner.train_dataloader)
+        if runner.val_loop is not None:
+            self._signals.spare_workers(runner.val_dataloader)
         if compat.is_resumed(runner) and compat.is_over(runner):
             runner.logger.warning(
                 f'Nothing is left to train: the checkpoint is of iteration {runner.iter}, and '

@@ -93,11 +93,15 @@ class SampleVisualizationHook(Hook):
         self.seed = seed
         self._model: Any = None  # in the main process, if it draws samples
 
+    def draws(self, model: Any) -> bool:
+        """Whether it draws samples of a model."""
+        return isinstance(model, _Samples)
+
     def before_train(self, runner: Runner) -> None:
         """Fix the latents, draw the real images and, in a fresh run, the untrained generator's."""
         model = unwrap_model(runner.model)
         self._model = None
-        if not isinstance(model, _Samples):
+        if not self.draws(model):
             runner.logger.info(
                 f'SampleVisualizationHook draws no samples of a {type(model).__name__}: it needs '
                 'sample, sample_latents and num_classes.'

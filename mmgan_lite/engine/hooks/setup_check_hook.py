@@ -7,13 +7,15 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 from mmengine.dataset import InfiniteSampler
-from mmengine.dist import all_gather_object, get_world_size
+from mmengine.dist import all_gather_object, get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from mmgan_lite.engine.hooks.common import raised_in_all_processes, take_over
+from mmgan_lite.engine.hooks.summary import summarize
+from mmgan_lite.engine.mmengine_compat import shorten_console
 from mmgan_lite.registry import FUNCTIONS, HOOKS
 from mmgan_lite.utils.config_keys import unknown_keys
 from mmgan_lite.utils.interfaces import HasPlayers, SamplesImages, unwrap_model
@@ -158,6 +160,10 @@ class SetupCheckHook(Hook):
 
     A model that is no :class:`~mmgan_lite.models.AdversarialModel` is not checked.
 
+    What passes is summed up in a block of the log: config, data, networks, device, precision,
+    length, and what will be saved. From the console, not from the log's file, it leaves out what
+    MMEngine logs of environment, config and hooks, under the default scope mmgan_lite.
+
     Example:
         >>> default_hooks = dict(setup_check=dict(type='SetupCheckHook'))
     """
@@ -166,13 +172,14 @@ class SetupCheckHook(Hook):
 
     def __init__(self) -> None:
         self._parts: list[Hook] = [DataPlacementHook(), CorruptImageHook()]
+        shorten_console()  # the Runner that builds this hook will list all hooks
 
     def before_run(self, runner: Runner) -> None:
         """Take over hooks of the config that do the same as its parts."""
         self._parts = take_over(self, self._parts, runner)
 
     def before_train(self, runner: Runner) -> None:
-        """Check; reads one sample of the training data.
+        """Check, which reads one sample of the training data, and sum up.
 
         Raises:
             ValueError: If the config has a key that nothing reads, data, data loader, optim wrapper
@@ -184,14 +191,16 @@ class SetupCheckHook(Hook):
         for key, text in unknown_keys(runner.cfg.to_dict()).items():
             raise ValueError(f'The top-level key {key!r} of the config {text}')
         model = unwrap_model(runner.model)
-        if not isinstance(model, HasPlayers):
+        if isinstance(model, HasPlayers):
+            with raised_in_all_processes():
+                _check(runner, model)
+                epoch = _epoch(runner.train_dataloader)
+            _check_same(all_gather_object(epoch))
+        else:
             name = type(model).__name__
             runner.logger.info(f'SetupCheckHook does not check {name}, which has no players.')
-            return
-        with raised_in_all_processes():
-            _check(runner, model)
-            epoch = _epoch(runner.train_dataloader)
-        _check_same(all_gather_object(epoch))
+        if is_main_process():
+            runner.logger.info(summarize(runner))
 
     def after_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
         """Report new images that cannot be read."""

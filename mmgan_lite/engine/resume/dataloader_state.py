@@ -18,7 +18,6 @@ from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from mmgan_lite.engine.mmengine_compat import replace_next_epoch, restart_indices, set_batches
-from mmgan_lite.engine.resume.preemption import end_mark, outlive_signals
 
 
 @runtime_checkable
@@ -67,7 +66,7 @@ class BatchOrder:
         object.__setattr__(loader, 'batch_sampler' if are_lists else 'sampler', self._batches)
         if loader.num_workers > 0:
             loader.worker_init_fn = functools.partial(
-                _start_worker, loader.worker_init_fn, (seed, get_rank()), end_mark()
+                _start_worker, loader.worker_init_fn, (seed, get_rank())
             )
 
     def begin(self, batches: int = 0) -> Iterator:
@@ -126,12 +125,11 @@ class _Batch(list):
 
 
 def _start_worker(
-    init_fn: Callable[[int], None] | None, seeds: tuple[int, int], mark: Any, worker_id: int
+    init_fn: Callable[[int], None] | None, seeds: tuple[int, int], worker_id: int
 ) -> None:
     """Prepare a worker of the data loader to seed each batch by its number."""
     if init_fn is not None:
         init_fn(worker_id)
-    outlive_signals(mark)
     info = get_worker_info()
     assert info is not None
     dataset: Any = info.dataset

@@ -1,6 +1,5 @@
 """Signals of a cluster to stop a training, and the iteration at which it stops."""
 
-import atexit
 import functools
 import math
 import multiprocessing
@@ -8,11 +7,13 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 import torch
 from mmengine.dist import all_reduce, get_world_size
+from torch.utils.data import DataLoader
 
 EXIT_CODE = 75
 """Of a training that was asked to stop, has saved all, and can be resumed: EX_TEMPFAIL."""
@@ -23,19 +24,23 @@ _SIGNALS = (signal.SIGTERM, signal.SIGUSR1) if _POSIX else (signal.SIGTERM,)
 _SAME_SECONDS = 2.0
 _EXCHANGE_SECONDS = 1.0
 _WORKER_SECONDS = 60
+# Of the training, for the workers of its data loaders.
+_RUNS, _STOPS, _IS_OVER = range(3)
 
 
 class StopSignals:
     """Notes SIGTERM and SIGUSR1 between :meth:`install` and :meth:`uninstall`.
 
     The first signal is noted. A second one, more than two seconds after it, has the effect that it
-    had before the installation, which is to end the process at once.
+    had before the installation, which is to end the process at once. That is also the effect of
+    any signal on a process that this one forks.
 
     Several processes exchange their notes about once a second. Each counts iterations until the
     next exchange: how many there are to a second is part of what they exchange.
 
     Attributes:
         received: Name of the first signal, or None.
+        phase: Whether training runs, stops or is over, as a shared number.
 
     Example:
         >>> signals = StopSignals()
@@ -49,6 +54,8 @@ class StopSignals:
     def __init__(self) -> None:
         self.received: str | None = None
         self._time = 0.0
+        self._process = 0
+        self.phase: Any = multiprocessing.RawValue('b', _IS_OVER)
         self._before: dict[int, Any] = {}
         self._exchanged: tuple[int, float] | None = None
         self._next_exchange = 0
@@ -62,17 +69,27 @@ class StopSignals:
         if threading.current_thread() is not threading.main_thread():
             return False
         self.received, self._exchanged, self._next_exchange = None, None, 0
+        self._process = os.getpid()
+        self.phase = multiprocessing.RawValue('b', _RUNS)
         for number in _SIGNALS:
             if number not in self._before:
                 self._before[number] = signal.signal(number, self._take_note)
         return True
 
     def uninstall(self) -> None:
-        """Restore the handlers from before."""
+        """Restore the handlers from before; the training is over."""
+        self.phase.value = _IS_OVER
+        self._restore()
+
+    def _restore(self) -> None:
         while self._before:
             number, handler = self._before.popitem()
             # None: it was not set from Python, and cannot be set back.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+    def spare_workers(self, loader: DataLoader) -> None:
+        """Let all workers that a data loader will start call :func:`outlive_signals`."""
+        loader.worker_init_fn = functools.partial(_start_worker, loader.worker_init_fn, self.phase)
 
     def agreed(self, iteration: int) -> bool:
         """Whether training must stop after this iteration; the same answer in all processes.
@@ -96,45 +113,40 @@ class StopSignals:
 
     def _take_note(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
-        if self.received is not None and now - self._time > _SAME_SECONDS:
-            self.uninstall()
+        forked = os.getpid() != self._process
+        if forked or (self.received is not None and now - self._time > _SAME_SECONDS):
+            self._restore()
             os.kill(os.getpid(), number)
         elif self.received is None:
             self.received, self._time = signal.Signals(number).name, now
+            self.phase.value = _STOPS
 
 
-@functools.cache
-def end_mark() -> Any:
-    """Shared with the processes that serve this one: ``value`` is 1 once this one ends."""
-    mark = multiprocessing.RawValue('b', 0)
+def outlive_signals(phase: Any) -> None:
+    """Let this process, a worker of a data loader, outlive a signal that the training gets, too.
 
-    def set_mark() -> None:
-        mark.value = 1
-
-    # Before what multiprocessing has registered, which ends its processes by SIGTERM, and
-    # waits until they have.
-    atexit.register(set_mark)
-    return mark
-
-
-def outlive_signals(mark: Any) -> None:
-    """Let a worker process continue for up to a minute after a signal to stop.
-
-    A cluster may send its signal to all processes there are, workers of the data loader included.
-    One that ended at once would end the training too, before it has saved.
+    A cluster may send its signal to all processes there are. A worker that ended at once would end
+    the training, before it has saved. A worker that alone gets a signal ends a minute later.
 
     Args:
-        mark: The training's :func:`end_mark`; once it is set, SIGTERM ends the worker at once.
+        phase: Of the training, in shared memory. Once that is over, a signal ends the worker.
     """
-    if _POSIX:
-        signal.signal(signal.SIGTERM, functools.partial(_end_later, mark))
-        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    for number in (*_SIGNALS, signal.SIGALRM) if _POSIX else ():
+        signal.signal(number, functools.partial(_end_unless_stopping, phase))
 
 
-def _end_later(mark: Any, number: int, frame: FrameType | None) -> None:
-    if mark.value:
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
-    else:
-        # Should the training hang, and never end its workers.
+def _start_worker(init_fn: Callable[[int], None] | None, phase: Any, worker_id: int) -> None:
+    if init_fn is not None:
+        init_fn(worker_id)
+    outlive_signals(phase)
+
+
+def _end_unless_stopping(phase: Any, number: int, frame: FrameType | None) -> None:
+    if phase.value == _IS_OVER:
+        # As PyTorch's workers do at a signal of the training: it takes any other for a failure.
+        os._exit(0)
+    if number != signal.SIGALRM:
         signal.alarm(_WORKER_SECONDS)
+    elif phase.value == _RUNS:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import multiprocessing
 import os
 import re
 import resource
@@ -322,20 +323,40 @@ def test_what_a_killed_process_left_is_removed(config):
     assert not list(Path(cfg.work_dir).glob('.*.tmp'))
 
 
-@pytest.mark.parametrize('name', ['SIGTERM', 'SIGUSR1'])
-def test_a_signal_saves_and_says_resume_me(config, name):
-    cfg = config()
+@pytest.mark.parametrize(('name', 'workers'), [('SIGTERM', 1), ('SIGUSR1', 0)])
+def test_a_signal_saves_and_says_resume_me(config, name, workers):
+    """The signal goes to all processes there are, as that of a cluster."""
+    others = set(multiprocessing.active_children())
+    number = getattr(signal, name)
+
+    def send_to_all():
+        processes = set(multiprocessing.active_children()) - others
+        assert len(processes) == workers
+        for process in processes:
+            os.kill(process.pid, number)
+            process.join(0.5)
+            assert process.is_alive()
+        os.kill(os.getpid(), number)
+
+    def load():
+        cfg = config()
+        cfg.train_dataloader.num_workers = workers
+        return cfg
+
+    cfg = load()
     runner = Runner.from_cfg(cfg)
-    handler = signal.getsignal(getattr(signal, name))
-    runner.register_hook(At(3, lambda: os.kill(os.getpid(), getattr(signal, name))))
+    handler = signal.getsignal(number)
+    runner.register_hook(At(3, send_to_all))
     with pytest.raises(SystemExit) as info:
         runner.train()
     assert info.value.code == 75
     assert named(cfg) == 3
-    assert signal.getsignal(getattr(signal, name)) == handler
-    runner = Runner.from_cfg(config())
+    assert signal.getsignal(number) == handler
+    runner = Runner.from_cfg(load())
     runner.train()
     assert runner.iter == 6
+    # Python ends those that are left by a signal, which PyTorch reports as an error.
+    assert set(multiprocessing.active_children()) == others
 
 
 def test_one_training_at_a_time(config):

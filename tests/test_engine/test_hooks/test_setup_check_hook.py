@@ -3,6 +3,7 @@
 import atexit
 import functools
 import hashlib
+import logging
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -46,9 +47,18 @@ def check(
             model=model,
             train_dataloader=loader,
             optim_wrapper=optim_wrapper,
-            val_loop=val and object(),
+            val_loop=val and SimpleNamespace(evaluator=None),
+            val_interval=1,
             val_dataloader=val and DataLoader(val, 4, collate_fn=image_collate),
             cfg=Config(cfg or {}),
+            logger=logging.getLogger(),
+            train_loop=None,
+            iter=0,
+            max_iters=1,
+            max_epochs=1,
+            hooks=(),
+            work_dir='',
+            log_dir='',
         )
     )
 

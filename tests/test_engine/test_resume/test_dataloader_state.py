@@ -1,5 +1,6 @@
 """A loop that begins in the middle gives the batches that it would have given."""
 
+import functools
 import itertools
 import random
 
@@ -10,7 +11,7 @@ from mmengine.dataset import DefaultSampler, InfiniteSampler
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
-from mmgan_lite.engine.mmengine_compat import passes_made
+from mmgan_lite.engine.mmengine_compat import call_at_end, end_workers, passes_made
 from mmgan_lite.engine.resume import dataloader_state
 from mmgan_lite.engine.resume.dataloader_state import BatchOrder, go_on, number_batches
 from mmgan_lite.engine.resume.rng_state import get_random_state, set_random_state
@@ -70,6 +71,7 @@ def make_loop(by_epoch, sampler, workers, persistent=False):
         runner.loop = EpochBasedTrainLoop(runner, loader, max_epochs=3)
     else:
         runner.loop = IterBasedTrainLoop(runner, loader, max_iters=ITERATIONS)
+    call_at_end(runner.loop, functools.partial(end_workers, runner.loop))
     return runner
 
 

@@ -1,15 +1,16 @@
 """A signal is noted while the handlers are installed, and has its old effect afterwards."""
 
+import functools
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import threading
+import time
 
 import pytest
-from PIL import Image
 
-from mmgan_lite.engine.resume.preemption import StopSignals
+from mmgan_lite.engine.resume import preemption
+from mmgan_lite.engine.resume.preemption import StopSignals, outlive_signals
 
 
 @pytest.fixture
@@ -64,16 +65,56 @@ def test_only_the_main_thread_may_take_them_over():
     assert found == [False]
 
 
-def test_workers_end_with_the_training(repo, tmp_path):
-    """They outlive a SIGTERM by a minute, and must not keep a training that is done so long."""
-    for name in 'ab':
-        Image.new('RGB', (16, 16)).save(tmp_path / f'{name}.png')
-    (tmp_path / 'config.py').write_text(
-        "_base_ = __import__('mmgan_lite').config_path('dcgan/dcgan_folder-64x64.py')\n"
-        'train_dataloader = dict(batch_size=2, num_workers=1)\n'
-        f"train_dataloader['dataset'] = dict(data_root={str(tmp_path)!r})\n"
-        'model = dict(generator=dict(base_channels=1), discriminator=dict(base_channels=1))\n'
-        'train_cfg = dict(max_iters=1)\n'
-    )
-    command = [sys.executable, repo / 'tools/train.py', 'config.py']
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=50)
+def sleep(prepare, ready):
+    prepare()
+    ready.set()
+    while True:
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def start():
+    """Start a process of this one, as a data loader does; it runs until a signal ends it."""
+    context = multiprocessing.get_context('fork')
+    processes = []
+
+    def start(prepare):
+        ready = context.Event()
+        processes.append(context.Process(target=sleep, args=(prepare, ready), daemon=True))
+        processes[-1].start()
+        assert ready.wait(30)
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.join()
+
+
+def test_other_processes_do_not_have_the_handlers(signals, start):
+    process = start(lambda: None)
+    process.terminate()
+    process.join(30)
+    assert process.exitcode == -signal.SIGTERM
+    assert signals.received is None
+
+
+def test_a_worker_of_a_training_that_is_over_ends_well(start):
+    signals = StopSignals()
+    signals.install()
+    process = start(functools.partial(outlive_signals, signals.phase))
+    signals.uninstall()
+    process.terminate()
+    process.join(30)
+    assert process.exitcode == 0  # PyTorch calls any other a failure
+
+
+@pytest.mark.parametrize('stops', [False, True])
+def test_a_worker_outlives_a_signal_that_the_training_gets_too(signals, start, stops, monkeypatch):
+    monkeypatch.setattr(preemption, '_WORKER_SECONDS', 1)
+    process = start(functools.partial(outlive_signals, signals.phase))
+    process.terminate()
+    if stops:
+        os.kill(os.getpid(), signal.SIGTERM)
+    process.join(2 if stops else 30)
+    assert process.exitcode == (None if stops else -signal.SIGTERM)
