@@ -59,7 +59,7 @@ def test_samples_hook_lays_their_images_out_by_class(cfg, tmp_path):
     cfg.default_hooks.samples.num_samples = 10
     Runner.from_cfg(cfg).train()
     real = np.asarray(Image.open(tmp_path / 'work' / 'samples' / 'real.png'))[:, :, 0]
-    corners = real[2::30, 2::30]  # 28 pixels and 2 between
+    corners = real[2::86, 2::86]  # 3 * 28 pixels and 2 between
     if cfg._num_classes:
         assert corners.tolist() == [[20 * label] for label in range(10)]
     else:
@@ -150,8 +150,8 @@ def test_visualizer(cfg):
     cfg.default_hooks.samples.num_samples = 10
     runner = Runner.from_cfg(cfg)
     runner.train()
-    # Ten rows of one, or three of four columns, with 2 pixels around each image.
-    shape = (302, 32, 3) if cfg._num_classes else (92, 122, 3)
+    # Ten rows of one, or three of four columns, with 2 pixels around each image of 84.
+    shape = (862, 88, 3) if cfg._num_classes else (260, 346, 3)
     assert runner.visualizer.images == [
         ('real', 0, shape, 'uint8'),
         ('samples', 0, shape, 'uint8'),

@@ -253,7 +253,7 @@ def test_what_the_config_cannot_take_over(config):
         train(config(2, [plateau], resume_lr='config'))
 
 
-@pytest.mark.parametrize('name', ['gan/gan_mlp_digits-28x28.py', 'r3gan/r3gan_cifar10-32x32.py'])
+@pytest.mark.parametrize('name', ['gan/gan_mlp_digits-28x28.py', 'dcgan/dcgan_mnist-28x28.py'])
 def test_nothing_has_changed(repo, shrunk_config, name):
     for iterations in (1, 2):
         cfg = shrunk_config(repo / 'configs' / name, iterations)
