@@ -16,12 +16,19 @@ from torch import Tensor
 
 from mmgan_lite.datasets.base import ImageDataset
 from mmgan_lite.datasets.checksums import SUMS, read_checksums
+from mmgan_lite.datasets.image_files import (
+    EXTENSIONS,
+    MODES,
+    is_deep,
+    is_image,
+    open_upright,
+    raise_error,
+    some_of,
+    to_array,
+)
 from mmgan_lite.datasets.transforms import PackImage, run_pipeline
 from mmgan_lite.registry import DATASETS
 from mmgan_lite.utils.validation import check_image_size
-
-EXTENSIONS = ('.jpg', '.jpeg', '.png', '.webp')
-_MODES = {1: 'L', 3: 'RGB'}
 
 
 @DATASETS.register_module()
@@ -99,7 +106,7 @@ class ImageFolderDataset(ImageDataset):
     ) -> None:
         if type(max_corrupt) is not int or max_corrupt < 0:
             raise ValueError(f'max_corrupt must be an int >= 0, got {max_corrupt!r}. Pass 0.')
-        if type(channels) is not int or channels not in _MODES:
+        if type(channels) is not int or channels not in MODES:
             raise ValueError(f'channels must be 1 (gray) or 3 (RGB), got {channels!r}. Pass 3.')
         self.max_corrupt = max_corrupt
         self.image_size = None if image_size is None else check_image_size(image_size, minimum=1)
@@ -182,7 +189,7 @@ class ImageFolderDataset(ImageDataset):
                 if len(names) > self.max_corrupt:
                     raise ValueError(
                         f'At most max_corrupt={self.max_corrupt} images may be unreadable, got '
-                        f'{len(names)} ({_some(names)}). The last: {error}'
+                        f'{len(names)} ({some_of(names)}). The last: {error}'
                     ) from error
             else:
                 size = image.shape[:2]
@@ -203,24 +210,23 @@ class ImageFolderDataset(ImageDataset):
                         f'it must have the sha256 {expected.hex()} in {SUMS}, got '
                         f'{found.hexdigest()}; if it is correct, write the list with sha256sum'
                     )
-            with Image.open(io.BytesIO(content)) as file:
-                image = ImageOps.exif_transpose(file)
+            image = open_upright(io.BytesIO(content))
         # Damaged bytes make Pillow raise errors of many types.
         except Exception as error:
             raise _UnreadableError(
                 f"'{path}' must be a readable image, got {type(error).__name__}: {error}. "
                 'Replace the file, move it out of data_root, or allow for some by max_corrupt.'
             ) from error
-        if image.mode.startswith(('I', 'F')):
+        if is_deep(image.mode):
             raise ValueError(
                 f"'{path}' must have 8 bits per channel, got Pillow's mode {image.mode!r}. "
                 'Convert it to 8 bits, or move it out of data_root.'
             )
-        image = image.convert(_MODES[self.channels])
+        image = image.convert(MODES[self.channels])
         if self.image_size is not None:
             height, width = self.image_size
             image = ImageOps.fit(image, (width, height), method=Image.Resampling.LANCZOS)
-        return np.array(image).reshape(image.height, image.width, self.channels)
+        return to_array(image)
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
         """Information on an image that is not decoded yet.
@@ -254,7 +260,7 @@ def _list_images(root: Path) -> tuple[list[str], list[str]]:
             'Pass data_root=... with the folder that holds them or their sub-folders.'
         )
     files: list[str] = []
-    for path, subfolders, names in os.walk(root, onerror=_raise, followlinks=True):
+    for path, subfolders, names in os.walk(root, onerror=raise_error, followlinks=True):
         # os.walk visits the folders of this list, in its order.
         subfolders[:] = sorted(name for name in subfolders if name[0] != '.')
         below = path[len(str(root)) :].lstrip(os.sep)
@@ -271,13 +277,13 @@ def _list_images(root: Path) -> tuple[list[str], list[str]]:
         raise ValueError(
             'data_root must hold images either directly or in one sub-folder per class, '
             f"got '{root}' with {len(flat)} directly and {len(files) - len(flat)} in "
-            f'sub-folders ({_some(filled)}). Move one or the other elsewhere.'
+            f'sub-folders ({some_of(filled)}). Move one or the other elsewhere.'
         )
     folders = sorted(entry.name for entry in root.iterdir() if entry.is_dir())
     if empty := [name for name in folders if name[0] != '.' and name not in filled]:
         raise ValueError(
             f"Each sub-folder of data_root must hold images of a class, got '{root}' with "
-            f'{len(empty)} that hold none ({_some(empty)}). Move these elsewhere.'
+            f'{len(empty)} that hold none ({some_of(empty)}). Move these elsewhere.'
         )
     return files, filled
 
@@ -290,24 +296,11 @@ def _checksums_of(root: Path, files: list[str]) -> np.ndarray | None:
         'without a checksum': [file for file in files if file not in checksums],
         'not there': sorted(filter(is_image, checksums.keys() - set(files))),
     }
-    if found := [f'{len(names)} {what} ({_some(names)})' for what, names in wrong.items() if names]:
+    found = [f'{len(names)} {what} ({some_of(names)})' for what, names in wrong.items() if names]
+    if found:
         raise ValueError(
             f"'{root / SUMS}' must name the {len(files)} images of its folder and no others, got "
             f'{" and ".join(found)}. Write it again with sha256sum, or delete it to check none.'
         )
     digests = bytes.fromhex(''.join(checksums[file] for file in files))
     return np.frombuffer(digests, np.uint8).reshape(-1, 32)
-
-
-def is_image(path: str) -> bool:
-    """Whether it is the path of an image that is not hidden."""
-    hidden = any(part.startswith('.') for part in path.split(os.sep))
-    return not hidden and path.lower().endswith(EXTENSIONS)
-
-
-def _raise(error: OSError) -> None:
-    raise error
-
-
-def _some(names: list[str]) -> str:
-    return ', '.join(names[:3]) + (', ...' if len(names) > 3 else '')

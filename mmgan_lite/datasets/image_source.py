@@ -19,7 +19,16 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor
 
-from mmgan_lite.datasets.image_folder import EXTENSIONS, is_image
+from mmgan_lite.datasets.image_files import (
+    EXTENSIONS,
+    MODES,
+    is_deep,
+    is_image,
+    open_upright,
+    raise_error,
+    some_of,
+    to_array,
+)
 from mmgan_lite.datasets.packed import PackedImageDataset
 from mmgan_lite.utils.environment import available_cores
 
@@ -27,8 +36,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _BATCH = 64
-_NAMED = 3
-_MODES = {1: 'L', 3: 'RGB'}
 _GRAY_MODES = ('1', 'L', 'LA')
 # What mmgan-lite sample writes next to its images.
 _GRID = 'grid.png'
@@ -83,7 +90,8 @@ class ImageSource:
 
         def read(item: Any) -> Tensor | None:
             try:
-                return _to_tensor(self._read(item), channels)
+                pixels = to_array(self._read(item).convert(MODES[channels]))
+                return torch.from_numpy(pixels).permute(2, 0, 1)
             # Damaged bytes make Pillow raise errors of many types.
             except Exception as error:
                 unreadable.append(_describe(item, error))
@@ -97,7 +105,7 @@ class ImageSource:
             unreadable.sort()
             total = len(self) + len(self._unreadable)
             text = 'images that cannot be read are left out'
-            _warn(f"'{self.path}': {text}, {len(unreadable)} of {total}: {_some(unreadable)}.")
+            _warn(f"'{self.path}': {text}, {len(unreadable)} of {total}: {some_of(unreadable)}.")
 
 
 def open_images(path: str | Path) -> ImageSource:
@@ -142,7 +150,7 @@ def _open_folder(path: Path) -> ImageSource:
     try:
         names = sorted(
             os.path.relpath(os.path.join(folder, name), path)
-            for folder, _, names in os.walk(path, onerror=_raise, followlinks=True)
+            for folder, _, names in os.walk(path, onerror=raise_error, followlinks=True)
             for name in names
         )
     except OSError as error:
@@ -178,7 +186,7 @@ def _open_files(path: Path, names: list[str], read: Callable[[str], IO[bytes]]) 
     def read_mode(name: str) -> str | Exception:
         try:
             with read(name) as file, Image.open(file) as image:
-                if image.mode.startswith(('I', 'F')):
+                if is_deep(image.mode):
                     raise ValueError(f"more than 8 bits per channel, Pillow's mode {image.mode!r}")
                 return image.mode
         # Damaged bytes make Pillow raise errors of many types.
@@ -199,7 +207,7 @@ def _open_files(path: Path, names: list[str], read: Callable[[str], IO[bytes]]) 
     if len(errors) == len(images):
         raise ValueError(
             f"'{path}' must hold images that can be read, got 0 of {len(images):,}: "
-            f'{_some(errors)}. Write them again.'
+            f'{some_of(errors)}. Write them again.'
         )
     if others:
         _warn(f"'{path}': files that are no images to score are left out: {kinds}.")
@@ -207,10 +215,8 @@ def _open_files(path: Path, names: list[str], read: Callable[[str], IO[bytes]]) 
     is_gray = all(modes[name] in _GRAY_MODES for name in readable)
 
     def decode(name: str) -> Image.Image:
-        from PIL import ImageOps
-
-        with read(name) as file, Image.open(file) as image:
-            return ImageOps.exif_transpose(image)
+        with read(name) as file:
+            return open_upright(file)
 
     return ImageSource(path, readable, decode, is_gray, errors)
 
@@ -218,7 +224,7 @@ def _open_files(path: Path, names: list[str], read: Callable[[str], IO[bytes]]) 
 def _open_array(path: Path, images: Any) -> ImageSource:
     """Images ``(N, C, H, W)`` of an array in memory or of a packed dataset."""
     channels = images.shape[1]
-    if channels not in _MODES:
+    if channels not in MODES:
         text = f'of 1 or 3 channels, got {channels} in shape {tuple(images.shape)}'
         raise ValueError(f"'{path}' must hold images {text}. Leave out the others.")
 
@@ -249,8 +255,8 @@ def _load_npz(path: Path) -> np.ndarray:
             f"'{path}' must hold an array 'images' or 'arr_0', or a single one, got "
             f'{", ".join(names) or "none"}. Write it with np.savez(path, images=images).'
         )
-    is_last = images.ndim == 4 and images.shape[3] in _MODES
-    is_first = images.ndim == 4 and images.shape[1] in _MODES
+    is_last = images.ndim == 4 and images.shape[3] in MODES
+    is_first = images.ndim == 4 and images.shape[1] in MODES
     if images.dtype != np.uint8 or images.size == 0 or not (is_last or is_first):
         raise ValueError(
             f"'{path}' must hold images, uint8 (N, H, W, C) or (N, C, H, W) with C 1 or 3, got "
@@ -258,12 +264,6 @@ def _load_npz(path: Path) -> np.ndarray:
             'gray images by images[..., None].'
         )
     return images.transpose(0, 3, 1, 2) if is_last else images
-
-
-def _to_tensor(image: 'Image.Image', channels: int) -> Tensor:
-    """A Pillow image as uint8 ``(C, H, W)``."""
-    array = np.array(image.convert(_MODES[channels]))
-    return torch.from_numpy(array.reshape(image.height, image.width, channels)).permute(2, 0, 1)
 
 
 def _kind_of_other(name: str) -> str | None:
@@ -282,14 +282,6 @@ def _describe(name: Any, error: Exception) -> str:
     # Pillow's text is the address of a Python object.
     is_other = type(error).__name__ == 'UnidentifiedImageError'
     return f'{name} ({"no image" if is_other else f"{type(error).__name__}: {error}"})'
-
-
-def _some(names: list[str]) -> str:
-    return ', '.join(names[:_NAMED]) + (', ...' if len(names) > _NAMED else '')
-
-
-def _raise(error: OSError) -> None:
-    raise error
 
 
 def _warn(message: str) -> None:

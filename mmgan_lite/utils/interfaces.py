@@ -3,7 +3,7 @@
 An object has an interface if it has all of its attributes: ``isinstance(model, SamplesImages)``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from mmengine.model import is_model_wrapper
@@ -161,6 +161,17 @@ class HasImageShape(Protocol):
     """
 
     image_shape: tuple[int, int, int] | None
+
+
+@runtime_checkable
+class NamesScores(Protocol):
+    """An evaluator that knows its scores before it has any.
+
+    Attributes:
+        score_names: In their order; None if they are not known.
+    """
+
+    score_names: Sequence[str] | None
 
 
 def unwrap_model(model: Any) -> Any:

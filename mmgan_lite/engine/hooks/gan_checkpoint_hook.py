@@ -4,7 +4,7 @@ import functools
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
 from mmengine.fileio import LocalBackend, get_file_backend, register_backend
@@ -22,6 +22,7 @@ from mmgan_lite.engine.resume.preemption import EXIT_CODE, StopSignals
 from mmgan_lite.engine.resume.work_dir_lock import WorkDirLock
 from mmgan_lite.registry import HOOKS
 from mmgan_lite.utils.atomic_io import TEMPORARY_FILES, atomic_write
+from mmgan_lite.utils.interfaces import NamesScores
 from mmgan_lite.utils.signatures import unknown_argument
 
 _BACKEND = 'mmgan_lite_sealed'
@@ -38,13 +39,6 @@ class SealedFileBackend(LocalBackend):
 
 
 register_backend(_BACKEND, SealedFileBackend, force=True)
-
-
-@runtime_checkable
-class _NamesScores(Protocol):
-    """An evaluator that knows its scores before it has any."""
-
-    score_names: Sequence[str] | None
 
 
 def check_save_best(
@@ -256,7 +250,7 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
         if not self.save_best:
             return
         evaluator = None if runner.val_loop is None else runner.val_loop.evaluator
-        names = evaluator.score_names if isinstance(evaluator, _NamesScores) else None
+        names = evaluator.score_names if isinstance(evaluator, NamesScores) else None
         check_save_best(self.key_indicators, evaluator is not None, names)
         if names is not None and 'auto' in self.key_indicators:
             self.set_best_of(names[:1])

@@ -18,18 +18,11 @@ from mmgan_lite.engine.hooks.summary import summarize
 from mmgan_lite.engine.mmengine_compat import shorten_console
 from mmgan_lite.registry import FUNCTIONS, HOOKS
 from mmgan_lite.utils.config_keys import unknown_keys
-from mmgan_lite.utils.interfaces import HasPlayers, SamplesImages, unwrap_model
+from mmgan_lite.utils.interfaces import HasPlayers, SamplesImages, metainfo_of, unwrap_model
 from mmgan_lite.utils.validation import check_class_count, check_positive
 
 # A share of the memory that is free once the model is there. MNIST's 47 MB fit anywhere.
 _MAX_SHARE = 0.25
-
-
-@runtime_checkable
-class _HasMetainfo(Protocol):
-    """A data set that may name its classes."""
-
-    metainfo: Mapping[str, Any]
 
 
 @runtime_checkable
@@ -258,8 +251,7 @@ def _check_validation(trained_on: Any, loader: DataLoader, model: Any) -> None:
 
 def _classes(dataset: Any) -> tuple:
     """Names of the classes, if there are any; None for a name that is not known."""
-    metainfo = dataset.metainfo if isinstance(dataset, _HasMetainfo) else {}
-    return tuple(metainfo.get('classes') or ())
+    return tuple(metainfo_of(dataset).get('classes') or ())
 
 
 def _check_classes(dataset: Any, first_labels: Tensor, num_classes: int) -> None:

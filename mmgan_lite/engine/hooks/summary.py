@@ -1,6 +1,6 @@
 """What a training will do, in the lines with which its log begins."""
 
-from collections.abc import Iterator, Mapping, Sequence, Sized
+from collections.abc import Iterator, Mapping, Sized
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -18,6 +18,7 @@ from mmgan_lite.utils.environment import machine
 from mmgan_lite.utils.interfaces import (
     HasImageShape,
     HasPlayers,
+    NamesScores,
     metainfo_of,
     unwrap_model,
 )
@@ -38,13 +39,6 @@ class _HasLabels(Protocol):
     """A data set that has all its labels at hand."""
 
     labels: Tensor | None
-
-
-@runtime_checkable
-class _NamesScores(Protocol):
-    """An evaluator that knows its scores before it has any."""
-
-    score_names: Sequence[str] | None
 
 
 def summarize(runner: Runner) -> str:
@@ -156,7 +150,7 @@ def _validation(runner: Runner) -> str:
     if runner.val_loop is None:
         return 'none'
     evaluator = runner.val_loop.evaluator
-    names = evaluator.score_names if isinstance(evaluator, _NamesScores) else None
+    names = evaluator.score_names if isinstance(evaluator, NamesScores) else None
     # Without the extractor, which is the same for all.
     scores = ', '.join(name.split('[')[0] for name in names or ())
     by_epoch = not isinstance(runner.train_loop, IterBasedTrainLoop)

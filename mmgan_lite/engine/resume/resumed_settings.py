@@ -13,6 +13,7 @@ from typing import Any
 
 from mmengine.optim import ReduceOnPlateauParamScheduler
 from mmengine.runner import IterBasedTrainLoop, Runner
+from torch.utils.data import DataLoader
 
 from mmgan_lite.engine.mmengine_compat import named_wrappers
 from mmgan_lite.utils.config_text import read_settings
@@ -213,7 +214,7 @@ def _take_from_config(
                 f'{before!r}, which has other moments. Put it back, or load weights by load_from.'
             )
     for schedulers in schedules.values():
-        _advance(schedulers, meta['iter'], meta['epoch'], len(runner.train_dataloader))
+        _advance(schedulers, meta['iter'], meta['epoch'], runner.train_dataloader)
     stored = _by_network(checkpoint.get('optimizer', {}), 'param_groups')
     for network, wrapper in named_wrappers(runner.optim_wrapper).items():
         if network not in stored:
@@ -241,7 +242,7 @@ def _take_from_config(
     )
 
 
-def _advance(schedulers: Sequence[Any], iterations: int, epochs: int, epoch_length: int) -> None:
+def _advance(schedulers: Sequence[Any], iterations: int, epochs: int, loader: DataLoader) -> None:
     """Step new schedulers as a training does, up to its position: their values are the same."""
     for scheduler in schedulers:
         if isinstance(scheduler, ReduceOnPlateauParamScheduler):
@@ -252,6 +253,7 @@ def _advance(schedulers: Sequence[Any], iterations: int, epochs: int, epoch_leng
     by_iteration = [scheduler for scheduler in schedulers if not scheduler.by_epoch]
     by_epoch = [scheduler for scheduler in schedulers if scheduler.by_epoch]
     epochs_done = 0
+    epoch_length = len(loader) if by_epoch else 1  # a stream has no length
     with warnings.catch_warnings():
         # No step of the optimizer is between them.
         warnings.filterwarnings('ignore', message='Detected call of `scheduler.step')
