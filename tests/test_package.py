@@ -17,6 +17,15 @@ from mmgan_lite import registry
 # Classes that several modules share and users do not need, by their face.
 INTERNAL = {
     'mmgan_lite.config_validation': {'ConfigWalk', 'Part', 'Place'},
+    'mmgan_lite.datasets': {
+        'FolderFiles',
+        'ImageFiles',
+        'ImageHeader',
+        'Labels',
+        'Listing',
+        'ParquetFiles',
+        'ZipFiles',
+    },
     'mmgan_lite.engine': {'CountedOptimWrapper', 'LazyHistoryBuffer', 'OrderedCheckpointHook'},
     'mmgan_lite.engine.hooks': {'HealthWatch', 'Rule', 'Schedule', 'SealedFileBackend', 'State'},
     'mmgan_lite.models': {'GraphedStep'},

@@ -3,6 +3,7 @@
 from mmgan_lite.datasets.base import ImageDataset
 from mmgan_lite.datasets.cifar import CIFAR10Dataset, CIFAR100Dataset
 from mmgan_lite.datasets.collate import ImageBatch, image_collate
+from mmgan_lite.datasets.decoding import ImageDecoder
 from mmgan_lite.datasets.digits import DigitsDataset
 from mmgan_lite.datasets.downloads import TorchvisionDataset
 from mmgan_lite.datasets.image_folder import ImageFolderDataset
@@ -20,6 +21,7 @@ __all__ = [
     'FashionMNISTDataset',
     'ImageBatch',
     'ImageDataset',
+    'ImageDecoder',
     'ImageFolderDataset',
     'ImageSource',
     'InMemoryImageDataset',

@@ -1,55 +1,62 @@
-"""Images in a folder of files, decoded on access by the workers of the data loader.
+"""Images in files, decoded on access by the workers of the data loader.
 
 For data that does not fit in memory, or before it is packed for ``PackedImageDataset``.
 """
 
 import hashlib
-import io
+import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from mmengine.logging import print_log
 from torch import Tensor
 
 from mmgan_lite.datasets.base import ImageDataset
 from mmgan_lite.datasets.checksums import SUMS, read_checksums
+from mmgan_lite.datasets.decoding import ImageDecoder
 from mmgan_lite.datasets.image_files import (
-    EXTENSIONS,
-    MODES,
-    is_deep,
-    is_image,
-    open_upright,
-    raise_error,
+    ImageFiles,
+    describe_error,
+    is_hidden,
+    list_images,
     some_of,
-    to_array,
 )
+from mmgan_lite.datasets.image_headers import ImageHeader, is_image_name, read_header
+from mmgan_lite.datasets.image_labels import Labels, find_labels, warn_of_classes
+from mmgan_lite.datasets.multiband import read_band_header
 from mmgan_lite.datasets.transforms import PackImage, run_pipeline
 from mmgan_lite.registry import DATASETS
-from mmgan_lite.utils.validation import check_image_size
 
 
 @DATASETS.register_module()
 class ImageFolderDataset(ImageDataset):
-    """Images of a folder: flat, without labels, or one sub-folder a class.
+    """Images of a folder, a zip or a folder of parquet files, with or without labels.
 
-    All ``.jpg``, ``.jpeg``, ``.png`` and ``.webp`` files are used, in upper case too, except names
-    that begin with a dot. Each sub-folder is a class with all files below it; classes are numbered
-    in the order of their names. The images are sorted too, so that each process has the same order.
+    Used is every file that Pillow can decode, whatever its extension: of an animation the first
+    image. What is no image is left out; one line of the log counts it by kind. Sub-folders and
+    links to folders are followed. The headers of all images are read when the dataset is built, so
+    that what they show is reported before the training. The images are sorted by their paths, so
+    that each process has the same order.
 
-    An image is rotated by its EXIF entry, converted to gray or RGB (transparency is dropped) and,
-    with ``image_size``, resized to cover that size and center-cropped (Lanczos filter).
+    An image is turned upright as its EXIF entry says, converted to ``channels`` and, with
+    ``image_size``, resized.
 
-    An image that cannot be read ends the training with an error that names it. With
-    ``max_corrupt``, up to so many different ones are replaced by the next readable image in the
-    order of the folder; ``corrupt_files`` lists them, also in the training process if a worker
-    found them.
+    Labels come from ``dataset.json``, as NVIDIA's tools write it, or from the sub-folders: each is
+    a class with all files below it, numbered in natural order (2 before 10). A zip of these tools
+    can be used as it is.
+
+    An image that cannot be used ends the training with an error that names it. With
+    ``max_corrupt``, up to so many different ones are replaced by the next usable image in order;
+    ``corrupt_files`` lists them, also in the training process if a worker found them.
 
     A file ``SHA256SUMS`` in the folder, in the format of the command ``sha256sum``, has a checksum
     for each image. Each image is compared with its checksum when it is read, and one that differs
-    counts as unreadable. Other files in the list are ignored.
+    counts as unusable. Other files in the list are ignored.
 
     Without a pipeline an item is ``dict(inputs=..., labels=...)``, a uint8 tensor of shape
     ``(C, H, W)`` and an int. With one, each image goes through it under mmcv's names: ``img`` (a
@@ -60,21 +67,27 @@ class ImageFolderDataset(ImageDataset):
     ``pin_memory=True``.
 
     Args:
-        data_root: The folder.
+        data_root: The folder or ``.zip`` file.
         image_size: Height and width in pixels; an int for square images; None keeps the size of
             the images, which without a pipeline must all have the same.
-        channels: 1 for gray, 3 for RGB.
-        max_corrupt: How many images may be unreadable, 0 or more; counted per process.
+        channels: ``'L'`` for gray or 1; ``'RGB'`` or 3; ``'RGBA'``; another number for images of so
+            many bands, ``.npy`` and multi-band TIFF files among them. See :class:`ImageDecoder`.
+        max_corrupt: How many images may be unusable, 0 or more; counted per process.
         pipeline: Transforms after ``image_size``, without one that loads the image.
+        resize: ``'crop'`` to cover the size, ``'pad'`` to fit in, or ``'stretch'``.
+        background: Color behind transparent pixels, and of the bars of ``'pad'``.
+        bit_depth: For images of more than 8 bits per channel: ``'error'``, so that they count as
+            unusable; ``'scale'`` for 16 bits; ``(low, high)`` for the range of their values.
+        labels: A ``.csv`` (rows ``file,label``; labels are numbers or names) or ``.json`` file in
+            ``data_root`` or elsewhere; a column of parquet files; False for none.
         kwargs: As for :class:`ImageDataset`; ``metainfo`` takes precedence over the names of the
-            sub-folders as ``classes``, and over that of the folder as ``dataset`` in reports.
+            classes, and over that of the folder as ``dataset`` in reports.
 
     Raises:
-        FileNotFoundError: If the folder is missing.
-        ValueError: If an argument is not as described; the folder has no image, an empty
-            sub-folder, or images both flat and in sub-folders; ``SHA256SUMS`` is malformed or names
-            other images; or, on reading, if an image has more than 8 bits per channel, or more than
-            ``max_corrupt`` are unreadable.
+        FileNotFoundError: If the folder or the list of labels is missing.
+        ValueError: If an argument is not as described; there is no image; images are both flat and
+            in sub-folders; labels or ``SHA256SUMS`` do not match the images; or, then or on
+            reading, if more than ``max_corrupt`` images are unusable.
 
     Example:
         >>> import tempfile
@@ -88,8 +101,7 @@ class ImageFolderDataset(ImageDataset):
         (('cat', 'dog'), torch.Size([3, 32, 32]), 1)
     """
 
-    # One array of bytes, which workers share; reading a list of strings would copy it.
-    _files: np.ndarray
+    _files: ImageFiles
     # The sha256 of each, uint8 of shape (N, 32); None without a list of checksums.
     _checksums: np.ndarray | None
     # A flag per image, in memory that workers share with the training process.
@@ -99,54 +111,104 @@ class ImageFolderDataset(ImageDataset):
         self,
         data_root: str | Path,
         image_size: int | Sequence[int] | None = None,
-        channels: int = 3,
+        channels: int | str = 3,
         max_corrupt: int = 0,
         pipeline: Sequence[Mapping | Callable] = (),
+        resize: str = 'crop',
+        background: str | Sequence[int] = 'white',
+        bit_depth: str | Sequence[float] = 'error',
+        labels: str | Path | bool | None = None,
         **kwargs: Any,
     ) -> None:
         if type(max_corrupt) is not int or max_corrupt < 0:
             raise ValueError(f'max_corrupt must be an int >= 0, got {max_corrupt!r}. Pass 0.')
-        if type(channels) is not int or channels not in MODES:
-            raise ValueError(f'channels must be 1 (gray) or 3 (RGB), got {channels!r}. Pass 3.')
+        if labels is True:
+            raise ValueError('labels must be a file, False or None, got True. Leave it out.')
         self.max_corrupt = max_corrupt
-        self.image_size = None if image_size is None else check_image_size(image_size, minimum=1)
-        self.channels = channels
-        self.image_shape = None if self.image_size is None else (channels, *self.image_size)
+        self._decoder = ImageDecoder(channels, image_size, resize, background, bit_depth)
+        self._labels_from = labels
+        if self._decoder.image_size is not None:
+            self.image_shape = (self._decoder.num_channels, *self._decoder.image_size)
         super().__init__(data_root, pipeline=pipeline or [PackImage()], **kwargs)
         self._metainfo.setdefault('dataset', Path(self.data_root).absolute().name)
         if any(type(step).__name__ == 'LoadImageFromFile' for step in self.pipeline.transforms):
             raise ValueError('pipeline gets decoded images: take LoadImageFromFile out of it.')
 
     def _load(self) -> None:
-        self._root = Path(self.data_root).expanduser()
-        files, folders = _list_images(self._root)
-        if folders:
-            numbers = {folder: number for number, folder in enumerate(folders)}
-            self._labels = torch.tensor([numbers[file.split(os.sep)[0]] for file in files])
-            names = self._metainfo.setdefault('classes', tuple(folders))
-            if len(names) != len(folders):
+        header: Callable = read_header
+        if self._decoder.mode is None:
+            header = partial(read_band_header, self._decoder.num_channels)
+        listing = list_images(self.data_root, header)
+        self._files = listing.files
+        labels = find_labels(listing, self._labels_from)
+        left_out = listing.describe_left_out(used=[SUMS, labels.source])
+        if len(self._files) == 0:
+            raise ValueError(
+                f"data_root must hold images, got '{self.data_root}' with 0 of them"
+                f'{left_out and f" and other files: {left_out}"}. Pass the folder or zip that has '
+                'them or their sub-folders.'
+            )
+        if left_out:
+            _log(f"'{self.data_root}': files that are no images are left out: {left_out}.")
+        self._set_labels(labels)
+        self._checksums = _checksums_of(self._files)
+        self._corrupt = torch.zeros(len(self._files), dtype=torch.bool).share_memory_()
+        self._check_headers(listing.headers)
+
+    def _set_labels(self, labels: Labels) -> None:
+        if labels.numbers is None:
+            return
+        self._labels = torch.from_numpy(labels.numbers)
+        if labels.classes is not None:
+            names = self._metainfo.setdefault('classes', labels.classes)
+            if len(names) != len(labels.classes):
                 raise ValueError(
-                    f"metainfo['classes'] must name the {len(folders)} sub-folders of "
-                    f"'{self._root}', got {len(names)} names. Leave it out to take the folders'."
+                    f"metainfo['classes'] must name the {len(labels.classes)} classes of "
+                    f"'{self.data_root}', got {len(names)} names. Leave it out to take theirs."
                 )
-        self._files = np.array([os.fsencode(file) for file in files])
-        self._checksums = _checksums_of(self._root, files)
-        self._corrupt = torch.zeros(len(files), dtype=torch.bool).share_memory_()
+        warn_of_classes(labels.numbers, self._metainfo.get('classes'))
+
+    def _check_headers(self, headers: Sequence[ImageHeader | Exception]) -> None:
+        """Report what headers show: images that cannot be used, are animated, or too small."""
+        unusable, num_animated, num_small = [], 0, 0
+        for position, header in enumerate(headers):
+            try:
+                if isinstance(header, Exception):
+                    raise header
+                self._decoder.check_bits(header.bits)
+            # Damaged bytes make Pillow raise errors of many types.
+            except Exception as error:
+                self._corrupt[position] = True
+                unusable.append(f'{self._files.name(position)} ({describe_error(error)})')
+            else:
+                num_animated += header.is_animated
+                num_small += self._decoder.enlarges(header.width, header.height)
+        if len(unusable) > self.max_corrupt:
+            raise ValueError(
+                f"At most max_corrupt={self.max_corrupt} images in '{self.data_root}' may be "
+                f'unusable, got {len(unusable):,} of {len(headers):,}: {some_of(unusable)}. '
+                'Replace these files, move them elsewhere, or pass a larger max_corrupt.'
+            )
+        if unusable:
+            _log(f'{len(unusable):,} images are replaced by others: {some_of(unusable)}.')
+        if num_animated:
+            _log(f'Of {num_animated:,} animated images the first frame is used.', logging.INFO)
+        if num_small:
+            size = 'x'.join(map(str, self._decoder.image_size or ()))
+            _log(f'{num_small:,} images are smaller than {size} and are enlarged.', logging.INFO)
 
     def _select(self, index: slice | np.ndarray) -> None:
-        # A slice is a view: without the copy, all names would be pickled.
-        self._files = self._files[index].copy()
+        self._files = self._files.select(index)
         if self._checksums is not None:
             self._checksums = self._checksums[index].copy()
         self._corrupt = self._corrupt[index].clone().share_memory_()
 
     def _content(self) -> Iterable[bytes]:
-        for position, file in enumerate(self._files.tolist()):
+        for position, name in enumerate(self._files.names()):
             if self._checksums is not None:
-                yield b'%s\0%s' % (file, self._checksums[position].tobytes())
+                yield b'%s\0%s' % (os.fsencode(name), self._checksums[position].tobytes())
             else:
-                size = os.stat(os.path.join(self._root, os.fsdecode(file))).st_size
-                yield b'%s\0%d\n' % (file, size)
+                yield b'%s\0%d\n' % (os.fsencode(name), self._files.size(position))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -159,7 +221,7 @@ class ImageFolderDataset(ImageDataset):
     def corrupt_files(self) -> list[str]:
         """Images that could not be read so far, as paths below ``data_root``."""
         self.full_init()
-        return [os.fsdecode(file) for file in self._files[self._corrupt.numpy()]]
+        return self._files.select(self._corrupt.numpy()).names()
 
     def __len__(self) -> int:
         self.full_init()
@@ -180,7 +242,7 @@ class ImageFolderDataset(ImageDataset):
                 continue
             info = self.get_data_info(other)
             try:
-                image = self._decode(info['img_path'], other)
+                image = self._decode(other)
             except _UnreadableError as error:
                 if self.max_corrupt == 0:
                     raise
@@ -197,12 +259,10 @@ class ImageFolderDataset(ImageDataset):
                 return run_pipeline(self.pipeline, info)
         raise ValueError(f"data_root must hold readable images, got none in '{self.data_root}'.")
 
-    def _decode(self, path: str, position: int) -> np.ndarray:
+    def _decode(self, position: int) -> np.ndarray:
         """Decode an image to a uint8 array of shape ``(H, W, C)``."""
-        from PIL import Image, ImageOps  # not needed to import the class
-
         try:
-            content = Path(path).read_bytes()
+            content = self._files.read(position)
             if self._checksums is not None:
                 expected, found = self._checksums[position].tobytes(), hashlib.sha256(content)
                 if found.digest() != expected:
@@ -210,23 +270,14 @@ class ImageFolderDataset(ImageDataset):
                         f'it must have the sha256 {expected.hex()} in {SUMS}, got '
                         f'{found.hexdigest()}; if it is correct, write the list with sha256sum'
                     )
-            image = open_upright(io.BytesIO(content))
+            return self._decoder(content, self._files.name(position))
         # Damaged bytes make Pillow raise errors of many types.
         except Exception as error:
             raise _UnreadableError(
-                f"'{path}' must be a readable image, got {type(error).__name__}: {error}. "
-                'Replace the file, move it out of data_root, or allow for some by max_corrupt.'
+                f"'{self._files.location(position)}' must be a readable image, got "
+                f'{type(error).__name__}: {error}. Replace the file, move it out of data_root, or '
+                'allow for some by max_corrupt.'
             ) from error
-        if is_deep(image.mode):
-            raise ValueError(
-                f"'{path}' must have 8 bits per channel, got Pillow's mode {image.mode!r}. "
-                'Convert it to 8 bits, or move it out of data_root.'
-            )
-        image = image.convert(MODES[self.channels])
-        if self.image_size is not None:
-            height, width = self.image_size
-            image = ImageOps.fit(image, (width, height), method=Image.Resampling.LANCZOS)
-        return to_array(image)
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
         """Information on an image that is not decoded yet.
@@ -241,7 +292,7 @@ class ImageFolderDataset(ImageDataset):
             IndexError: If ``idx`` is out of range.
         """
         position = range(len(self))[idx]
-        path = os.path.join(self._root, os.fsdecode(self._files[position]))
+        path = self._files.location(position)
         info: dict[str, Any] = dict(img_path=path, sample_idx=position)
         if self._labels is not None:
             info['gt_label'] = int(self._labels[position])
@@ -252,55 +303,28 @@ class _UnreadableError(ValueError):
     """The file is no image, is damaged, or does not match its checksum."""
 
 
-def _list_images(root: Path) -> tuple[list[str], list[str]]:
-    """Paths of all images, relative to ``root``, and the sub-folders that are classes, or none."""
-    if not root.is_dir():
-        raise FileNotFoundError(
-            f"data_root must be a folder of images, got '{root}', which is none. "
-            'Pass data_root=... with the folder that holds them or their sub-folders.'
-        )
-    files: list[str] = []
-    for path, subfolders, names in os.walk(root, onerror=raise_error, followlinks=True):
-        # os.walk visits the folders of this list, in its order.
-        subfolders[:] = sorted(name for name in subfolders if name[0] != '.')
-        below = path[len(str(root)) :].lstrip(os.sep)
-        files += [os.path.join(below, name) for name in sorted(names) if is_image(name)]
-    if not files:
-        raise ValueError(
-            f"data_root must hold images ({', '.join(EXTENSIONS)}), got '{root}' with 0 of them. "
-            'Pass the folder that holds them or their sub-folders.'
-        )
-    filled = sorted({file.split(os.sep)[0] for file in files if os.sep in file})
-    if not filled:
-        return files, []
-    if flat := [file for file in files if os.sep not in file]:
-        raise ValueError(
-            'data_root must hold images either directly or in one sub-folder per class, '
-            f"got '{root}' with {len(flat)} directly and {len(files) - len(flat)} in "
-            f'sub-folders ({some_of(filled)}). Move one or the other elsewhere.'
-        )
-    folders = sorted(entry.name for entry in root.iterdir() if entry.is_dir())
-    if empty := [name for name in folders if name[0] != '.' and name not in filled]:
-        raise ValueError(
-            f"Each sub-folder of data_root must hold images of a class, got '{root}' with "
-            f'{len(empty)} that hold none ({some_of(empty)}). Move these elsewhere.'
-        )
-    return files, filled
-
-
-def _checksums_of(root: Path, files: list[str]) -> np.ndarray | None:
+def _checksums_of(files: ImageFiles) -> np.ndarray | None:
     """The checksums in ``SHA256SUMS`` of these files, uint8 ``(N, 32)``; None without a list."""
-    if (checksums := read_checksums(root)) is None:
+    if (checksums := read_checksums(files.path)) is None:
         return None
+    names = files.names()
     wrong = {
-        'without a checksum': [file for file in files if file not in checksums],
-        'not there': sorted(filter(is_image, checksums.keys() - set(files))),
+        'without a checksum': [name for name in names if name not in checksums],
+        'not there': sorted(
+            name
+            for name in checksums.keys() - set(names)
+            if is_image_name(name) and not is_hidden(name) and not (files.path / name).exists()
+        ),
     }
     found = [f'{len(names)} {what} ({some_of(names)})' for what, names in wrong.items() if names]
     if found:
         raise ValueError(
-            f"'{root / SUMS}' must name the {len(files)} images of its folder and no others, got "
-            f'{" and ".join(found)}. Write it again with sha256sum, or delete it to check none.'
+            f"'{files.path / SUMS}' must name the {len(files)} images of its folder and no others, "
+            f'got {" and ".join(found)}. Write it again with sha256sum, or delete it to check none.'
         )
-    digests = bytes.fromhex(''.join(checksums[file] for file in files))
+    digests = bytes.fromhex(''.join(checksums[name] for name in names))
     return np.frombuffer(digests, np.uint8).reshape(-1, 32)
+
+
+def _log(message: str, level: int = logging.WARNING) -> None:
+    print_log(message, 'current', level)

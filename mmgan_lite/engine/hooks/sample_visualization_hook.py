@@ -1,5 +1,6 @@
 """Grids of generated samples, from the first iteration to the last."""
 
+import itertools
 import math
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -117,7 +118,10 @@ class SampleVisualizationHook(Hook):
         self._model = model
         self._folder = Path(runner.work_dir) / 'samples'
         if runner.iter == 0 and find_grids(self._folder):
-            older = self._folder.rename(f'{self._folder}_before_{runner.timestamp}')
+            name = f'{self._folder}_before_{runner.timestamp}'
+            # Runs of one second have the same timestamp.
+            names = itertools.chain([name], (f'{name}_{number}' for number in itertools.count(2)))
+            older = self._folder.rename(next(n for n in names if not Path(n).exists()))
             runner.logger.info(f'The samples of an earlier run are in {older} now.')
         self._folder.mkdir(parents=True, exist_ok=True)
         self._set_inputs(model)

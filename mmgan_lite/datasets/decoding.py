@@ -1,0 +1,271 @@
+"""From the bytes of an image file to the pixels that a network is trained on."""
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmgan_lite.datasets.image_headers import bits_of, open_image
+from mmgan_lite.datasets.multiband import is_multiband, read_multiband
+from mmgan_lite.utils.validation import check_image_size
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_MODES = {'L': 1, 'RGB': 3, 'RGBA': 4}
+_NAMES = {1: 'L', 3: 'RGB'}
+_RESIZES = ('crop', 'pad', 'stretch')
+_ORIENTATION = 0x0112  # the EXIF tag
+
+
+class ImageDecoder:
+    """Decodes images, upright, with the channels and the size that are asked for.
+
+    Args:
+        channels: ``'L'`` for gray; ``'RGB'``; ``'RGBA'`` for colors with alpha; 1 and 3 for the
+            first two; another number for images of so many bands, which are not converted: ``.npy``
+            arrays ``(H, W, C)``, multi-band TIFF files (needs tifffile), or any image that has as
+            many channels.
+        image_size: Height and width in pixels; an int for square images; None keeps the size.
+        resize: ``'crop'`` covers the size and cuts off the rest at both sides, ``'pad'`` fits in
+            and fills up with the background (0 for bands), ``'stretch'`` ignores the ratio of the
+            sides. The filter is Lanczos; colors are weighted with alpha.
+        background: Color behind transparent pixels of images without alpha, and of the bars of
+            ``'pad'``: a name, '#rrggbb', or three ints of 0 to 255. With ``'RGBA'``, the color of
+            pixels that are fully transparent.
+        bit_depth: What becomes of images of more than 8 bits per channel: ``'error'``; ``'scale'``
+            divides 16 bits by 257; ``(low, high)`` scales linearly, ``low`` to 0 and ``high`` to
+            255, and clips the rest: (0, 4095) for 12 bits.
+
+    Attributes:
+        num_channels: Number of channels.
+        image_size: ``(height, width)`` or None.
+
+    Raises:
+        ValueError: If an argument is not as described.
+
+    Example:
+        >>> from PIL import Image
+        >>> decoder = ImageDecoder('RGB', image_size=32)
+        >>> decoder.convert(Image.new('RGBA', (60, 40), (255, 0, 0, 0)), 'x')[0, 0]
+        array([255, 255, 255], dtype=uint8)
+    """
+
+    def __init__(
+        self,
+        channels: int | str = 'RGB',
+        image_size: int | Sequence[int] | None = None,
+        resize: str = 'crop',
+        background: str | Sequence[int] = 'white',
+        bit_depth: str | Sequence[float] = 'error',
+    ) -> None:
+        is_number = type(channels) is int and channels >= 1
+        if not is_number and channels not in _MODES:
+            raise ValueError(
+                f"channels must be 'L', 'RGB', 'RGBA' or a number of channels, got {channels!r}. "
+                "Pass 'RGB'."
+            )
+        if resize not in _RESIZES:
+            names = ', '.join(map(repr, _RESIZES))
+            raise ValueError(f"resize must be one of {names}, got {resize!r}. Pass 'crop'.")
+        self.mode = _NAMES.get(channels) if isinstance(channels, int) else channels
+        self.num_channels = channels if isinstance(channels, int) else _MODES[channels]
+        self.image_size = None if image_size is None else check_image_size(image_size, minimum=1)
+        self.resize = resize
+        self.background = _check_color(background)
+        self.bit_depth = _check_bit_depth(bit_depth)
+
+    def __call__(self, content: bytes, name: str) -> np.ndarray:
+        """Decode an image.
+
+        Args:
+            content: Of the file.
+            name: Its path, for the errors.
+
+        Returns:
+            uint8 ``(H, W, C)``.
+
+        Raises:
+            Exception: Of many types, if the file is damaged, or not of this kind.
+        """
+        if self.mode is None and is_multiband(content):
+            bands = read_multiband(content, self.num_channels)
+            return self._fit_bands(self._to_8_bits(bands))
+        file = io.BytesIO(content)
+        return self.convert(open_image(file, name), file)
+
+    def convert(self, image: 'Image.Image', file: io.BytesIO | None = None) -> np.ndarray:
+        """Convert an image that Pillow opened.
+
+        Args:
+            image: Not decoded yet, unless it is no file.
+            file: From which it was opened.
+
+        Returns:
+            uint8 ``(H, W, C)``.
+
+        Raises:
+            Exception: As above.
+        """
+        bits = bits_of(image, file)
+        turn = _read_turn(image)
+        if bits > 8:
+            from PIL import Image
+
+            image = Image.fromarray(self._to_8_bits(_deep_pixels(image, file)))
+        if turn is not None:
+            image = image.transpose(turn)
+        if self.mode is None:
+            if len(image.getbands()) != self.num_channels or image.mode == 'P':
+                raise ValueError(f'its channels are {image.mode}, not {self.num_channels}')
+            return self._fit_bands(_to_array(image))
+        return self._fit(self._recolor(image))
+
+    def check_bits(self, bits: int) -> None:
+        """Check whether images of so many bits per channel are taken.
+
+        Raises:
+            ValueError: If they are not.
+        """
+        if bits > 8 and self.bit_depth == 'error':
+            raise ValueError(
+                f"it has {bits} bits per channel. Pass bit_depth='scale' to divide 16 bits by 257, "
+                'or bit_depth=(low, high) for the range of values, such as (0, 4095)'
+            )
+        if bits > 16 and self.bit_depth == 'scale':
+            raise ValueError(
+                f'it has {bits} bits per channel, whose range is not known. Pass bit_depth=(low, '
+                "high) in place of bit_depth='scale'"
+            )
+
+    def enlarges(self, width: int, height: int) -> bool:
+        """Whether an image of this size has fewer pixels than are asked for."""
+        if self.image_size is None:
+            return False
+        factors = (self.image_size[0] / height, self.image_size[1] / width)
+        return (min(factors) if self.resize == 'pad' else max(factors)) > 1
+
+    def _to_8_bits(self, pixels: np.ndarray) -> np.ndarray:
+        if pixels.dtype == np.uint8:
+            return pixels
+        self.check_bits(8 * pixels.itemsize)
+        assert not isinstance(self.bit_depth, str) or self.bit_depth == 'scale'
+        low, high = (0, 65535) if isinstance(self.bit_depth, str) else self.bit_depth
+        scaled = (pixels.astype(np.float64) - low) * (255 / (high - low))
+        if not np.isfinite(scaled).all():
+            raise ValueError('it has values that are not finite')
+        return scaled.round().clip(0, 255).astype(np.uint8)
+
+    def _recolor(self, image: 'Image.Image') -> 'Image.Image':
+        from PIL import Image
+
+        if self.mode == 'RGBA':
+            return image.convert('RGBA')
+        if image.has_transparency_data:
+            canvas = Image.new('RGBA', image.size, self.background)
+            image = Image.alpha_composite(canvas, image.convert('RGBA'))
+        return image.convert(self.mode)
+
+    def _fit(self, image: 'Image.Image') -> np.ndarray:
+        from PIL import Image
+
+        bars: Any = (*self.background, 0) if self.mode == 'RGBA' else self.background
+        if self.mode == 'L':
+            bars = Image.new('RGB', (1, 1), self.background).convert('L').getpixel((0, 0))
+        pixels = _to_array(self._resize(image, bars))
+        if self.mode == 'RGBA':
+            # A color that nobody sees must be nothing to learn.
+            pixels[pixels[:, :, 3] == 0, :3] = self.background
+        return pixels
+
+    def _fit_bands(self, bands: np.ndarray) -> np.ndarray:
+        from PIL import Image
+
+        if self.image_size is None:
+            return bands
+        images = (Image.fromarray(np.ascontiguousarray(band)) for band in bands.transpose(2, 0, 1))
+        return np.stack([np.asarray(self._resize(image, 0)) for image in images], axis=2)
+
+    def _resize(self, image: 'Image.Image', bars: Any) -> 'Image.Image':
+        """Resize; Pillow weights colors with alpha."""
+        from PIL import Image, ImageOps
+
+        if self.image_size is None:
+            return image
+        size, lanczos = self.image_size[::-1], Image.Resampling.LANCZOS
+        if self.resize == 'crop':
+            return ImageOps.fit(image, size, lanczos)
+        if self.resize == 'pad':
+            return ImageOps.pad(image, size, lanczos, color=bars)
+        return image.resize(size, lanczos)
+
+
+def _check_color(color: str | Sequence[int]) -> tuple[int, int, int]:
+    from PIL import ImageColor
+
+    try:
+        found = ImageColor.getrgb(color) if isinstance(color, str) else tuple(color)
+    except (TypeError, ValueError):
+        found = ()
+    if len(found) != 3 or not all(type(value) is int and 0 <= value <= 255 for value in found):
+        raise ValueError(
+            "background must be the name of a color, '#rrggbb', or three ints of 0 to 255, got "
+            f"{color!r}. Pass 'white'."
+        )
+    return found[0], found[1], found[2]
+
+
+def _check_bit_depth(bit_depth: str | Sequence[float]) -> str | tuple[float, float]:
+    if isinstance(bit_depth, str) and bit_depth in ('error', 'scale'):
+        return bit_depth
+    ends: Any = () if isinstance(bit_depth, str | int) else tuple(bit_depth)
+    if len(ends) != 2 or not all(type(end) in (int, float) for end in ends) or ends[0] >= ends[1]:
+        raise ValueError(
+            "bit_depth must be 'error', 'scale' or two numbers (low, high) with low < high, got "
+            f"{bit_depth!r}. Pass 'scale'."
+        )
+    return ends[0], ends[1]
+
+
+def _read_turn(image: 'Image.Image') -> 'Image.Transpose | None':
+    """How to turn a decoded image upright; nothing else of its EXIF block is read."""
+    from PIL import Image
+
+    image.load()  # of a PNG, the block may come after the pixels
+    try:
+        orientation = image.getexif().get(_ORIENTATION)
+    # A damaged block makes Pillow raise errors of many types.
+    except Exception:
+        orientation = None
+    turns = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_270,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_90,
+    }
+    return turns.get(orientation) if isinstance(orientation, int) else None
+
+
+def _deep_pixels(image: 'Image.Image', file: io.BytesIO | None) -> np.ndarray:
+    """Pixels of more than 8 bits per channel: ``(H, W)``, or RGB(A) ``(H, W, C)``."""
+    # Pillow keeps the high byte of colors only, and stretches the values of PGM files.
+    if len(image.getbands()) == 1 and image.format != 'PPM':
+        return np.asarray(image)
+    import cv2
+
+    assert file is not None, 'images that are no files have 8 bits per color'
+    pixels = cv2.imdecode(np.frombuffer(file.getbuffer(), np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise ValueError('OpenCV, which reads colors of more than 8 bits, cannot decode it')
+    if pixels.ndim == 2:
+        return pixels
+    return pixels[:, :, [2, 1, 0, 3][: pixels.shape[2]]]  # it has blue first
+
+
+def _to_array(image: 'Image.Image') -> np.ndarray:
+    """The pixels, uint8 ``(H, W, C)``."""
+    return np.array(image).reshape(image.height, image.width, -1)
