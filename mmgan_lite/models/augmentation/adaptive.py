@@ -219,7 +219,7 @@ class AdaptiveAugment(nn.Module):
         angle = math.pi * gate[3] * (2 * uniform[1] - 1)
         chroma = contrast * (_LOG_SATURATION_STD * gate[4] * normal[2]).exp2()
         if channels > 3:
-            gate[3] = 0  # no hue
+            gate[3].zero_()  # no hue
             mean = images.mean(1, keepdim=True)
             recolored = luma[..., None] * (mean + brightness[..., None])
             recolored = recolored + chroma[..., None] * (images - mean)
