@@ -84,7 +84,7 @@ def warn_of_classes(numbers: np.ndarray, classes: Sequence[str] | None) -> None:
     if most[0] >= _UNEVEN * least[0]:
         _warn(
             f'The classes are uneven: {most[0]:,} images of {most[1]}, {least[0]:,} of {least[1]}. '
-            'To draw them equally often, wrap the dataset in ClassBalancedDataset.'
+            'To draw rare ones more often, wrap the dataset in ClassBalancedDataset.'
         )
 
 

@@ -129,7 +129,7 @@ def test_uneven_and_absent_classes_are_reported(tmp_path, log_messages):
     save(tmp_path, *(f'many/{n}.png' for n in range(20)), 'few/0.png', 'few/1.png')
     ImageFolderDataset(tmp_path)
     assert log_messages == [
-        'The classes are uneven: 20 images of many, 2 of few. To draw them equally often, wrap '
+        'The classes are uneven: 20 images of many, 2 of few. To draw rare ones more often, wrap '
         'the dataset in ClassBalancedDataset.'
     ]
     log_messages.clear()
