@@ -140,15 +140,15 @@ class ImageFolderDataset(ImageDataset):
             header = partial(read_band_header, self._decoder.num_channels)
         listing = list_images(self.data_root, header)
         self._files = listing.files
-        labels = find_labels(listing, self._labels_from)
-        left_out = listing.describe_left_out(used=[SUMS, labels.source])
         if len(self._files) == 0:
+            others = listing.describe_left_out()
             raise ValueError(
                 f"data_root must hold images, got '{self.data_root}' with 0 of them"
-                f'{left_out and f" and other files: {left_out}"}. Pass the folder or zip that has '
-                'them or their sub-folders.'
+                f'{others and f" and other files: {others}"}. Pass the folder or zip that has them '
+                'or their sub-folders.'
             )
-        if left_out:
+        labels = find_labels(listing, self._labels_from)
+        if left_out := listing.describe_left_out(used=[SUMS, labels.source]):
             _log(f"'{self.data_root}': files that are no images are left out: {left_out}.")
         self._set_labels(labels)
         self._checksums = _checksums_of(self._files)

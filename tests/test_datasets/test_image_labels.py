@@ -56,6 +56,20 @@ def test_a_table_of_numbers(folder, header):
     assert dataset[2]['labels'] == 7
 
 
+def test_a_table_is_not_left_out(folder, monkeypatch):
+    found = []
+    monkeypatch.setattr(
+        'mmgan_lite.datasets.image_folder.print_log', lambda text, *args: found.append(text)
+    )
+    (folder / 'labels.csv').write_text('a.png,0\nb.png,0\nc.png,1\n')
+    ImageFolderDataset(folder, labels='labels.csv')
+    ImageFolderDataset(folder, labels=folder / 'labels.csv')
+    assert found == []
+    (folder.parent / 'other.csv').write_text((folder / 'labels.csv').read_text())
+    ImageFolderDataset(folder, labels=folder.parent / 'other.csv')
+    assert found == [f"'{folder}': files that are no images are left out: 1 .csv."]
+
+
 def test_a_table_of_names_that_lies_elsewhere(folder, tmp_path):
     table = tmp_path / 'labels.CSV'
     table.write_text('"b.png","dog, large"\nc.png,cat 10\na.png,cat 9\n')
