@@ -277,7 +277,7 @@ def _walk(root: Path) -> tuple[list[str], list[str], Counter[str]]:
         below = pending.pop() if pending else links.pop()
         status = os.stat(root / below)
         if (status.st_dev, status.st_ino) in listed:
-            left_out['folders linked twice'] += 1
+            left_out['linked twice'] += 1
             continue
         listed.add((status.st_dev, status.st_ino))
         with os.scandir(root / below) as entries:
