@@ -111,7 +111,8 @@ def _read_list(files: ImageFiles, labels: str) -> Labels:
     """Labels from a file that the user named."""
     name = os.path.relpath(labels, files.path) if os.path.isabs(labels) else labels
     source = None if name.startswith('..') else name
-    content, path = source and files.read_other(source), f'{files.path}/{name}'
+    content = None if source is None else files.read_other(source)
+    path = f'{files.path}/{name}'
     if content is None:
         source = None
         if not Path(labels).expanduser().is_file():
