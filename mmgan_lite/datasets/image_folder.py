@@ -23,11 +23,11 @@ from mmgan_lite.datasets.image_files import (
     ImageFiles,
     describe_error,
     is_hidden,
-    list_images,
     some_of,
 )
 from mmgan_lite.datasets.image_headers import ImageHeader, is_image_name, read_header
 from mmgan_lite.datasets.image_labels import Labels, find_labels, warn_of_classes
+from mmgan_lite.datasets.image_listing import list_images
 from mmgan_lite.datasets.multiband import read_band_header
 from mmgan_lite.datasets.transforms import PackImage, run_pipeline
 from mmgan_lite.registry import DATASETS

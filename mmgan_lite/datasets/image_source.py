@@ -16,8 +16,9 @@ from mmengine.logging import print_log
 from torch import Tensor
 
 from mmgan_lite.datasets.decoding import ImageDecoder
-from mmgan_lite.datasets.image_files import describe_error, list_images, some_of
+from mmgan_lite.datasets.image_files import describe_error, some_of
 from mmgan_lite.datasets.image_headers import ImageHeader
+from mmgan_lite.datasets.image_listing import list_images
 from mmgan_lite.datasets.packed import PackedImageDataset
 from mmgan_lite.utils.environment import available_cores
 
