@@ -20,7 +20,7 @@ from mmgan_lite.models.compatibility import (
 )
 from mmgan_lite.models.data_preprocessor import TrainingBatch
 from mmgan_lite.models.losses import AuxiliaryLoss
-from mmgan_lite.models.modes import evaluating, frozen_statistics, unchanged_buffers
+from mmgan_lite.models.modes import evaluating, freeze, frozen_statistics, unchanged_buffers
 from mmgan_lite.registry import MODELS, build_part
 from mmgan_lite.utils.interfaces import CountsImages, CountsSteps, ObservesLogits, unwrap_model
 from mmgan_lite.utils.validation import check_positive
@@ -66,6 +66,8 @@ class GAN(AdversarialModel):
         data_preprocessor: From the data loader's batch to ``inputs`` in [-1, 1] and ``labels``, and
             by ``to_uint8`` back; None for :class:`~mmgan_lite.models.ImageBatchPreprocessor`.
         init_cfg: MMEngine's initialization of weights; None leaves it to the networks.
+        frozen: Modules and weights that are not trained, by name, such as the first layers of a
+            discriminator that is fine-tuned on few images: ``('discriminator.layers.0',)``.
 
     Raises:
         ValueError: If a part lacks an attribute, or two parts do not fit together.
@@ -95,6 +97,7 @@ class GAN(AdversarialModel):
         cuda_graph: bool = False,
         data_preprocessor: Mapping | nn.Module | None = None,
         init_cfg: Mapping | Sequence[Mapping] | None = None,
+        frozen: Sequence[str] = (),
     ) -> None:
         check_positive('discriminator_steps', discriminator_steps)
         check_positive('generator_steps', generator_steps)
@@ -130,6 +133,7 @@ class GAN(AdversarialModel):
         self.generator_ema = (
             None if ema is None else build_part(MODELS, {**ema, 'model': self.generator}, 'ema')
         )
+        freeze(self, frozen)
         self._memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.to(memory_format=self._memory_format)
 
