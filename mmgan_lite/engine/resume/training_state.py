@@ -19,6 +19,8 @@ from mmgan_lite.utils.interfaces import unwrap_model
 # batches before the first new one are loaded.
 GRADIENTS_LOST = 'Resumed iteration number is not divisible by '
 BATCHES_LOADED = 'Advance dataloader '
+# Parts of a model whose state is of a training, not of its networks.
+_BEGIN_ANEW = ('augmentation.', 'regularizers.')
 
 
 @runtime_checkable
@@ -74,12 +76,17 @@ def model_device(runner: Runner) -> torch.device:
 def fit_weights(runner: Runner, found: dict[str, Tensor]) -> None:
     """Fit the weights of a checkpoint to the model, in place; a table of the differences is logged.
 
-    MMEngine leaves out weights of another shape, and of those that are missing only warns.
+    Augmentation and regularizers of a new training begin as the config has them. MMEngine leaves
+    out weights of another shape, and of those that are missing only warns.
 
     Raises:
         ValueError: If one differs when a training is resumed, or none is the same.
     """
     expected = unwrap_model(runner.model).state_dict()
+    if not is_resumed(runner):
+        # As the config has it: a strength to begin with, for example.
+        begun = [key for key in found if key.startswith(_BEGIN_ANEW) and key in expected]
+        found.update((key, expected[key]) for key in begun)
     fitted = transfer(expected, found)
     differing = [*(key for key in expected if key not in fitted.taken), *fitted.unused]
     if not differing:

@@ -17,6 +17,7 @@ from mmgan_lite.engine.resume.training_state import (
     model_device,
     untrue_warnings,
 )
+from mmgan_lite.models import AdaptiveAugment
 
 
 @pytest.fixture
@@ -55,6 +56,15 @@ def test_a_training_may_begin_with_a_part(runner, caplog):
         "5 of 7 weights of this model are taken from 'a.pth'. The others:\n"
         '  partly: 0.weight 3x2 from 4x1\n  new: 1 (1)\n  not used: 2 (1)'
     ]
+
+
+@pytest.mark.parametrize(('resume', 'expected'), [(True, 0.5), (False, 0.25)])
+def test_the_strength_of_an_augmentation_is_that_of_the_config(runner, resume, expected):
+    runner._resume = resume
+    runner.model = nn.ModuleDict(dict(net=nn.Linear(2, 3), augmentation=AdaptiveAugment(p=0.25)))
+    found = runner.model.state_dict() | {'augmentation.p': torch.tensor(0.5)}
+    fit_weights(runner, found)
+    assert found['augmentation.p'] == expected
 
 
 def test_a_count_is_no_weight_that_fits(runner):
