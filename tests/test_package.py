@@ -40,7 +40,7 @@ INTERNAL = {
 
 
 def modules_of(folder, prefix):
-    return [importlib.import_module(m.name) for m in pkgutil.iter_modules([folder], prefix)]
+    return [importlib.import_module(m.name) for m in pkgutil.iter_modules([str(folder)], prefix)]
 
 
 def faces():

@@ -245,6 +245,15 @@ def import_modules(names: list[str]) -> None:
         sys.path.pop(0)
 
 
+def parse_bit_depth(words: list[str]) -> str | list[float]:
+    """Parse ['scale'] or ['0', '4095'] to ``bit_depth`` of a dataset.
+
+    Raises:
+        ValueError: If they are two words that are no numbers.
+    """
+    return words[0] if len(words) == 1 else [float(word) for word in words]
+
+
 def check_folder(option: str, folder: str | Path) -> None:
     """End the command unless files can be written to a folder, which may not exist yet.
 

@@ -1,4 +1,4 @@
-"""Pack a folder of images into one file that training maps into memory.
+"""Pack images of a folder or zip into one file that training maps into memory.
 
 Example: mmgan-lite pack-dataset photos data/packed --image-size 64
 """
@@ -18,18 +18,36 @@ def main() -> None:
     """List, pack, and print a summary."""
     parser = argparse.ArgumentParser(description='Pack images for PackedImageDataset.')
     add = parser.add_argument
-    add('source', metavar='SOURCE', help='flat, or one sub-folder a class')
+    add('source', metavar='SOURCE', help='a folder, a zip, or a folder of parquet files')
     add('out', metavar='OUT', type=Path, help='a folder that does not exist yet')
     text = 'N for square images, or height and width; default: their own, all of one size'
     add('--image-size', type=int, nargs='+', metavar='N', help=text)
-    add('--channels', type=int, choices=[1, 3], default=3, help='1: gray, 3: RGB')
+    text = 'L, RGB (default), RGBA, or a number of bands'
+    add('--channels', type=_int_or_name, default='RGB', metavar='C', help=text)
+    text = 'how an image is brought to --image-size (default: crop)'
+    add('--resize', choices=['crop', 'pad', 'stretch'], default='crop', help=text)
+    text = 'behind transparent pixels and of the bars of pad: a name or #rrggbb (default: white)'
+    add('--background', default='white', metavar='COLOR', help=text)
+    text = "of more than 8 bits per channel: 'scale' 16 bits, or the range of the values"
+    add('--bit-depth', nargs='+', default=['error'], metavar='DEPTH', help=text)
+    text = 'a .csv or .json file, or a column of parquet files (default: dataset.json, sub-folders)'
+    add('--labels', metavar='FILE', help=text)
+    add('--no-labels', action='store_const', const=False, dest='labels', help='pack images alone')
     text = 'number of images decoded in parallel (default: one per CPU)'
     add('--workers', type=options.positive_int, default=os.cpu_count() or 1, help=text)
     args = parser.parse_args()
     if args.image_size is not None and len(args.image_size) == 1:
         args.image_size *= 2
     options.check_folder('OUT', args.out.parent)
-    dataset = ImageFolderDataset(args.source, args.image_size, args.channels)
+    dataset = ImageFolderDataset(
+        args.source,
+        args.image_size,
+        args.channels,
+        resize=args.resize,
+        background=args.background,
+        bit_depth=options.parse_bit_depth(args.bit_depth),
+        labels=args.labels,
+    )
     columns = (TextColumn('packing'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as progress:
         task = progress.add_task('packing', total=len(dataset))
@@ -37,3 +55,7 @@ def main() -> None:
     classes = f' in {len(meta["classes"])} classes' if meta['classes'] else ''
     print(f'{meta["count"]} images of shape {tuple(meta["shape"])}{classes}: {args.out}')
     print(f'sha256 of images.npy: {meta["images_sha256"]}')
+
+
+def _int_or_name(text: str) -> int | str:
+    return int(text) if text.isdecimal() else text

@@ -12,6 +12,7 @@ from torch import Tensor
 from mmgan_lite.cli import options
 from mmgan_lite.utils.atomic_io import atomic_write
 from mmgan_lite.visualization import make_picture, save_png
+from mmgan_lite.visualization.image_grid import check_png_channels
 
 GRID_IMAGES = 100
 
@@ -49,6 +50,8 @@ def main() -> None:
     args = parser.parse_intermixed_args()
     options.check_folder('--out', args.out)
     inferencer = options.load_inferencer(args)
+    if args.format == 'png':
+        check_png_channels(inferencer.model.image_shape[0])
     labels = options.parse_labels(args.labels, inferencer.model.num_classes)
     result = inferencer(args.num, labels, args.seed, args.truncation, not args.no_ema)
     predictions = result['predictions']

@@ -82,8 +82,9 @@ def main() -> None:
     add('--extractor', default='InceptionV3', metavar='NAME', help=text)
     text = "file of the extractor's weights (default: its own; those of Inception are downloaded)"
     add('--weights', metavar='FILE', help=text)
-    text = '1: gray, 3: RGB (default: gray if all images are stored as gray, else RGB)'
-    add('--channels', type=int, choices=[1, 3], help=text)
+    text = '1: gray, 2: gray and alpha, 3: RGB, 4: RGB and alpha, 5 or more: bands'
+    text += ' (default: gray if all images are stored as gray, else RGB)'
+    add('--channels', type=options.positive_int, metavar='C', help=text)
     options.add_imports(parser, 'modules that register metrics or extractors')
     options.add_device(parser)
     add('--json', action='store_true', help='print the report as JSON')

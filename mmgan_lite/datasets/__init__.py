@@ -5,19 +5,21 @@ from mmgan_lite.datasets.cifar import CIFAR10Dataset, CIFAR100Dataset
 from mmgan_lite.datasets.collate import ImageBatch, image_collate
 from mmgan_lite.datasets.decoding import ImageDecoder
 from mmgan_lite.datasets.digits import DigitsDataset
-from mmgan_lite.datasets.downloads import TorchvisionDataset
+from mmgan_lite.datasets.downloads import DownloadedDataset
 from mmgan_lite.datasets.image_folder import ImageFolderDataset
 from mmgan_lite.datasets.image_source import ImageSource, open_images
 from mmgan_lite.datasets.in_memory import InMemoryImageDataset
 from mmgan_lite.datasets.mnist import FashionMNISTDataset, KMNISTDataset, MNISTDataset
 from mmgan_lite.datasets.packed import MappedImages, PackedImageDataset, pack_images
 from mmgan_lite.datasets.stacked_mnist import StackedImages, StackedMNISTDataset
+from mmgan_lite.datasets.torchvision_dataset import TorchvisionDataset
 from mmgan_lite.datasets.transforms import PackImage
 
 __all__ = [
     'CIFAR10Dataset',
     'CIFAR100Dataset',
     'DigitsDataset',
+    'DownloadedDataset',
     'FashionMNISTDataset',
     'ImageBatch',
     'ImageDataset',

@@ -6,11 +6,11 @@ downloaded and read by torchvision, which compares each file with its md5 before
 
 from typing import Any
 
-from mmgan_lite.datasets.downloads import TorchvisionDataset, torchvision_class
+from mmgan_lite.datasets.downloads import DownloadedDataset, torchvision_class
 from mmgan_lite.registry import DATASETS
 
 
-class _CIFARDataset(TorchvisionDataset):
+class _CIFARDataset(DownloadedDataset):
     """Shared code of both; ``CIFAR10Dataset`` documents the arguments."""
 
     folder: str  # under data_root

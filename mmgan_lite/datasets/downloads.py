@@ -15,7 +15,7 @@ from mmgan_lite.datasets.checksums import SUMS, file_hash, read_checksums
 from mmgan_lite.datasets.in_memory import InMemoryImageDataset
 
 
-class TorchvisionDataset(InMemoryImageDataset):
+class DownloadedDataset(InMemoryImageDataset):
     """Base of datasets whose files torchvision downloads; subclasses override ``load_images``."""
 
     # The class in torchvision.datasets.

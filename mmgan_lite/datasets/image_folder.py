@@ -23,11 +23,11 @@ from mmgan_lite.datasets.image_files import (
     ImageFiles,
     describe_error,
     is_hidden,
-    list_images,
     some_of,
 )
 from mmgan_lite.datasets.image_headers import ImageHeader, is_image_name, read_header
 from mmgan_lite.datasets.image_labels import Labels, find_labels, warn_of_classes
+from mmgan_lite.datasets.image_listing import list_images
 from mmgan_lite.datasets.multiband import read_band_header
 from mmgan_lite.datasets.transforms import PackImage, run_pipeline
 from mmgan_lite.registry import DATASETS
@@ -140,15 +140,15 @@ class ImageFolderDataset(ImageDataset):
             header = partial(read_band_header, self._decoder.num_channels)
         listing = list_images(self.data_root, header)
         self._files = listing.files
-        labels = find_labels(listing, self._labels_from)
-        left_out = listing.describe_left_out(used=[SUMS, labels.source])
         if len(self._files) == 0:
+            others = listing.describe_left_out()
             raise ValueError(
                 f"data_root must hold images, got '{self.data_root}' with 0 of them"
-                f'{left_out and f" and other files: {left_out}"}. Pass the folder or zip that has '
-                'them or their sub-folders.'
+                f'{others and f" and other files: {others}"}. Pass the folder or zip that has them '
+                'or their sub-folders.'
             )
-        if left_out:
+        labels = find_labels(listing, self._labels_from)
+        if left_out := listing.describe_left_out(used=[SUMS, labels.source]):
             _log(f"'{self.data_root}': files that are no images are left out: {left_out}.")
         self._set_labels(labels)
         self._checksums = _checksums_of(self._files)

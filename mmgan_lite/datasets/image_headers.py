@@ -1,5 +1,6 @@
 """What the header of an image file says; nothing is decoded."""
 
+import functools
 import os
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
@@ -62,13 +63,21 @@ def open_image(file: IO[bytes], name: str) -> 'Image.Image':
     from PIL import Image  # not needed to import the class
 
     Image.init()
-    own = Image.EXTENSION.get(_suffix(name))
-    formats = [
+    return Image.open(file, formats=_formats(_suffix(name), len(Image.OPEN)))
+
+
+@functools.cache
+def _formats(suffix: str, _num_known: int) -> list[str]:
+    """Formats to try, that of the extension first; again when another plugin is registered."""
+    from PIL import Image
+
+    own = Image.EXTENSION.get(suffix)
+    known = sorted(Image.OPEN.items(), key=lambda item: item[0] != own)
+    return [
         format
-        for format, (_, has_signature) in Image.OPEN.items()
+        for format, (_, has_signature) in known
         if format not in _NOT_DECODED and (has_signature or format == own)
     ]
-    return Image.open(file, formats=formats)
 
 
 def is_image_name(name: str) -> bool:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import logging
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -26,7 +27,7 @@ class Labels(NamedTuple):
     """Labels of images.
 
     ``numbers`` is int64 ``(N,)``, or None for images without labels; ``classes`` the names by
-    number, or None; ``source`` the name of the file they are from, or None.
+    number, or None; ``source`` the file among the images that they are from, or None.
     """
 
     numbers: np.ndarray | None = None
@@ -84,7 +85,7 @@ def warn_of_classes(numbers: np.ndarray, classes: Sequence[str] | None) -> None:
     if most[0] >= _UNEVEN * least[0]:
         _warn(
             f'The classes are uneven: {most[0]:,} images of {most[1]}, {least[0]:,} of {least[1]}. '
-            'To draw them equally often, wrap the dataset in ClassBalancedDataset.'
+            'To draw rare ones more often, wrap the dataset in ClassBalancedDataset.'
         )
 
 
@@ -108,8 +109,12 @@ def _folder_labels(listing: Listing) -> Labels:
 
 def _read_list(files: ImageFiles, labels: str) -> Labels:
     """Labels from a file that the user named."""
-    content, path = files.read_other(labels), f'{files.path}/{labels}'
+    name = os.path.relpath(labels, files.path) if os.path.isabs(labels) else labels
+    source = None if name.startswith('..') else name
+    content = None if source is None else files.read_other(source)
+    path = f'{files.path}/{name}'
     if content is None:
+        source = None
         if not Path(labels).expanduser().is_file():
             raise FileNotFoundError(
                 f"labels must be a .csv or .json file in '{files.path}' or elsewhere, got "
@@ -120,7 +125,7 @@ def _read_list(files: ImageFiles, labels: str) -> Labels:
     if kind not in ('.csv', '.json'):
         raise ValueError(f'labels must be a .csv or .json file, got {labels!r}. Convert it.')
     rows = _csv_rows(path, content) if kind == '.csv' else _nvidia_rows(path, content)
-    return _match(files, labels, rows)
+    return _match(files, labels, rows)._replace(source=source)
 
 
 def _csv_rows(path: str, content: bytes) -> Iterator[tuple[str, str | int]]:

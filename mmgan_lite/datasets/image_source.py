@@ -16,8 +16,9 @@ from mmengine.logging import print_log
 from torch import Tensor
 
 from mmgan_lite.datasets.decoding import ImageDecoder
-from mmgan_lite.datasets.image_files import describe_error, list_images, some_of
+from mmgan_lite.datasets.image_files import describe_error, some_of
 from mmgan_lite.datasets.image_headers import ImageHeader
+from mmgan_lite.datasets.image_listing import list_images
 from mmgan_lite.datasets.packed import PackedImageDataset
 from mmgan_lite.utils.environment import available_cores
 
@@ -64,17 +65,19 @@ class ImageSource:
         return len(self._items)
 
     def batches(self, channels: int) -> Iterator[list[Tensor]]:
-        """All images in order, each in its own size; transparent ones on white.
+        """All images in order, each in its own size; without alpha, on white.
 
         An image that cannot be read is left out; a warning counts and names them at the end.
 
         Args:
-            channels: 1 for gray, 3 for RGB.
+            channels: 1 for gray, 3 for RGB, 4 for RGB with alpha; another number for images that
+                have so many.
 
         Returns:
             Lists of up to 64 images, uint8 ``(C, H, W)``.
         """
-        unreadable, decoder = self._unreadable.copy(), ImageDecoder(channels)
+        unreadable = self._unreadable.copy()
+        decoder = ImageDecoder('RGBA' if channels == 4 else channels)
 
         def read(item: Any) -> Tensor | None:
             try:
@@ -168,16 +171,17 @@ def _unreadable_text(header: ImageHeader | Exception) -> str:
 def _open_array(path: Path, images: Any) -> ImageSource:
     """Images ``(N, C, H, W)`` of an array in memory or of a packed dataset."""
     channels = images.shape[1]
-    if channels not in _ARRAY_CHANNELS:
-        text = f'of 1 to 4 channels, got {channels} in shape {tuple(images.shape)}'
-        raise ValueError(f"'{path}' must hold images {text}. Leave out the others.")
 
     def read(index: int, decoder: ImageDecoder) -> np.ndarray:
         from PIL import Image
 
-        image = np.asarray(images[index])
-        pixels = image[0] if channels == 1 else image.transpose(1, 2, 0)
-        return decoder.convert(Image.fromarray(np.ascontiguousarray(pixels)))
+        pixels = np.asarray(images[index]).transpose(1, 2, 0)
+        if channels == decoder.num_channels:
+            return pixels
+        if channels not in _ARRAY_CHANNELS:
+            raise ValueError(f'its channels are {channels}, not {decoder.num_channels}')
+        pixels = np.ascontiguousarray(pixels[:, :, 0] if channels == 1 else pixels)
+        return decoder.convert(Image.fromarray(pixels))
 
     return ImageSource(path, range(len(images)), read, is_gray=channels < 3)
 

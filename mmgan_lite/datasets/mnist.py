@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mmgan_lite.datasets.checksums import file_hash, verify_checksums
-from mmgan_lite.datasets.downloads import TorchvisionDataset
+from mmgan_lite.datasets.downloads import DownloadedDataset
 from mmgan_lite.registry import DATASETS
 
 # Files, with length in bytes and md5 of those of MNIST; torchvision has the md5 of archives only.
@@ -26,7 +26,7 @@ _FILES = {
 _FASHION_CLASSES = 'T-shirt/top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot'
 
 
-class _IDXDataset(TorchvisionDataset):
+class _IDXDataset(DownloadedDataset):
     """Shared code of all; ``MNISTDataset`` documents the arguments."""
 
     image_shape = (1, 28, 28)

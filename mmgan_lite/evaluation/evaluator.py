@@ -104,6 +104,8 @@ class GANEvaluator(Evaluator):
         # digests of these.
         self._batches: list[tuple[Tensor | None, ...]] = []
         self._weights: str | None = None
+        # What the extractor does to the channels of the images.
+        self._images: str | None = None
         # Real images and number of fakes that the baseline is for, its name, and the real scores.
         self._baseline: tuple[tuple[bytes, int] | None, str, dict[str, float]] = (None, '', {})
 
@@ -160,6 +162,7 @@ class GANEvaluator(Evaluator):
         digests, real = self._cache.look_up(reals)
         self._batches.append((*fake, labels, *real, batch_labels(data_batch), digests))
         self._weights = _WEIGHTS[samples[0].get('from_ema')]
+        self._images = self.extractor.describe_channels(reals.shape[1])
 
     def evaluate(self, size: int) -> dict[str, float]:
         """All scores under their full names; ``report`` and the log get their protocol too.
@@ -200,7 +203,7 @@ class GANEvaluator(Evaluator):
             self._baseline = key, *self._score_baseline(comparison)
         report = self._report(comparison, *self._baseline[1:])
         real_data = _data_name(self.dataset_meta, 'unnamed data')
-        return replace(report, weights=self._weights, real_data=real_data)
+        return replace(report, weights=self._weights, real_data=real_data, images=self._images)
 
     def compare(self, fake: Samples, real: Samples) -> Report:
         """The scores of features from elsewhere, without a loop; the report names no data.

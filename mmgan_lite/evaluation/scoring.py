@@ -20,10 +20,11 @@ from mmgan_lite.evaluation.metrics import FrechetDistance, GANMetric, Samples
 from mmgan_lite.evaluation.report import Report
 from mmgan_lite.registry import METRICS, build_part
 from mmgan_lite.utils.image_batch import join_columns
+from mmgan_lite.utils.validation import check_positive
 
 _LEAST = 2
 _SHOWN = 3
-_COLORS = {1: 'gray', 3: 'RGB'}
+_COLORS = {1: 'gray', 2: 'gray and alpha', 3: 'RGB', 4: 'RGB and alpha'}
 # What a metric may need that images alone do not have.
 _ABSENT = {
     'model': 'the model',
@@ -67,8 +68,9 @@ def score_images(
         real: Real images, likewise.
         extractor: A config or an object.
         metrics: Configs or objects; :class:`FrechetDistance` if there are none.
-        channels: 1 to read all images as gray, 3 as RGB; None for gray if all of both sets are
-            stored as gray, and else RGB.
+        channels: 1 to read all images as gray, 2 as gray and alpha, 3 as RGB, 4 as RGB and alpha, 5
+            or more as so many bands; None for gray if all of both sets are stored as gray, and else
+            RGB.
         device: Where the features are extracted.
         cache_dir: As for :class:`GANEvaluator`.
         on_progress: Called with the number of images that were read since the last call.
@@ -84,8 +86,8 @@ def score_images(
         >>> report = score_images(fake, real, dict(type='InceptionV3'))  # doctest: +SKIP
         >>> print(report.table())  # doctest: +SKIP
     """
-    if channels not in (None, *_COLORS):
-        raise ValueError(f'channels must be 1 (gray) or 3 (RGB), got {channels!r}. Pass None.')
+    if channels is not None:
+        check_positive('channels', channels)
     for images in (fake, real):
         _check_number(images, len(images))
     built = [_build_metric(metric) for metric in metrics or [FrechetDistance()]]
@@ -120,8 +122,20 @@ def score_images(
         report,
         fake_data=str(fake.path),
         real_data=str(real.path),
-        images=f'{_COLORS[channels]}, {sizes}, {network.resizing}',
+        images=', '.join([*_describe_channels(channels, network), sizes, network.resizing]),
     )
+
+
+def _describe_channels(channels: int, network: FeatureExtractor) -> list[str]:
+    """What the channels are, and what the extractor did to them, if anything.
+
+    Example:
+        >>> from mmgan_lite.evaluation import MNISTClassifier
+        >>> _describe_channels(3, MNISTClassifier())
+        ['RGB']
+    """
+    change = network.describe_channels(channels)
+    return [_COLORS.get(channels, f'{channels} bands'), *([] if change is None else [change])]
 
 
 def _build_metric(metric: Mapping | GANMetric) -> GANMetric:

@@ -1,4 +1,8 @@
-"""What a batch holds: uint8 images of one shape, and labels that are ints."""
+"""What a batch holds: uint8 images of one shape, and labels that are ints.
+
+The number of channels says what they are: 1 is gray, 2 gray and alpha, 3 RGB, 4 RGB and alpha, and
+5 or more are bands without colors. Alpha is straight: colors are not multiplied by it.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -33,6 +37,47 @@ def stack_images(images: Tensor | Iterable[Tensor], name: str, remedy: str) -> T
             f'{tuple(images.shape)}. {remedy}'
         )
     return images
+
+
+def has_alpha(channels: int) -> bool:
+    """Whether the last of as many channels is alpha."""
+    return channels in (2, 4)
+
+
+def as_rgb(images: Tensor) -> Tensor:
+    """Images of any number of channels as a person sees them, and Inception.
+
+    Gray is repeated, alpha is composited on white, and of 5 or more bands the first three are
+    taken for red, green and blue.
+
+    Args:
+        images: uint8 ``(N, C, H, W)`` of 0 to 255, C at least 1.
+
+    Returns:
+        uint8 ``(N, 3, H, W)``; a view where nothing is computed.
+
+    Example:
+        >>> half_transparent_black = torch.tensor([0, 128], dtype=torch.uint8).view(1, 2, 1, 1)
+        >>> as_rgb(half_transparent_black).flatten()
+        tensor([127, 127, 127], dtype=torch.uint8)
+    """
+    if has_alpha(images.shape[1]):
+        colors, alpha = images[:, :-1].int(), images[:, -1:].int()
+        # Rounded to the nearest; a multiple of 1/255 is never halfway between two ints.
+        images = ((colors * alpha + 255 * (255 - alpha) + 127) // 255).to(torch.uint8)
+    return images[:, :3].expand(-1, 3, -1, -1)
+
+
+def describe_as_rgb(channels: int) -> str | None:
+    """What :func:`as_rgb` does to as many channels, in words; None for gray and RGB.
+
+    Example:
+        >>> describe_as_rgb(4), describe_as_rgb(7), describe_as_rgb(3)
+        ('alpha composited on white', 'first three of 7 bands', None)
+    """
+    if has_alpha(channels):
+        return 'alpha composited on white'
+    return f'first three of {channels} bands' if channels > 4 else None
 
 
 def stack_labels(labels: Iterable[Any] | None) -> Tensor | None:

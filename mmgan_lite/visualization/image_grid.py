@@ -23,8 +23,11 @@ def make_picture(
 ) -> np.ndarray:
     """Lay out images row by row, with a thin black border; a single image has none.
 
+    Gray images are repeated, alpha is composited on white, and of 5 or more channels the first
+    three are drawn.
+
     Args:
-        images: uint8 ``(N, C, H, W)``, C = 1 or 3.
+        images: uint8 ``(N, C, H, W)``.
         columns: Images in a row; None for a square.
         source: What the error calls the images.
         to_view: Whether small images are enlarged by :func:`viewing_scale`.
@@ -41,14 +44,12 @@ def make_picture(
         (62, 92, 3)
     """
     # It takes half a second to load; only pictures need it.
-    import torch
     from torchvision.utils import make_grid
 
-    if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
-        raise ValueError(
-            f'{source} must be uint8 (N, C, H, W) with C = 1 or 3 to be drawn, got {images.dtype} '
-            f'{tuple(images.shape)}. Remove what draws them, such as SampleVisualizationHook.'
-        )
+    from mmgan_lite.utils.image_batch import as_rgb, stack_images
+
+    remedy = 'Remove what draws them, such as SampleVisualizationHook.'
+    images = as_rgb(stack_images(images, source, remedy))
     columns = math.ceil(len(images) ** 0.5) if columns is None else columns
     if to_view:
         scale = viewing_scale(*images.shape[2:])
@@ -81,16 +82,34 @@ def enlarge(picture: np.ndarray, scale: int) -> np.ndarray:
     return picture.repeat(scale, axis=0).repeat(scale, axis=1)
 
 
+def check_png_channels(channels: int) -> None:
+    """Check that a PNG file can hold an image of as many channels.
+
+    Raises:
+        ValueError: If there are more than 4.
+    """
+    if channels > 4:
+        raise ValueError(
+            f'A PNG file must have 1 to 4 channels, got an image of {channels}. Write arrays: '
+            'pass --format npz to mmgan-lite sample, or call numpy.savez.'
+        )
+
+
 def save_png(picture: 'np.ndarray | Tensor', path: str | Path) -> None:
-    """Write a picture by an atomic write; it is gray if it has one channel.
+    """Write a picture by an atomic write, with its channels as they are.
 
     Args:
-        picture: uint8 array ``(H, W, 1 or 3)``, or tensor ``(C, H, W)`` of an image.
+        picture: uint8 array ``(H, W, C)``, or tensor ``(C, H, W)`` of an image: gray, gray and
+            alpha, RGB, or RGB and alpha, for C of 1 to 4.
         path: The file; its folder is made.
+
+    Raises:
+        ValueError: If there are more than 4 channels.
     """
     from PIL import Image
 
     pixels = picture if isinstance(picture, np.ndarray) else picture.permute(1, 2, 0).numpy()
+    check_png_channels(pixels.shape[2])
     image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
     with atomic_write(path) as temporary:
         image.save(temporary, format='PNG')

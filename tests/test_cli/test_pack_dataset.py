@@ -56,17 +56,45 @@ def test_one_side_means_a_square_and_again_the_same_hash(run, folder, tmp_path):
     assert len(hashes) == 1
 
 
+def test_alpha_depth_and_labels(run, tmp_path):
+    """Half of 12 bits in 16, transparent at the right, of 8x4 in a square, with a table."""
+    (tmp_path / 'scans').mkdir()
+    Image.fromarray(np.full((4, 8), 2048, np.uint16)).save(tmp_path / 'scans' / 'a.png')
+    Image.new('RGBA', (8, 4), (255, 0, 0, 0)).save(tmp_path / 'scans' / 'b.png')
+    (tmp_path / 'scans' / 'l.csv').write_text('a.png,x\nb.png,y\n')
+    arguments = ('--image-size', 8, '--resize', 'pad', '--bit-depth', 0, 4095, '--labels', 'l.csv')
+    run('pack-dataset', tmp_path / 'scans', tmp_path / 'a', *arguments, '--channels', 'RGBA')
+    dataset = PackedImageDataset(tmp_path / 'a')
+    assert dataset.metainfo['classes'] == ('x', 'y')
+    assert dataset.images[0, :, 4, 4].tolist() == [128, 128, 128, 255]
+    assert dataset.images[0, :, 0, 4].tolist() == [255, 255, 255, 0]
+    arguments = (*arguments[:-2], '--no-labels', '--channels', 3, '--background', 'blue')
+    run('pack-dataset', tmp_path / 'scans', tmp_path / 'b', *arguments)
+    dataset = PackedImageDataset(tmp_path / 'b')
+    assert dataset.labels is None
+    assert dataset.images[:, :, 0, 0].tolist() == [[0, 0, 255]] * 2
+    assert dataset.images[1, :, 4, 4].tolist() == [0, 0, 255]
+
+
 def test_mistakes_are_answered_without_a_traceback(run, folder, tmp_path):
     (tmp_path / 'there').mkdir()
+    with pytest.raises(SystemExit, match=r'^error: out must not exist yet'):
+        run('pack-dataset', folder, tmp_path / 'there')
     (folder / 'a' / 'broken.png').write_text('no image')
     for arguments, message in (
-        ((folder, tmp_path / 'there'), r'^error: out must not exist yet'),
-        ((tmp_path / 'nowhere', tmp_path / 'out'), r'^error: data_root .* which is none'),
-        ((folder, tmp_path / 'out'), r"^error: '.*broken\.png' must be a readable image"),
-        ((folder, tmp_path / 'out', '--image-size', 1, 2, 3), r'^error: image_size must be an int'),
+        ((tmp_path / 'nowhere',), r'^error: There must be a folder or zip of images'),
+        (
+            (folder,),
+            r'^error: At most max_corrupt=0 images .* got 1 of 6: a/broken\.png \(no image\)',
+        ),
+        ((folder, '--image-size', 1, 2, 3), r'^error: image_size must be an int'),
+        ((folder, '--bit-depth', 'a', 'b'), r"^error: could not convert string to float: 'a'"),
+        ((folder, '--bit-depth', 16), r"^error: bit_depth must be 'error', 'scale' or two numb"),
+        ((folder, '--channels', 'CMYK'), r"^error: channels must be 'L', 'RGB', 'RGBA' or a num"),
+        ((folder, '--labels', 'no.csv'), r"^error: labels must be a \.csv .* got 'no\.csv', which"),
     ):
         with pytest.raises(SystemExit, match=message):
-            run('pack-dataset', *arguments)
+            run('pack-dataset', arguments[0], tmp_path / 'out', *arguments[1:])
     assert sorted(path.name for path in tmp_path.iterdir()) == ['photos', 'there']
 
 

@@ -5,7 +5,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.evaluator import BaseMetric
 
 import mmgan_lite
-from mmgan_lite.datasets import TorchvisionDataset
+from mmgan_lite.datasets import DownloadedDataset
 from mmgan_lite.registry import DATASETS, METRICS
 
 LOADER, EVALUATOR = 'train_dataloader', 'val_evaluator'
@@ -110,7 +110,7 @@ def test_right_ones(mistakes, settings):
 
 def test_neither_data_nor_downloads(mistakes, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(TorchvisionDataset, 'obtain_files', lambda *a, **k: 1 / 0)
+    monkeypatch.setattr(DownloadedDataset, 'obtain_files', lambda *a, **k: 1 / 0)
     for name in ('gan_mlp_mnist-28x28', 'r3gan_stacked-mnist-28x28_cpu', 'dcgan_folder-64x64'):
         assert mmgan_lite.config_validation.check_config(mmgan_lite.get_config(name)) == []
     assert list(tmp_path.iterdir()) == []

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from mmgan_lite.datasets.downloads import TorchvisionDataset, torchvision_class
+from mmgan_lite.datasets.downloads import DownloadedDataset, torchvision_class
 
 
-class TenDataset(TorchvisionDataset):
+class TenDataset(DownloadedDataset):
     torchvision_name = 'Ten'
 
     def load_images(self):

@@ -56,6 +56,20 @@ def test_a_table_of_numbers(folder, header):
     assert dataset[2]['labels'] == 7
 
 
+def test_a_table_is_not_left_out(folder, monkeypatch):
+    found = []
+    monkeypatch.setattr(
+        'mmgan_lite.datasets.image_folder.print_log', lambda text, *args: found.append(text)
+    )
+    (folder / 'labels.csv').write_text('a.png,0\nb.png,0\nc.png,1\n')
+    ImageFolderDataset(folder, labels='labels.csv')
+    ImageFolderDataset(folder, labels=folder / 'labels.csv')
+    assert found == []
+    (folder.parent / 'other.csv').write_text((folder / 'labels.csv').read_text())
+    ImageFolderDataset(folder, labels=folder.parent / 'other.csv')
+    assert found == [f"'{folder}': files that are no images are left out: 1 .csv."]
+
+
 def test_a_table_of_names_that_lies_elsewhere(folder, tmp_path):
     table = tmp_path / 'labels.CSV'
     table.write_text('"b.png","dog, large"\nc.png,cat 10\na.png,cat 9\n')
@@ -129,7 +143,7 @@ def test_uneven_and_absent_classes_are_reported(tmp_path, log_messages):
     save(tmp_path, *(f'many/{n}.png' for n in range(20)), 'few/0.png', 'few/1.png')
     ImageFolderDataset(tmp_path)
     assert log_messages == [
-        'The classes are uneven: 20 images of many, 2 of few. To draw them equally often, wrap '
+        'The classes are uneven: 20 images of many, 2 of few. To draw rare ones more often, wrap '
         'the dataset in ClassBalancedDataset.'
     ]
     log_messages.clear()

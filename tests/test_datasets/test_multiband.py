@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mmgan_lite.datasets import ImageFolderDataset
-from mmgan_lite.datasets.image_files import list_images
+from mmgan_lite.datasets.image_listing import list_images
 from mmgan_lite.datasets.multiband import read_band_header, read_multiband
 
 ARRAY = np.random.default_rng(0).integers(0, 256, (4, 6, 5), dtype=np.uint8)

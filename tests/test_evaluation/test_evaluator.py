@@ -156,6 +156,17 @@ def test_protocol_is_complete(make_evaluator):
     assert evaluator.report.weights == 'last'
 
 
+class FirstChannel(ModuleExtractor):
+    def describe_channels(self, channels):
+        return f'first of {channels}'
+
+
+def test_protocol_has_what_happened_to_the_channels(make_evaluator):
+    evaluator = make_evaluator(extractor=FirstChannel(Pixels(), 'first'))
+    feed(evaluator, FAKES.expand(-1, 4, -1, -1), REALS.expand(-1, 4, -1, -1))
+    assert '40 images of unnamed data (first of 4), seen through first' in evaluator.report.table()
+
+
 def test_log_has_the_protocol_and_the_real_scores(make_evaluator, monkeypatch):
     lines = []
     monkeypatch.setattr(

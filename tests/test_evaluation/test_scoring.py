@@ -157,8 +157,42 @@ def test_color(write, score):
     assert report.num_features == 4
     assert report.images == 'gray, 2x2, not resized'
     assert report.scores[0].value == pytest.approx(distance(FAKES, REALS), rel=1e-4)
-    with pytest.raises(ValueError, match=r'channels must be 1 \(gray\) or 3 \(RGB\), got 2'):
-        score(color, gray, channels=2)
+    with pytest.raises(ValueError, match=r'channels must be an int of at least 1, got 0'):
+        score(color, gray, channels=0)
+
+
+class Bands:
+    """Images of any number of channels, as a source of a data set gives them."""
+
+    is_gray = False
+
+    def __init__(self, path, images):
+        self.path, self.images = path, torch.from_numpy(images)
+
+    def __len__(self):
+        return len(self.images)
+
+    def batches(self, channels):
+        assert self.images.shape[1] == channels
+        yield list(self.images)
+
+
+@pytest.mark.parametrize(('channels', 'text'), [(4, 'RGB and alpha'), (7, '7 bands')])
+def test_any_number_of_channels(channels, text, score, tmp_path):
+    images = stream.integers(0, 256, (2, 40, channels, 1, 2), dtype=np.uint8)
+    fake, real = (Bands(tmp_path / name, part) for name, part in zip('ab', images, strict=True))
+    report = score(fake, real, channels=channels)
+    assert report.scores[0].value == pytest.approx(distance(*images), rel=1e-4)
+    assert report.images == f'{text}, 1x2, not resized'
+
+
+def test_protocol_has_what_happened_to_the_channels(tmp_path, monkeypatch):
+    images = stream.integers(0, 256, (9, 4, 1, 2), dtype=np.uint8)
+    extractor = ModuleExtractor(nn.Flatten(), 'flat')
+    monkeypatch.setattr(extractor, 'describe_channels', lambda channels: f'first of {channels}')
+    source = Bands(tmp_path / 'a', images)
+    report = score_images(source, source, extractor, channels=4, cache_dir=tmp_path)
+    assert report.images == 'RGB and alpha, first of 4, 1x2, not resized'
 
 
 def test_fewer_images_than_features(write, score, warnings):

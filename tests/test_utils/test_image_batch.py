@@ -1,10 +1,19 @@
 """Images and labels of a batch."""
 
+import numpy as np
 import pytest
 import torch
 from mmengine.structures import BaseDataElement
+from PIL import Image
 
-from mmgan_lite.utils.image_batch import batch_labels, join_columns, stack_images, stack_labels
+from mmgan_lite.utils.image_batch import (
+    as_rgb,
+    batch_labels,
+    describe_as_rgb,
+    join_columns,
+    stack_images,
+    stack_labels,
+)
 
 IMAGES = torch.randint(0, 256, (5, 1, 2, 2), dtype=torch.uint8)
 
@@ -22,6 +31,48 @@ def test_images_that_differ_or_are_floats():
         stack_images(IMAGES.float(), 'fake', 'Do so.')
     with pytest.raises(ValueError, match=r'inputs must be uint8 .* got torch.uint8 \(1, 2, 2\)'):
         stack_images(IMAGES[0], 'inputs', '')
+
+
+def pixels(*channels):
+    """An image of a row of pixels, from the values of each channel."""
+    return torch.tensor(channels, dtype=torch.uint8)[None, :, None]
+
+
+def test_gray_and_color_as_rgb():
+    gray, color = pixels([0, 7, 255]), pixels([1, 2], [3, 4], [5, 6])
+    assert as_rgb(gray)[0, :, 0].tolist() == [[0, 7, 255]] * 3
+    assert torch.equal(as_rgb(color), color)
+    assert (describe_as_rgb(1), describe_as_rgb(3)) == (None, None)
+
+
+def test_bands_as_rgb():
+    bands = torch.arange(5 * 6, dtype=torch.uint8).view(1, 5, 2, 3)
+    assert torch.equal(as_rgb(bands), bands[:, :3])
+    assert describe_as_rgb(5) == 'first three of 5 bands'
+
+
+def test_alpha_as_rgb_is_on_white():
+    # 10 * 51 / 255 + 255 * 204 / 255 = 2 + 204; 1 and 2 of 255 parts of black are 254 and 253.
+    gray = pixels([3, 3, 10, 0, 0], [0, 255, 51, 1, 2])
+    assert as_rgb(gray)[0, :, 0].tolist() == [[255, 3, 206, 254, 253]] * 3
+    # A third of the color: 255 - 85 + c / 3.
+    color = pixels([0, 0], [90, 90], [255, 255], [85, 0])
+    assert as_rgb(color)[0, :, 0].tolist() == [[170, 255], [200, 255], [255, 255]]
+    assert describe_as_rgb(2) == describe_as_rgb(4) == 'alpha composited on white'
+
+
+def test_alpha_as_rgb_is_the_nearest_value():
+    color, alpha = torch.meshgrid(torch.arange(256), torch.arange(256), indexing='ij')
+    images = torch.stack([color, color, color, alpha]).to(torch.uint8)[None]
+    exact = (color.double() * alpha + 255.0 * (255 - alpha)) / 255
+    found = as_rgb(images)[0]
+    assert ((found[0] - exact).abs() < 0.5).all()
+    assert torch.equal(found[0], found[2])
+    # Pillow rounds in two steps.
+    layer = Image.fromarray(images[0].permute(1, 2, 0).numpy())
+    white = Image.new('RGBA', layer.size, 'white')
+    theirs = torch.from_numpy(np.array(Image.alpha_composite(white, layer)))
+    assert (theirs[..., 0].int() - found[0].int()).abs().max() <= 1
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from mmgan_lite.visualization.image_grid import (
+    check_png_channels,
     enlarge,
     make_picture,
     pick_evenly,
@@ -38,13 +39,28 @@ def test_small_images_are_enlarged_to_be_viewed(side, scale):
     ]
 
 
+@pytest.mark.parametrize(
+    ('pixel', 'drawn'),
+    [
+        ([7], [7, 7, 7]),
+        ([0, 51], [204, 204, 204]),  # a fifth of black on white
+        ([1, 2, 3], [1, 2, 3]),
+        ([0, 50, 100, 51], [204, 214, 224]),
+        ([1, 2, 3, 4, 5], [1, 2, 3]),
+    ],
+)
+@pytest.mark.parametrize('to_view', [False, True])
+def test_any_number_of_channels_is_drawn(pixel, drawn, to_view):
+    image = torch.tensor(pixel, dtype=torch.uint8).view(1, -1, 1, 1).expand(1, -1, 48, 24)
+    picture = make_picture(image, to_view=to_view)
+    assert picture.shape == ((96, 48, 3) if to_view else (48, 24, 3))
+    assert (picture == drawn).all()
+
+
 def test_bad_images():
-    with pytest.raises(ValueError, match=r'C = 1 or 3 to be drawn, got torch.uint8 \(2, 2, 4, 4\)'):
-        make_picture(torch.zeros(2, 2, 4, 4, dtype=torch.uint8))
-    with pytest.raises(
-        ValueError, match=r'images must be uint8 .* got torch.float32 \(2, 1, 4, 4\)'
-    ):
-        make_picture(torch.zeros(2, 1, 4, 4))
+    message = r'fakes must be uint8 .* got torch.float32 \(2, 1, 4, 4\)\. Remove what draws them'
+    with pytest.raises(ValueError, match=message):
+        make_picture(torch.zeros(2, 1, 4, 4), source='fakes')
     with pytest.raises(ValueError, match=r'columns must be an int of at least 1, got 0'):
         make_picture(torch.zeros(2, 1, 4, 4, dtype=torch.uint8), columns=0)
 
@@ -64,6 +80,22 @@ def test_png_comes_back(tmp_path):
     save_png(color, tmp_path / 'color.png')
     assert np.array_equal(np.asarray(Image.open(tmp_path / 'color.png')), color)
     assert sorted(p.name for p in tmp_path.rglob('*')) == ['color.png', 'gray.png', 'new']
+
+
+@pytest.mark.parametrize(('channels', 'mode'), [(1, 'L'), (2, 'LA'), (3, 'RGB'), (4, 'RGBA')])
+def test_png_has_the_channels_of_the_image(tmp_path, channels, mode):
+    image = torch.arange(channels * 6, dtype=torch.uint8).reshape(channels, 2, 3)
+    save_png(image, tmp_path / 'x.png')
+    with Image.open(tmp_path / 'x.png') as png:
+        assert png.mode == mode
+        assert np.array_equal(np.asarray(png).reshape(2, 3, channels), image.permute(1, 2, 0))
+
+
+def test_png_of_too_many_channels(tmp_path):
+    with pytest.raises(ValueError, match=r'1 to 4 channels, got an image of 5\. .* --format npz'):
+        save_png(torch.zeros(5, 2, 2, dtype=torch.uint8), tmp_path / 'x.png')
+    assert list(tmp_path.iterdir()) == []
+    check_png_channels(4)
 
 
 def test_gif_keeps_grays_order_and_time(tmp_path):

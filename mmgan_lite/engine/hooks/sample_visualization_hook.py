@@ -39,14 +39,16 @@ class SampleVisualizationHook(Hook):
     """Draws samples of the same latents while the generator trains.
 
     Writes to ``<work_dir>/samples/``, and the grids also to the Runner's visualizer. Small images
-    are enlarged, pixel by pixel: those of 28x28 three times.
+    are enlarged, pixel by pixel: those of 28x28 three times. Alpha is composited on white, and of 5
+    or more channels the first three are drawn.
 
     - ``samples_iter-00001000.png``: a grid of samples before training starts, at every interval
       and after the last iteration. Square for an unconditional model. One row a class for a
       conditional one, with the same latents in every row: a column shows what the label changes
       and nothing else.
     - ``real.png``: as many images of the training dataset, chosen by ``seed`` and laid out in the
-      same way. A class that is too rare to be found quickly leaves black cells.
+      same way. A class that is too rare to be found quickly leaves black cells, or white ones where
+      images have alpha.
     - ``training.gif``: the grids one after the other, at most 100 of them evenly picked. A
       resumed run includes those from before. Smaller grids, of a model whose images grow, are
       enlarged to the size of the largest.
@@ -59,7 +61,7 @@ class SampleVisualizationHook(Hook):
     ``model.sample`` must not wait for other processes.
 
     The model must have ``sample(num, labels, latents)``, which returns images ``(N, C, H, W)``,
-    float in [-1, 1], C = 1 or 3, from the generator in eval mode (or its moving average);
+    float in [-1, 1], from the generator in eval mode (or its moving average);
     ``sample_latents(num, generator)``; and ``num_classes``, None for an unconditional model. For
     any other model, such as one of images to images, the hook does nothing. The
     dataset's items hold ``inputs``, a uint8 tensor ``(C, H, W)``, and with labels ``labels`` or
@@ -211,7 +213,7 @@ def _label(item: dict) -> int | None:
 
 
 def _images_by_class(dataset: Any, order: list[int], rows: int, columns: int) -> list[Tensor]:
-    """The first ``columns`` images of each class, row by row; black where there are too few."""
+    """The first ``columns`` images of each class, row by row; zeros where there are too few."""
     found: list[list[Tensor]] = [[] for _ in range(rows)]
     for index in order[: _SEARCH_FACTOR * rows * columns]:
         item = dataset[index]
@@ -220,5 +222,5 @@ def _images_by_class(dataset: Any, order: list[int], rows: int, columns: int) ->
             found[label].append(item['inputs'])
         if all(len(row) == columns for row in found):
             break
-    black = torch.zeros_like(item['inputs'])
-    return [image for row in found for image in [*row, *[black] * (columns - len(row))]]
+    empty = torch.zeros_like(item['inputs'])
+    return [image for row in found for image in [*row, *[empty] * (columns - len(row))]]

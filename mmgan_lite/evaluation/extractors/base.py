@@ -30,6 +30,8 @@ class FeatureExtractor(nn.Module):
     identifies the weights: scores and cached features of different weights are never mixed.
     ``resizing`` is what it does to the size of an image, in words, for the protocol of a score.
 
+    One that changes the channels of an image has ``describe_channels`` too.
+
     A subclass ends its ``__init__`` with ``self.freeze()``.
     """
 
@@ -41,6 +43,13 @@ class FeatureExtractor(nn.Module):
     def tag(self) -> str:
         """Suffix of the name of a score: scores of different extractors do not compare."""
         return f'[{self.name}]'
+
+    def describe_channels(self, channels: int) -> str | None:
+        """What it does to images of as many channels, in words, for the protocol of a score.
+
+        None if it takes them as they are.
+        """
+        return None
 
     def forward(self, images: Tensor) -> Extracted:
         """Features, and logits of the classes if there are any.

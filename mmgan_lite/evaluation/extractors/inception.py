@@ -6,6 +6,7 @@ from torch import Tensor
 
 from mmgan_lite.evaluation.extractors.base import Extracted, FeatureExtractor
 from mmgan_lite.registry import MODELS
+from mmgan_lite.utils.image_batch import as_rgb, describe_as_rgb
 
 
 @MODELS.register_module()
@@ -14,7 +15,8 @@ class InceptionV3(FeatureExtractor):
 
     Szegedy et al. 2016, Rethinking the Inception Architecture, arXiv:1512.00567. Only its scores
     have plain names: 'FID', 'KID', 'IS' and so on. Images of any size are
-    scaled to 299x299 as in the original; gray ones are read as RGB of three equal channels.
+    scaled to 299x299 as in the original. Gray ones are read as RGB of three equal channels, alpha
+    is composited on white, and of 5 or more channels the first three are read.
 
     Args:
         weights: torch-fidelity's file ``weights-inception-2015-12-05-6726825d.pth``; None for the
@@ -37,15 +39,10 @@ class InceptionV3(FeatureExtractor):
         self.network, self.fingerprint = build_inception(path)
         self.freeze()
 
+    def describe_channels(self, channels: int) -> str | None:
+        """How alpha or more than four channels become RGB; None for gray and RGB."""
+        return describe_as_rgb(channels)
+
     def forward(self, images: Tensor) -> Extracted:
-        """Features ``(N, 2048)`` and logits ``(N, 1008)`` of uint8 images.
-
-        Args:
-            images: uint8 ``(N, C, H, W)``, C 1 or 3.
-
-        Raises:
-            ValueError: If there is another number of channels.
-        """
-        if images.shape[1] not in (1, 3):
-            raise ValueError(f'InceptionV3 takes 1 or 3 channels, got {images.shape[1]}.')
-        return Extracted(*self.network(images.expand(-1, 3, -1, -1)))
+        """Features ``(N, 2048)`` and logits ``(N, 1008)`` of uint8 images ``(N, C, H, W)``."""
+        return Extracted(*self.network(as_rgb(images)))

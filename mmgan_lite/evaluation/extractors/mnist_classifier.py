@@ -67,9 +67,9 @@ def scale_images(images: Tensor) -> Tensor:
 class MNISTClassifier(FeatureExtractor):
     """96 features and ten classes of digits of 28x28 pixels.
 
-    An image of several channels, such as a stack of digits, is read channel by channel: its
-    features are those of its channels in a row, and its classes are all combinations. A red 4, a
-    green 0 and a blue 7 are class 407 of 1,000.
+    An image of three channels, a stack of digits, is read channel by channel: its features are
+    those of its channels in a row, and its classes are all combinations. A red 4, a green 0 and a
+    blue 7 are class 407 of 1,000.
 
     Args:
         weights: A file that ``mmgan-lite train-extractor`` wrote; None for the one of the package.
@@ -115,16 +115,16 @@ class MNISTClassifier(FeatureExtractor):
         """Features ``(N, 96 C)`` and logits ``(N, 10^C)``.
 
         Args:
-            images: uint8 ``(N, C, 28, 28)``, C of 1 to 3.
+            images: uint8 ``(N, C, 28, 28)``, C 1 or 3.
 
         Raises:
             ValueError: If the images are of another shape.
         """
         num, channels = images.shape[:2]
-        if tuple(images.shape[2:]) != (IMAGE_SIZE, IMAGE_SIZE) or not 1 <= channels <= 3:
+        if tuple(images.shape[2:]) != (IMAGE_SIZE, IMAGE_SIZE) or channels not in (1, 3):
             raise ValueError(
-                'MNISTClassifier takes images (N, C, 28, 28) with C of 1 to 3, got '
-                f'{tuple(images.shape)}. Choose another extractor for them.'
+                'MNISTClassifier takes images (N, C, 28, 28) of gray digits, C = 1, or of stacks '
+                f'of three, C = 3, got {tuple(images.shape)}. Choose another extractor for them.'
             )
         features, logits = self.network(scale_images(images.reshape(-1, 1, *images.shape[2:])))
         logits = logits.reshape(num, channels, NUM_CLASSES)

@@ -6,7 +6,8 @@ arXiv:2006.06676: the pipe 'bgc' of appendix B and the controller of section 3.1
 Differs: images are sampled bilinearly at their own resolution, where the paper works at twice the
 resolution between two wavelet low-pass filters. So a rotated image is a little softer, and one
 that is made smaller may alias. Beyond the border the image goes on as its reflection, the outermost
-pixel twice. The probability ends at 1.
+pixel twice. The probability ends at 1. Alpha moves with the image and keeps its values under
+'color'; the paper has RGB images only.
 """
 
 import functools
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 
 from mmgan_lite.models.augmentation.diff_augment import check_policy
 from mmgan_lite.registry import MODELS
+from mmgan_lite.utils.image_batch import has_alpha
 from mmgan_lite.utils.validation import check_positive
 
 _POLICY = ('blit', 'geometry', 'color')
@@ -45,7 +47,9 @@ class AdaptiveAugment(nn.Module):
       of the side. The rotations have such a probability that ``p`` is that of any.
     - ``'color'``: brightness plus N(0, 0.2^2); contrast times 2 to the power N(0, 0.5^2); light and
       dark exchanged, one time in two; hue turned by any angle; saturation times 2 to the power
-      N(0, 1). A gray image has no hue or saturation.
+      N(0, 1). A gray image has no hue or saturation, and one of 5 or more channels has no hue: a
+      turn around the gray axis, along which all channels are equal, needs three. Alpha, the last of
+      2 or 4 channels, keeps its values.
 
     Each image has draws of its own, and each call new ones. The result may leave [-1, 1].
 
@@ -113,20 +117,12 @@ class AdaptiveAugment(nn.Module):
         """Change each image.
 
         Args:
-            images: Float ``(N, C, H, W)`` in [-1, 1], with 1 or 3 channels, on the module's device.
+            images: Float ``(N, C, H, W)`` in [-1, 1], on the module's device.
 
         Returns:
             Of the same shape and dtype; computed in float32 or better, and differentiable any
             number of times. An image that no transform was drawn for is returned bit by bit.
-
-        Raises:
-            ValueError: If the images have another number of channels.
         """
-        if images.shape[1] not in (1, 3):
-            raise ValueError(
-                f'images must have 1 or 3 channels, got {images.shape[1]}. '
-                'Use DiffAugment, which takes any number.'
-            )
         changed = images.to(torch.promote_types(images.dtype, torch.float32))
         if 'blit' in self.policy or 'geometry' in self.policy:
             changed = self._move(changed)
@@ -212,6 +208,8 @@ class AdaptiveAugment(nn.Module):
         they commute, but for the brightness.
         """
         num, channels = images.shape[:2]
+        if has_alpha(channels):
+            return torch.cat([self._recolor(images[:, :-1]), images[:, -1:]], dim=1)
         normal = torch.randn(3, num, 1, 1, dtype=images.dtype, device=images.device)
         uniform = _uniform(2, images)[:, :, None, None]
         gate = self._gate(5, num, 1, 1)
@@ -220,6 +218,12 @@ class AdaptiveAugment(nn.Module):
         luma = contrast * (1 - 2 * gate[2] * (2 * uniform[0]).floor())
         angle = math.pi * gate[3] * (2 * uniform[1] - 1)
         chroma = contrast * (_LOG_SATURATION_STD * gate[4] * normal[2]).exp2()
+        if channels > 3:
+            gate[3].zero_()  # no hue
+            mean = images.mean(1, keepdim=True)
+            recolored = luma[..., None] * (mean + brightness[..., None])
+            recolored = recolored + chroma[..., None] * (images - mean)
+            return _choose(gate.flatten(1).any(0), recolored, images)
 
         identity = torch.eye(channels, dtype=images.dtype, device=images.device)
         gray = torch.full_like(identity, 1 / channels)

@@ -1,7 +1,7 @@
 """Differentiable augmentation with fixed strength.
 
 Zhao et al. 2020, Differentiable Augmentation for Data-Efficient GAN Training, arXiv:2006.10738.
-Differs: gray images keep their saturation, because they have none.
+Differs: gray images keep their saturation, because they have none; alpha keeps its values.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmgan_lite.registry import MODELS
+from mmgan_lite.utils.image_batch import has_alpha
 
 # Of the side of an image.
 _MAX_SHIFT = 0.125
@@ -22,10 +23,12 @@ class DiffAugment(nn.Module):
     """Changes each image at random: its colors, its place, a square of it.
 
     - ``'color'``: brightness plus U(-0.5, 0.5), then saturation times U(0, 2) about the mean of
-      each pixel's channels, then contrast times U(0.5, 1.5) about the mean of the image.
+      each pixel's channels, then contrast times U(0.5, 1.5) about the mean of the image. Alpha,
+      the last of 2 or 4 channels, keeps its values and has no part in the means.
     - ``'translation'``: a shift along each axis by whole pixels, up to 1/8 of the side; what comes
-      in is 0, mid-gray.
-    - ``'cutout'``: a square of half the side, at a place that may lie partly outside, becomes 0.
+      in is 0 in all channels, mid-gray, and half transparent where there is alpha.
+    - ``'cutout'``: a square of half the side, at a place that may lie partly outside, becomes 0 in
+      all channels.
 
     Each image has draws of its own, and each call new ones. The result may leave [-1, 1].
 
@@ -81,6 +84,8 @@ def check_policy(policy: Sequence[str], known: tuple[str, ...]) -> tuple[str, ..
 
 def _change_color(images: Tensor) -> Tensor:
     """Brightness, saturation, contrast."""
+    if has_alpha(images.shape[1]):
+        return torch.cat([_change_color(images[:, :-1]), images[:, -1:]], dim=1)
     uniform = torch.rand(3, len(images), 1, 1, 1, dtype=images.dtype, device=images.device)
     images = images + (uniform[0] - 0.5)
     if images.shape[1] > 1:
@@ -101,7 +106,7 @@ def _translate(images: Tensor) -> Tensor:
 
 
 def _cut_out(images: Tensor) -> Tensor:
-    """Put a square to 0."""
+    """Put a square to 0, in all channels."""
     rows, columns = (_random_span(len(images), side, images) for side in images.shape[2:])
     square = rows[:, :, None] & columns[:, None, :]
     return images.masked_fill(square[:, None], 0)

@@ -4,19 +4,21 @@ from collections.abc import Sequence
 
 from mmgan_lite.utils.validation import check_image_shape
 
-# The smallest side of a network that doubles: each larger side has at most one of them.
-START_SIDES = range(4, 8)
+# The shorter side at the start of a network, at least. One that doubles starts at less than twice
+# of it, so that each size has one start.
+_START_SIDE = 4
 
 
 def count_doublings(image_shape: Sequence[int]) -> tuple[tuple[int, int], int]:
     """Where a network starts that doubles both sides until it is at ``image_shape``.
 
     Args:
-        image_shape: Channels, height and width in pixels; both sides are 4 to 7 times the same
-            power of two.
+        image_shape: Channels, height and width in pixels; the shorter side is 4 to 7 times a power
+            of two, and the longer one a multiple of that power.
 
     Returns:
-        Height and width at the start, 4 to 7 each, and the number of doublings, at least 1.
+        Height and width at the start, the shorter one 4 to 7, and the number of doublings, at least
+        1.
 
     Raises:
         ValueError: If the sides are no such numbers.
@@ -24,26 +26,26 @@ def count_doublings(image_shape: Sequence[int]) -> tuple[tuple[int, int], int]:
     Example:
         >>> count_doublings((1, 28, 28))
         ((7, 7), 2)
-        >>> count_doublings((3, 64, 64))
-        ((4, 4), 4)
+        >>> count_doublings((3, 64, 160))
+        ((4, 10), 4)
     """
-    colors, height, width = check_image_shape(image_shape)
+    channels, height, width = check_image_shape(image_shape)
     doublings = 0
-    while height >> (doublings + 1) >= START_SIDES[0]:
+    while min(height, width) >> (doublings + 1) >= _START_SIDE:
         doublings += 1
     start = height >> doublings, width >> doublings
     reached = start[0] << doublings, start[1] << doublings
-    if doublings == 0 or reached != (height, width) or not set(start) <= set(START_SIDES):
+    if doublings == 0 or reached != (height, width):
         remedy = (
-            f'Pass image_shape=({colors}, 32, 32), or another of them, and resize the images in '
+            f'Pass image_shape=({channels}, 32, 32), or another of them, and resize the images in '
             'the dataset.'
         )
-        if width <= 4 < colors:  # as in an image file
-            remedy = f'Channels come first: pass image_shape=({width}, {colors}, {height}).'
+        if width < 8 <= channels:  # as in an image file
+            remedy = f'Channels come first: pass image_shape=({width}, {channels}, {height}).'
         raise ValueError(
-            'image_shape must have sides of 4, 5, 6 or 7 times the same power of two '
-            '(8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, ..., 128, ...), '
-            f'got {(colors, height, width)}. {remedy}'
+            'image_shape must have a shorter side of 4, 5, 6 or 7 times a power of two '
+            '(8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, ..., 128, ...), and a longer side '
+            f'that is a multiple of that power, got {(channels, height, width)}. {remedy}'
         )
     return start, doublings
 
@@ -91,7 +93,7 @@ def halved_sides(image_shape: tuple[int, int, int], halvings: int) -> tuple[int,
     """
     factor = 2**halvings
     height, width = image_shape[1:]
-    if height % factor or width % factor or min(height, width) < START_SIDES[0] * factor:
+    if height % factor or width % factor or min(height, width) < _START_SIDE * factor:
         raise ValueError(
             f'image_shape must have sides of {factor} times 4, 5, 6, ... pixels for {halvings} '
             f'halvings, got {image_shape}. Build the network with fewer, or resize the images in '

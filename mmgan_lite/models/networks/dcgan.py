@@ -1,8 +1,9 @@
 """DCGAN: a generator of transposed convolutions, a discriminator of strided ones.
 
 Radford et al. 2016, Unsupervised Representation Learning with Deep Convolutional GANs,
-arXiv:1511.06434. Differs: both start or end at 4 to 7 pixels a side, so that they reach 28 as well
-as 64; raw logits, no sigmoid; the discriminator's batch norm can be left out; labels.
+arXiv:1511.06434. Differs: both start or end at 4 to 7 pixels along the shorter side, so that they
+reach 28 as well as 64; raw logits, no sigmoid; the discriminator's batch norm can be left out;
+labels.
 """
 
 from collections.abc import Sequence
@@ -19,13 +20,14 @@ from mmgan_lite.utils.validation import check_positive
 class DCGANGenerator(LatentGenerator):
     """Transposed convolutions that double the size, batch norm and ReLU, tanh at the end.
 
-    A linear layer makes the start, of 4 to 7 pixels a side; each doubling halves the channels, down
-    to ``base_channels`` before the image.
+    A linear layer makes the start, of 4 to 7 pixels along the shorter side; each doubling halves
+    the channels, down to ``base_channels`` before the image.
 
     Args:
         latent_dim: Numbers in a latent vector, at least 1.
-        image_shape: Channels, height and width of an image in pixels; the sides are 4, 5, 6 or 7
-            times the same power of two, from 8 on: 28, 32, 64, 128 and others.
+        image_shape: Channels, height and width of an image in pixels; the shorter side is 4, 5,
+            6 or 7 times a power of two, from 8 on: 28, 32, 64, 128 and others; the longer one is a
+            multiple of that power.
         base_channels: Channels at half the size of the image, at least 1; twice as many at a
             quarter of it, and so on. The paper's network for 64x64 has 128.
         num_classes: Number of labels, at least 2; None for a generator without labels. A learned
@@ -78,12 +80,13 @@ class DCGANGenerator(LatentGenerator):
 class DCGANDiscriminator(ConditionalDiscriminator):
     """Strided convolutions that halve the size, LeakyReLU 0.2, batch norm from the second on.
 
-    ``base_channels`` after the first, twice as many after each other, until 4 to 7 pixels a side
-    are left; a linear layer gives the logit.
+    ``base_channels`` after the first, twice as many after each other, until 4 to 7 pixels are left
+    along the shorter side; a linear layer gives the logit.
 
     Args:
-        image_shape: Channels, height and width of an image in pixels; the sides are 4, 5, 6 or 7
-            times the same power of two, from 8 on: 28, 32, 64, 128 and others.
+        image_shape: Channels, height and width of an image in pixels; the shorter side is 4, 5,
+            6 or 7 times a power of two, from 8 on: 28, 32, 64, 128 and others; the longer one is a
+            multiple of that power.
         base_channels: Channels at half the size of the image, at least 1. The paper's network for
             64x64 has 128.
         num_classes: Number of labels, at least 2; None for a discriminator without labels.

@@ -1,7 +1,7 @@
 """R3GAN: residual networks without normalization.
 
 Huang et al. 2024, The GAN is dead; long live the GAN! A Modern GAN Baseline, arXiv:2501.05441.
-Differs: both start or end at any 4 to 7 pixels a side, so that they reach 28 too.
+Differs: both start or end at any 4 to 7 pixels along the shorter side, so that they reach 28 too.
 """
 
 import math
@@ -114,8 +114,9 @@ class R3GANGenerator(LatentGenerator):
 
     Args:
         latent_dim: Numbers in a latent vector, at least 1.
-        image_shape: Channels, height and width of an image in pixels; the sides are 4, 5, 6 or 7
-            times the same power of two, from 8 on: 28, 32, 64, 128 and others.
+        image_shape: Channels, height and width of an image in pixels; the shorter side is 4, 5,
+            6 or 7 times a power of two, from 8 on: 28, 32, 64, 128 and others; the longer one is a
+            multiple of that power.
         channels: Channels of each stage, from the start to the size of the image, at least 1 each,
             or one number for all. The paper's network for CIFAR-10 has 768.
         blocks_per_stage: Residual blocks of each stage, at least 1, or one number for all.
@@ -189,8 +190,9 @@ class R3GANDiscriminator(ImageNetwork):
     logit.
 
     Args:
-        image_shape: Channels, height and width of an image in pixels; the sides are 4, 5, 6 or 7
-            times the same power of two, from 8 on: 28, 32, 64, 128 and others.
+        image_shape: Channels, height and width of an image in pixels; the shorter side is 4, 5,
+            6 or 7 times a power of two, from 8 on: 28, 32, 64, 128 and others; the longer one is a
+            multiple of that power.
         channels: Channels of each stage, from the size of the image to the end, at least 1 each, or
             one number for all: those of the generator the other way round. The paper's network for
             CIFAR-10 has 768.

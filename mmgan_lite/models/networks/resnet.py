@@ -4,10 +4,10 @@ Gulrajani et al. 2017, Improved Training of Wasserstein GANs, arXiv:1704.00028; 
 Miyato et al. 2018, Spectral Normalization for GANs, arXiv:1802.05957; labels: Miyato & Koyama 2018,
 cGANs with Projection Discriminator, arXiv:1802.05637.
 
-Differs: the generator starts at any 4 to 7 pixels a side; the features of the discriminator are
-summed over the pixels with or without spectral norm (Gulrajani et al. take the mean); the 1x1
-convolution of a shortcut comes before the upsampling, or after the pooling, which gives the same at
-a quarter of the work.
+Differs: the generator starts at any 4 to 7 pixels along the shorter side; the features of the
+discriminator are summed over the pixels with or without spectral norm (Gulrajani et al. take the
+mean); the 1x1 convolution of a shortcut comes before the upsampling, or after the pooling, which
+gives the same at a quarter of the work.
 """
 
 from collections.abc import Sequence
@@ -35,13 +35,14 @@ from mmgan_lite.utils.validation import check_hidden_dims
 class ResNetGenerator(LatentGenerator):
     """Residual blocks that double the size, batch norm and ReLU, tanh at the end.
 
-    A linear layer makes the start, of 4 to 7 pixels a side. The paper's network for 32x32 is the
-    default with ``image_shape=(3, 32, 32)``.
+    A linear layer makes the start, of 4 to 7 pixels along the shorter side. The paper's network for
+    32x32 is the default with ``image_shape=(3, 32, 32)``.
 
     Args:
         latent_dim: Numbers in a latent vector, at least 1.
-        image_shape: Channels, height and width of an image in pixels; the sides are 4, 5, 6 or 7
-            times the same power of two, from 8 on: 28, 32, 64, 128 and others.
+        image_shape: Channels, height and width of an image in pixels; the shorter side is 4, 5,
+            6 or 7 times a power of two, from 8 on: 28, 32, 64, 128 and others; the longer one is a
+            multiple of that power.
         channels: Channels at each size from the start to that of the image, at least 1 each, or one
             number for all. The papers' network for 128x128 has (1024, 1024, 512, 256, 128, 64).
         num_classes: Number of labels, at least 2; None for a generator without labels.

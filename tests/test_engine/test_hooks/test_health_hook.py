@@ -415,12 +415,9 @@ def test_two_processes_stop_together(torchrun, tmp_path):
 
 
 def main(work_dir):
-    import atexit
-
     import mmengine.dist
 
     torch.distributed.init_process_group('gloo')
-    atexit.register(torch.distributed.destroy_process_group)
     hook = dict(type='GANHealthHook', interval=10, stop_on=('mode_collapse',))
     runner = make_runner(make_gan(BlindGenerator), work_dir, [hook], launcher='pytorch')
     runner.train()
@@ -428,6 +425,7 @@ def main(work_dir):
     logged = 'train/health/diversity' in runner.message_hub.log_scalars
     print(f'stopped {rank} at {runner.iter}, logged {logged}', flush=True)
     torch.distributed.barrier()  # gloo aborts a process whose peer has left already
+    torch.distributed.destroy_process_group()  # its threads must end before Python does
 
 
 if __name__ == '__main__':

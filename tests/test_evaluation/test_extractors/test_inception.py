@@ -39,8 +39,13 @@ def test_features_and_logits(weights, monkeypatch):
     assert torch.equal(extractor(gray.expand(-1, 3, -1, -1)).features, features)
     # torch-fidelity's own score takes logits without the bias.
     torch.testing.assert_close(logits, features @ extractor.network.fc.weight.T)
-    with pytest.raises(ValueError, match='InceptionV3 takes 1 or 3 channels, got 4'):
-        extractor(torch.zeros(1, 4, 8, 8, dtype=torch.uint8))
+    # Gray with alpha 255, and with alpha 0, which is white.
+    opaque = torch.cat([gray, torch.full_like(gray, 255)], 1)
+    assert torch.equal(extractor(opaque).features, features)
+    transparent, white = torch.cat([gray, 0 * gray], 1), torch.full_like(gray, 255)
+    assert torch.equal(extractor(transparent).features, extractor(white).features)
+    assert torch.equal(extractor(gray.expand(-1, 7, -1, -1)).features, features)
+    assert extractor.describe_channels(4) == 'alpha composited on white'
 
 
 def test_other_weights_never_count_as_inception(weights):

@@ -44,7 +44,7 @@ def test_channels_are_read_one_by_one():
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize('shape', [(2, 1, 32, 32), (2, 4, 28, 28), (2, 1, 28, 27)])
+@pytest.mark.parametrize('shape', [(2, 1, 32, 32), (2, 2, 28, 28), (2, 4, 28, 28), (2, 1, 28, 27)])
 def test_other_images(shape):
     with pytest.raises(ValueError, match=r'MNISTClassifier takes images \(N, C, 28, 28\)'):
         MNISTClassifier()(torch.zeros(shape, dtype=torch.uint8))

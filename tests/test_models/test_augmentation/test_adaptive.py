@@ -157,7 +157,7 @@ def test_probability_of_no_color():
 
 
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float32, torch.float64])
-@pytest.mark.parametrize('channels', [1, 3])
+@pytest.mark.parametrize('channels', [1, 2, 3, 4, 7])
 @pytest.mark.parametrize('policy', POLICIES)
 def test_probability_zero_leaves_images_as_they_are(policy, channels, dtype):
     images = torch.randn(3, channels, 9, 7, dtype=dtype)
@@ -196,7 +196,7 @@ def test_half_a_pixel_is_the_mean_of_two():
     torch.testing.assert_close(sampled, torch.tensor([[[[2.0, 5.0, 7.0]]]]))
 
 
-@pytest.mark.parametrize('channels', [1, 3])
+@pytest.mark.parametrize('channels', [1, 2, 3, 4, 5])
 @pytest.mark.parametrize('policy', POLICIES)
 def test_differentiable_twice(policy, channels):
     augment = fixed(1.0, *policy)
@@ -336,9 +336,61 @@ def test_arguments_out_of_range(arguments, message):
         AdaptiveAugment(**arguments)
 
 
-def test_images_with_other_channels():
-    with pytest.raises(ValueError, match=r'images must have 1 or 3 channels, got 4\. Use DiffAug'):
-        AdaptiveAugment()(torch.zeros(1, 4, 8, 8))
+def seeded(augment, images):
+    torch.manual_seed(5)
+    return augment(images)
+
+
+@pytest.mark.parametrize('colors', [1, 3])
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float32])
+def test_color_leaves_alpha(colors, dtype):
+    images, alpha = torch.rand(6, colors, 4, 5, dtype=dtype), torch.rand(6, 1, 4, 5, dtype=dtype)
+    changed = seeded(fixed(0.8, 'color'), torch.cat([images, alpha], 1))
+    assert torch.equal(changed[:, colors:], alpha)
+    torch.testing.assert_close(changed[:, :colors], seeded(fixed(0.8, 'color'), images))
+
+
+@pytest.mark.parametrize('channels', [2, 4, 7])
+def test_every_channel_moves_alike(channels):
+    images = torch.rand(6, 1, 8, 12)
+    augment = fixed(1.0, 'blit', 'geometry')
+    changed = seeded(augment, images.expand(-1, channels, -1, -1))
+    torch.testing.assert_close(
+        changed, seeded(augment, images).expand(-1, channels, -1, -1), rtol=0, atol=1e-6
+    )
+
+
+def test_color_of_bands():
+    """Black, and each of five bands alone: an affine map of the gray axis and what lies across."""
+    pixels = torch.cat([torch.zeros(5, 1), torch.eye(5)], 1).double()
+    changed = fixed(1.0, 'color')(pixels[None, :, None].expand(3000, -1, -1, -1))[:, :, 0]
+    offset, linear = changed[:, 0, 0], changed[:, :, 1:] - changed[:, :, :1]
+    luma, chroma = linear.sum(2)[:, 0], linear[:, 0, 0] - linear[:, 0, 1]
+    gray = torch.full((5, 5), 0.2).double()
+    luma, chroma, offset = luma[:, None, None], chroma[:, None, None], offset[:, None, None]
+    expected = torch.cat(
+        [offset.expand(-1, 5, 1), offset + luma * gray + chroma * (torch.eye(5) - gray)], 2
+    )
+    torch.testing.assert_close(changed, expected)
+    assert_normal((offset / luma).flatten(), 0.2)  # brightness
+    assert_normal(luma.abs().log2().flatten(), 0.5)  # contrast
+    assert abs((luma < 0).double().mean() - 0.5) < 4 * 0.5 / 3000**0.5  # luma flip
+    assert_normal((chroma / luma.abs()).log2().flatten(), 1.0)  # saturation, and no hue
+
+
+@pytest.mark.parametrize('open_gate', range(5))
+def test_which_draws_change_bands(open_gate, monkeypatch):
+    def gate(self, *shape):
+        return torch.zeros(shape).index_fill(0, torch.tensor(open_gate), 1.0)
+
+    monkeypatch.setattr(AdaptiveAugment, '_gate', gate)
+    images = torch.rand(64, 6, 2, 2)
+    same = (fixed(0.5, 'color')(images) - images).flatten(1).abs().max(1).values < 1e-5
+    # Light and dark are exchanged one time in two; hue is not turned.
+    shares = [0, 0, 0.5, 1, 0]
+    assert abs(same.float().mean() - shares[open_gate]) < (0.25 if open_gate == 2 else 0.05)
+    if open_gate == 3:
+        assert torch.equal(fixed(0.5, 'color')(images), images)
 
 
 def test_built_by_a_gan_and_trained_through(make_gan, make_batch, make_optim_wrapper):

@@ -48,6 +48,49 @@ def test_saturation():
     assert_uniform(chroma / contrast, -1e-5, 2 + 1e-5)
 
 
+def seeded(augment, images):
+    torch.manual_seed(5)
+    return augment(images)
+
+
+@pytest.mark.parametrize('colors', [1, 3])
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float32])
+def test_color_leaves_alpha(colors, dtype):
+    images, alpha = torch.rand(6, colors, 4, 5, dtype=dtype), torch.rand(6, 1, 4, 5, dtype=dtype)
+    augment = DiffAugment(['color'])
+    changed = seeded(augment, torch.cat([images, alpha], 1))
+    assert torch.equal(changed[:, colors:], alpha)
+    torch.testing.assert_close(changed[:, :colors], seeded(augment, images))
+
+
+def test_color_of_gray_with_alpha_by_hand():
+    # Black and white with other alpha: brightness and contrast about the mean, no saturation.
+    image = torch.tensor([[[[-1.0, 1.0]], [[0.3, -0.9]]]])
+    brightness, _, contrast = seeded(lambda _: torch.rand(3), None).tolist()
+    changed = seeded(DiffAugment(['color']), image)
+    mean, half = brightness - 0.5, contrast + 0.5
+    expected = torch.tensor([[[[mean - half, mean + half]], [[0.3, -0.9]]]])
+    torch.testing.assert_close(changed, expected)
+
+
+def test_saturation_of_bands_is_about_their_mean():
+    image = torch.tensor([2.0, 1.0, 0.0, 0.0, -3.0]).view(1, 5, 1, 1)
+    brightness, saturation, contrast = seeded(lambda _: torch.rand(3), None).tolist()
+    changed = seeded(DiffAugment(['color']), image)
+    # Bands of mean 0; contrast too is about the mean.
+    expected = 2 * saturation * (contrast + 0.5) * image + brightness - 0.5
+    torch.testing.assert_close(changed, expected)
+
+
+def test_place_changes_alpha_too():
+    images = torch.rand(50, 3, 8, 8).add(0.1)
+    for policy in ('translation', 'cutout'):
+        changed = seeded(DiffAugment([policy]), torch.cat([images, images[:, :1]], 1))
+        assert torch.equal(changed[:, :3], seeded(DiffAugment([policy]), images))
+        assert torch.equal(changed[:, 3], changed[:, 0])
+        assert (changed[:, 3] == 0).any()
+
+
 def test_translation_is_one_of_all_shifts():
     image = np.random.default_rng(0).random((3, 8, 12)).astype(np.float32)
     # 1/8 of the sides: 1 and 1.5, which is rounded up.
@@ -80,7 +123,7 @@ def test_cutout_is_half_the_sides_and_may_be_cut_off():
     assert set(columns.sum(1).tolist()) == {2, 3}
 
 
-@pytest.mark.parametrize('channels', [1, 2, 3])
+@pytest.mark.parametrize('channels', [1, 2, 3, 4, 5])
 @pytest.mark.parametrize('policy', POLICIES)
 def test_differentiable_twice(policy, channels):
     augment = DiffAugment(policy)

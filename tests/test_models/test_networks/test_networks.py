@@ -275,7 +275,7 @@ def test_classes_are_told_where_there_is_a_classifier(cfg):
 @pytest.mark.parametrize('name', [n for n in [*GENERATORS, *DISCRIMINATORS] if n not in ANY_SIZE])
 def test_sizes_that_cannot_be_are_named(name):
     for shape in ((1, 27, 27), (1, 28, 30), (1, 2, 2)):
-        with pytest.raises(ValueError, match=r'image_shape must have sides of .* got \(1, 2'):
+        with pytest.raises(ValueError, match=r'image_shape must have .*sides? of .* got \(1, 2'):
             MODELS.build(dict(type=name, image_shape=shape))
     with pytest.raises(ValueError, match=r'image_shape must be three positive ints'):
         MODELS.build(dict(type=name, image_shape=(28, 28)))
@@ -292,6 +292,19 @@ def test_usual_sizes(side, colors):
             network = MODELS.build({**case.values[0], 'image_shape': (colors, side, side)}).eval()
             shape = (2, colors, side, side) if networks is GENERATORS else (2,)
             assert network(first).shape == shape
+
+
+@pytest.mark.parametrize('sides', [(16, 24), (32, 16), (24, 40)])
+@pytest.mark.parametrize('channels', [1, 2, 3, 4, 7])
+def test_any_channels_and_sides_that_differ(channels, sides):
+    shape = (channels, *sides)
+    for case in cases(GENERATORS):
+        cfg = {**case.values[0], 'image_shape': shape}
+        assert MODELS.build(cfg)(*inputs(cfg, 2)).shape == (2, *shape)
+    for case in cases(DISCRIMINATORS):
+        cfg = {**case.values[0], 'image_shape': shape}
+        images, labels = torch.zeros(2, *shape), inputs(cfg, 2)[1]
+        assert MODELS.build(cfg)(images, labels).shape == (2,)
 
 
 @pytest.mark.parametrize('num_classes', [None, 3])
