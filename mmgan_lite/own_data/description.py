@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from mmgan_lite.datasets.decoding import ImageDecoder
-from mmgan_lite.datasets.image_files import Listing, describe_error, list_images
+from mmgan_lite.datasets.image_files import Listing, describe_error
 from mmgan_lite.datasets.image_headers import ImageHeader, read_header
 from mmgan_lite.datasets.image_labels import Labels, find_labels
+from mmgan_lite.datasets.image_listing import list_images
 from mmgan_lite.datasets.multiband import read_band_header
 
 _GRAY_MODES = ('1', 'L', 'LA', 'I', 'F')
@@ -94,13 +95,18 @@ class DataDescription:
         return dict(zip(names, counts, strict=True))
 
 
-def describe(path: str | Path, channels: int | str | None = None) -> DataDescription:
+def describe(
+    path: str | Path,
+    channels: int | str | None = None,
+    labels_from: str | Path | bool | None = None,
+) -> DataDescription:
     """Describe the images of a folder, a zip or a folder of parquet files, and their labels.
 
     Args:
         path: Where they are.
         channels: As for :class:`ImageDecoder`; with a number of bands, files of so many bands count
             as images. None for those of Pillow.
+        labels_from: As ``labels`` of :class:`ImageFolderDataset`.
 
     Raises:
         FileNotFoundError: If there is nothing at ``path``.
@@ -113,8 +119,8 @@ def describe(path: str | Path, channels: int | str | None = None) -> DataDescrip
     labels, error = Labels(), None
     if len(listing.files):
         try:
-            labels = find_labels(listing, None)
-        except ValueError as wrong:
+            labels = find_labels(listing, labels_from)
+        except (OSError, ValueError) as wrong:
             error = str(wrong)
     found = DataDescription(listing, labels, error)
     if not found.headers:

@@ -100,12 +100,10 @@ def _decode(
 
 
 def _draw(description: DataDescription, positions: list[int], decoder: ImageDecoder) -> np.ndarray:
-    """A grid of these images, each as a whole; of bands the first three, or the first."""
-    files, num_channels = description.listing.files, decoder.num_channels
+    """A grid of these images, each as a whole."""
+    files = description.listing.files
     side = min(_LARGEST_SIDE, max(max(h.width, h.height) for h in description.headers))
-    channels = num_channels if decoder.mode is None else 'RGB'
+    channels = decoder.mode or decoder.num_channels
     drawing = ImageDecoder(channels, side, resize='pad', bit_depth='scale')
-    shown = 3 if drawing.num_channels >= 3 else 1
-    images = [drawing(files.read(i), files.name(i))[:, :, :shown] for i in positions]
-    stacked = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
-    return make_picture(stacked, to_view=True)
+    images = np.stack([drawing(files.read(i), files.name(i)) for i in positions])
+    return make_picture(torch.from_numpy(images).permute(0, 3, 1, 2), to_view=True)

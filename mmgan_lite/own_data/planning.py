@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from mmgan_lite.models.layers.stages import START_SIDES
+from mmgan_lite.models.layers.stages import count_doublings
 from mmgan_lite.own_data.description import DataDescription
 
 # Channels at the size of an image; they are more at the smaller ones.
@@ -19,7 +19,7 @@ _MIN_IMAGES = 16
 _MIN_CLASS = 16
 # Of images that nobody gave a size for; small ones are enlarged.
 _MIN_SIDE = 16
-_MAX_SIDES = dict(cpu=64, cuda=128)
+_MAX_SIDE_CPU, _MAX_SIDE = 64, 128
 # Channels at the smallest size, as a multiple of those at the size of the image.
 _MOST = 8
 # Below this share of a data set, single damaged files are replaced by others.
@@ -44,7 +44,7 @@ def choose_size(
         description: Of the images.
         given: Height and width that the user asks for, or one number for squares; None for the
             largest that suits them.
-        device: 'cpu' or 'cuda', which limits what nobody asked for.
+        device: A CPU limits what nobody asked for more than a GPU.
 
     Raises:
         ValueError: If the networks have no such size.
@@ -55,41 +55,41 @@ def choose_size(
             raise ValueError(_wrong_size(size))
         reason = '--size'
     else:
-        short, most = description.short_side, _MAX_SIDES[device]
+        short, most = description.short_side, _MAX_SIDE_CPU if device == 'cpu' else _MAX_SIDE
         side = max(side for side in _known_sides(most) if side <= max(short, _MIN_SIDE))
         size = (side, side)
         reason = f'the shorter sides have {short} pixels, by the median'
         if short > most:
             reason += f'; more than {most} only by --size'
+    enlarged = sum(h.width < size[1] or h.height < size[0] for h in description.headers)
+    if enlarged:
+        reason += f'; {enlarged:,} images are smaller and are enlarged'
     cropped = [h for h in description.headers if h.width * size[0] != h.height * size[1]]
     if cropped:
-        reason += f'; {len(cropped):,} images are cropped at the center to these proportions'
+        reason += f'; {len(cropped):,} are cropped at the center to these proportions'
     return size, Choice(f'{size[0]}x{size[1]}', reason)
 
 
 def _known_sides(most: int) -> list[int]:
-    return [side for side in range(2 * START_SIDES[0], most + 1) if _is_size(side, side)]
-
-
-def _count_halvings(height: int, width: int) -> int:
-    """How often the networks halve both sides, so that the shorter one has 4 to 7 pixels."""
-    return max(0, (min(height, width) // START_SIDES[0]).bit_length() - 1)
+    return [side for side in range(most + 1) if _is_size(side, side)]
 
 
 def _is_size(height: int, width: int) -> bool:
-    factor = 2 ** _count_halvings(height, width)
-    return factor > 1 and height % factor == 0 and width % factor == 0
+    try:
+        count_doublings((1, height, width))
+    except ValueError:
+        return False
+    return True
 
 
 def _wrong_size(size: tuple[int, int]) -> str:
     known = _known_sides(2 * max(*size, 8))
-    close = ' '.join(str(min(known, key=lambda side: abs(side - wanted))) for wanted in size)
-    if size[0] == size[1]:
-        close = close.split()[0]
+    close = [min(known, key=lambda side: abs(side - wanted)) for wanted in size]
+    remedy = f'--size {close[0]}' if size[0] == size[1] else f'--size {close[0]} {close[0]}'
     return (
-        '--size must be 4, 5, 6 or 7 times a power of two (8, 10, 12, 14, 16, 20, 24, 28, 32, 40, '
-        f'48, 56, 64, ...), or two sides that such a power divides, got {size[0]}x{size[1]}. Pass '
-        f'--size {close}.'
+        '--size must have a shorter side of 4, 5, 6 or 7 times a power of two (8, 10, 12, 14, 16, '
+        '20, 24, 28, 32, 40, 48, 56, 64, ...), and a longer side that is a multiple of that power, '
+        f'got {size[0]}x{size[1]}. Pass {remedy}.'
     )
 
 
@@ -111,31 +111,36 @@ def choose_channels(
     return channels, Choice(str(channels), reason)
 
 
-def choose_classes(description: DataDescription, use: bool) -> tuple[int | None, Choice]:
+def choose_classes(
+    description: DataDescription, labels_from: str | bool | None
+) -> tuple[int | None, Choice]:
     """Number of classes, or None for a model without labels.
 
     Args:
         description: Of the images.
-        use: Whether the user wants them.
+        labels_from: Where the labels are from; False for none, None if nobody said so.
 
     Raises:
-        ValueError: If the labels are wrong.
+        ValueError: If the labels are wrong, or those that were asked for cannot be used.
     """
     counts = description.class_counts
-    if not use:
-        return None, Choice('none', '--no-classes')
+    if labels_from is False:
+        return None, Choice('none', '--no-labels')
     if description.labels_error is not None:
-        raise ValueError(f'{description.labels_error} Here that is --no-classes.')
+        raise ValueError(f'{description.labels_error} To train without labels, pass --no-labels.')
+    least = min(counts, key=lambda name: counts[name], default='')
     if not counts:
-        return None, Choice('none', 'neither sub-folders nor a list of labels')
-    if len(counts) == 1:
-        return None, Choice('none', f'all images are of one class, {next(iter(counts))}')
-    least = min(counts, key=lambda name: counts[name])
-    if counts[least] < _MIN_CLASS:
+        reason = 'there are neither sub-folders nor a list of labels'
+    elif len(counts) == 1:
+        reason = f'all images are of one class, {least}'
+    elif counts[least] < _MIN_CLASS:
         reason = f'class {least} has {counts[least]} images, fewer than {_MIN_CLASS}'
-        return None, Choice('none', reason)
-    smallest, largest = counts[least], max(counts.values())
-    return len(counts), Choice(str(len(counts)), f'{smallest:,} to {largest:,} images each')
+    else:
+        text = f'{counts[least]:,} to {max(counts.values()):,} images each'
+        return len(counts), Choice(str(len(counts)), text)
+    if labels_from is not None:
+        raise ValueError(f'--labels must give classes to train on, but {reason}. Leave it out.')
+    return None, Choice('none', reason)
 
 
 def check_usable(description: DataDescription, bit_depth: Any) -> None:
@@ -205,7 +210,7 @@ class Networks:
     @property
     def channels(self) -> tuple[int, ...]:
         """Of the generator at each size, from the smallest to that of the image."""
-        stages = range(_count_halvings(*self.size) + 1)
+        stages = range(count_doublings((1, *self.size))[1] + 1)
         return tuple(self.width * min(_MOST, 2**stage) for stage in reversed(stages))
 
 

@@ -71,7 +71,7 @@ class Request:
         size: Height and width, or one number for squares.
         channels: As for :class:`ImageDecoder`.
         bit_depth: As for :class:`ImageDecoder`.
-        classes: False for a model without labels.
+        labels: As for :class:`ImageFolderDataset`.
         budget: Seconds, from the start of the command to the end of the training.
         work_dir: Where the output goes.
     """
@@ -79,8 +79,8 @@ class Request:
     data: str
     size: tuple[int, ...] | None = None
     channels: int | str | None = None
-    bit_depth: str | tuple[float, float] | None = None
-    classes: bool | None = None
+    bit_depth: str | list[float] | None = None
+    labels: str | bool | None = None
     budget: float | None = None
     work_dir: str | None = None
 
@@ -107,11 +107,11 @@ def prepare_training(request: Request, report: Callable[[str], Any], progress: P
     started = time.monotonic()
     device = get_device()
     budget = _DEFAULT_BUDGET if request.budget is None else request.budget
-    found = describe(request.data, request.channels)
+    found = describe(request.data, request.channels, request.labels)
     check_usable(found, request.bit_depth)
     size, size_choice = choose_size(found, request.size, device)
     channels, channels_choice = choose_channels(found, request.channels)
-    num_classes, classes_choice = choose_classes(found, request.classes is not False)
+    num_classes, classes_choice = choose_classes(found, request.labels)
     asked = _asked(dataclasses.replace(request, size=size, channels=channels, budget=budget))
     path = _config_path(request, size)
     _check_work_dir(path, asked)
@@ -125,7 +125,7 @@ def prepare_training(request: Request, report: Callable[[str], Any], progress: P
         image_size=size,
         channels=channels,
         bit_depth=request.bit_depth or 'error',
-        labels=None if num_classes else False,
+        labels=request.labels if num_classes else False,
         max_corrupt=count_replaceable(found),
     )
     dataset, choices['data'] = _pack(dataset, path.parent, budget, progress)
@@ -151,6 +151,8 @@ def prepare_training(request: Request, report: Callable[[str], Any], progress: P
     left = budget - scoring - (time.monotonic() - started)
     plan = _choose_length(plan, budget, left, seconds)
     _report(report, plan.choices, 'validation', 'iterations')
+    if path.is_file():  # it may have been edited
+        path.replace(path.with_name(f'{path.stem}_before_{time.strftime("%Y%m%d_%H%M%S")}.py'))
     with atomic_write(path) as temporary:
         temporary.write_text(config_text(plan))
     report(f'  {"config":<{_WIDTH}}  {path}')
@@ -234,7 +236,7 @@ def _pack(
     folder = work_dir / f'packed_{digest[:8]}' / images.metainfo['dataset']
     num_bytes = len(images) * torch.Size(images.image_shape or ()).numel()
     packed = dict(type='PackedImageDataset', data_root=str(folder.resolve()))
-    size = f'{num_bytes / 2**20:,.0f} MiB'
+    size = f'{num_bytes / 2**20:,.1f} MiB'
     if folder.is_dir():
         return packed, Choice('packed', f'{size} in {folder.parent.name}, from an earlier start')
     memory = (machine()['memory_gib'] or 4) * 2**30
@@ -310,9 +312,7 @@ def _choose_validation(plan: Plan, num_images: int, budget: float) -> tuple[Plan
 
     later = 'mmgan-lite sample and mmgan-lite score compute FID afterwards'
     num_scored, seconds = 0, 0.0
-    if plan.image_shape[0] not in (1, 3):
-        choice = Choice('none', 'Inception takes images of 1 or 3 channels')
-    elif not inception_path().is_file():
+    if not inception_path().is_file():
         choice = Choice('none', f"Inception's weights, 91 MB, are not downloaded; {later}")
     else:
         each = _scoring_seconds(plan.image_shape)
