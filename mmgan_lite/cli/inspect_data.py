@@ -50,8 +50,8 @@ def _lines(description: DataDescription, inspection: Inspection) -> Iterator[tup
     yield 'formats', _counts(header.format for header in headers)
     yield 'modes', _counts(header.mode for header in headers)
     yield 'bits', _counts(str(header.bits) for header in headers)
-    yield 'alpha', f'{description.num_with_alpha:,} images'
-    yield 'animated', f'{sum(header.is_animated for header in headers):,} images'
+    yield 'alpha', f'{description.num_with_alpha:,} of {len(headers):,}'
+    yield 'animated', f'{sum(h.is_animated for h in headers):,} of {len(headers):,}'
     yield 'sizes', _counts(f'{header.width}x{header.height}' for header in headers)
     for name in ('width', 'height'):
         sides = sorted(getattr(header, name) for header in headers)
