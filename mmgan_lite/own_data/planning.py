@@ -24,8 +24,8 @@ _MAX_SIDE_CPU, _MAX_SIDE = 64, 128
 _MOST = 8
 # Below this share of a data set, single damaged files are replaced by others.
 _MAX_UNREADABLE = 0.1
-# Up to so many images, real ones and fakes are augmented: more show enough by themselves.
-_FEW_IMAGES = 50_000
+# More make the discriminator overfit, unless images are augmented.
+_MAX_EPOCHS = 100
 
 
 class Choice(NamedTuple):
@@ -181,11 +181,17 @@ def count_replaceable(description: DataDescription) -> int:
     return int(_MAX_UNREADABLE * len(description.listing.files))
 
 
-def choose_augmentation(num_images: int) -> tuple[dict[str, Any] | None, Choice]:
-    """The config of an augmentation, or None."""
-    if num_images >= _FEW_IMAGES:
-        return None, Choice('none', f'{num_images:,} images are enough')
-    return dict(type='DiffAugment'), Choice('DiffAugment', f'{num_images:,} images are few')
+def choose_augmentation(num_images: int, iterations: int) -> tuple[dict[str, Any] | None, Choice]:
+    """The config of an augmentation, or None.
+
+    A discriminator overfits if it sees each image often; before that, augmentation slows down the
+    training.
+    """
+    epochs = iterations * BATCH_SIZE / num_images
+    seen = f'each of {num_images:,} images is seen about {epochs:,.0f} times'
+    if epochs <= _MAX_EPOCHS:
+        return None, Choice('none', f'{seen}, which is seldom')
+    return dict(type='DiffAugment'), Choice('DiffAugment', f'{seen}, which is often')
 
 
 @dataclass(frozen=True)

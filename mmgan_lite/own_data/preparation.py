@@ -129,7 +129,8 @@ def prepare_training(request: Request, report: Callable[[str], Any], progress: P
         max_corrupt=count_replaceable(found),
     )
     dataset, choices['data'] = _pack(dataset, path.parent, budget, progress)
-    augmentation, choices['augmentation'] = choose_augmentation(len(found.headers))
+    iterations = wanted_iterations(budget)
+    augmentation, choices['augmentation'] = choose_augmentation(len(found.headers), iterations)
     _report(report, choices, 'data', 'augmentation')
     plan = Plan(
         request=asked,

@@ -16,7 +16,9 @@ def plan():
         request=dict(data='/photos', budget=300.0),
         path='work_dirs/photos-32/photos-32.py',
         work_dir='work_dirs/photos-32',
-        dataset=dict(type='ImageFolderDataset', data_root="/it's", image_size=(32, 48), labels=None),
+        dataset=dict(
+            type='ImageFolderDataset', data_root="/it's", image_size=(32, 48), labels=None
+        ),
         num_workers=2,
         on_gpu=False,
         image_shape=(3, 32, 48),

@@ -27,7 +27,9 @@ def test_size_by_the_images(make_images, sides, device, expected):
     assert ('only by --size' in choice.reason) == (min(sides) > {'cpu': 64, 'cuda': 128}[device])
 
 
-@pytest.mark.parametrize('given', [(8,), (28,), (32, 48), (96, 24), (40, 40), (64, 160), (128, 128)])
+@pytest.mark.parametrize(
+    'given', [(8,), (28,), (32, 48), (96, 24), (40, 40), (64, 160), (128, 128)]
+)
 def test_networks_have_every_size_that_is_accepted(make_images, given):
     size, _ = planning.choose_size(describe(make_images(1)), given, 'cpu')
     channels = planning.Networks(size, width=2).channels

@@ -8,7 +8,7 @@ from PIL import Image
 
 from mmgan_lite.config_validation import check_config
 from mmgan_lite.datasets import PackedImageDataset
-from mmgan_lite.own_data import Request, find_config, prepare_training, preparation
+from mmgan_lite.own_data import Request, find_config, preparation, prepare_training
 
 
 @pytest.fixture
@@ -125,7 +125,9 @@ def test_edited_config_is_kept_aside(plan, make_images):
 def test_a_folder_of_another_training(plan, make_images, tmp_path):
     folder = make_images(20)
     plan(folder)
-    message = r"'work_dirs/photos-16/photos-16\.py' must be for budget=60\.0, got budget=300\.0\. Pa"
+    message = (
+        r"'work_dirs/photos-16/photos-16\.py' must be for budget=60\.0, got budget=300\.0\. Pa"
+    )
     with pytest.raises(ValueError, match=message):
         plan(folder, budget=60.0)
     (tmp_path / 'other').mkdir()
@@ -139,11 +141,15 @@ def test_a_folder_of_another_training(plan, make_images, tmp_path):
 
 def test_going_on(plan, make_images):
     folder = make_images(20)
-    with pytest.raises(FileNotFoundError, match=r"^--resume needs a plan, got no 'work_dirs/photos"):
+    with pytest.raises(
+        FileNotFoundError, match=r"^--resume needs a plan, got no 'work_dirs/photos"
+    ):
         find_config(Request(str(folder)))
     cfg, _ = plan(folder)
     for request in (dict(), dict(size=(16, 16)), dict(budget=300.0)):
-        assert str(find_config(Request(str(folder), **request))) == 'work_dirs/photos-16/photos-16.py'
+        assert (
+            str(find_config(Request(str(folder), **request))) == 'work_dirs/photos-16/photos-16.py'
+        )
     with pytest.raises(ValueError, match=r"must be for channels='L', got channels='RGB'\. Leave"):
         find_config(Request(str(folder), channels='L'))
 
