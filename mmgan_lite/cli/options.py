@@ -45,9 +45,10 @@ def reporting(
 DATA_ERRORS = (OSError, ValueError)
 
 
-def add_config(parser: argparse.ArgumentParser) -> None:
+def add_config(parser: argparse.ArgumentParser, optional: bool = False) -> None:
     """Add the config, its overrides, and the folder of its data."""
-    parser.add_argument('config', help='path of a config, or name of one of the package')
+    text = 'path of a config, or name of one of the package'
+    parser.add_argument('config', nargs='?' if optional else None, help=text)
     add_cfg_options(parser)
     parser.add_argument('--data-root', metavar='FOLDER', help='data_root of every dataset in it')
 
@@ -95,9 +96,9 @@ def override_config(cfg: Config, cfg_options: Mapping, data_root: str | None = N
     return cfg
 
 
-def add_run(parser: argparse.ArgumentParser) -> None:
+def add_run(parser: argparse.ArgumentParser, optional_config: bool = False) -> None:
     """Add the config, and the options of all that starts a Runner."""
-    add_config(parser)
+    add_config(parser, optional_config)
     text = "where the output goes (default: the config's work_dir)"
     parser.add_argument('--work-dir', metavar='DIR', help=text)
     add_launcher(parser)
@@ -327,6 +328,36 @@ def keeping_work_dir(work_dir: str) -> Iterator[None]:
             raise
         text = f'work_dir must be writable as long as training runs, got {work_dir!r} ({error}).'
         end_command(f'{text} Give it write permission and free space, then go on by --resume.')
+
+
+def add_channels(parser: 'argparse.ArgumentParser | argparse._ArgumentGroup') -> None:
+    """Add the channels of images in files, as :class:`ImageDecoder` takes them."""
+    text = 'L: gray, RGB, RGBA, or the number of bands; default: gray if all images are, else RGB'
+    parser.add_argument('--channels', type=_channels, metavar='NAME', help=text)
+
+
+def _channels(text: str) -> int | str:
+    return int(text) if text.isdecimal() else text
+
+
+@contextmanager
+def progress(name: str, total: int) -> Iterator[Callable[[int], Any]]:
+    """A bar on standard error, if that is a terminal; call what it gives with each number done."""
+    # It takes a while to load, and few commands need it.
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(file=sys.stderr)
+    with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(name, total=total)
+        yield lambda num: bar.advance(task, num)
 
 
 def parse_labels(text: str | None, num_classes: int | None) -> list[int | str] | None:

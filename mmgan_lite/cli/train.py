@@ -1,6 +1,8 @@
-"""Train a model from a config.
+"""Train a model from a config, or on images of one's own.
 
-Example: mmgan-lite train r3gan_resizeconv_digits-28x28
+Examples:
+    mmgan-lite train r3gan_resizeconv_digits-28x28
+    mmgan-lite train --data photos --budget 30m
 """
 
 import argparse
@@ -11,14 +13,16 @@ from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from mmgan_lite.cli import options
+from mmgan_lite.cli import data_options, options
 from mmgan_lite.config_validation import require_valid
 
 
 def main() -> None:
     """Build the Runner from the config and train."""
-    parser = argparse.ArgumentParser(description='Train a model from a config.')
-    options.add_run(parser)
+    text = 'Train a model from a config, or, with --data, on images of your own.'
+    parser = argparse.ArgumentParser(description=text)
+    options.add_run(parser, optional_config=True)
+    data_options.add_data(parser)
     text = 'go on from this checkpoint, or from the newest in the work dir'
     parser.add_argument('--resume', nargs='?', const='auto', metavar='CKPT', help=text)
     text = 'rates and schedules of a resumed run: as it was, or as if it had begun with the config'
@@ -26,6 +30,7 @@ def main() -> None:
     parser.add_argument('--seed', type=int, help="of all random numbers (default: the config's)")
     parser.add_argument('--no-validate', action='store_true', help='no metrics while training')
     args = parser.parse_args()
+    data_options.set_config(args, parser)
     cfg = options.load_run(args)
     if args.seed is not None:
         cfg.merge_from_dict({'randomness.seed': args.seed})
@@ -42,12 +47,15 @@ def main() -> None:
     with options.reporting(sys.exit):
         require_valid(cfg)
     options.start_run(cfg, args)
-    runner = RUNNERS.build(cfg)  # a Runner, if the config names no runner_type
+    with data_options.keeping_config(args.config):
+        runner = RUNNERS.build(cfg)  # a Runner, if the config names no runner_type
     if isinstance(runner, Runner):
         with options.reporting(errors=options.DATA_ERRORS):
             _ = runner.train_loop, runner.val_loop  # built here, with their data
     with options.keeping_work_dir(cfg.work_dir):
         runner.train()
+    if args.data is not None:
+        data_options.print_end(cfg)
 
 
 def _set_resume_lr(cfg: Config, args: argparse.Namespace) -> None:

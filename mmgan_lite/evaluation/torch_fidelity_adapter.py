@@ -95,14 +95,19 @@ def precision_recall(fake: Tensor, real: Tensor, neighbors: int) -> tuple[float,
     return score[metric_prc.KEY_METRIC_PRECISION], score[metric_prc.KEY_METRIC_RECALL]
 
 
+def inception_path() -> Path:
+    """Where Inception's weights are in torch's hub folder, once they are downloaded."""
+    name = inceptionv3.URL_INCEPTION_V3.rpartition('/')[2]
+    return Path(torch.hub.get_dir(), 'checkpoints', name)
+
+
 def obtain_inception() -> Path:
     """The path of Inception's weights in torch's hub folder, after a download if need be.
 
     Raises:
         FileNotFoundError: If they are absent and could not be downloaded.
     """
-    url = inceptionv3.URL_INCEPTION_V3
-    path = Path(torch.hub.get_dir(), 'checkpoints', url.rpartition('/')[2])
+    url, path = inceptionv3.URL_INCEPTION_V3, inception_path()
     if path.is_file():
         return path
     try:

@@ -78,7 +78,7 @@ class GANOptimWrapper(CountedOptimWrapper):
         self.skipped = False
         self.device = optimizer.param_groups[0]['params'][0].device
         self.scaler = GradScaler(self.device.type) if self.dtype is torch.float16 else None
-        if self.dtype is torch.bfloat16 and not _has_bfloat16(self.device):
+        if self.dtype is torch.bfloat16 and not has_bfloat16(self.device):
             warnings.warn(
                 f"dtype='bfloat16' is emulated on this {self.device.type.upper()}, which has no "
                 'instructions for it: the results are right, but slower than in float32. '
@@ -171,7 +171,8 @@ class GANOptimWrapper(CountedOptimWrapper):
         super().load_state_dict(state)
 
 
-def _has_bfloat16(device: torch.device) -> bool:
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether a device has instructions for bfloat16, which otherwise is emulated."""
     if device.type == 'cuda':
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type == 'cpu' and platform.machine().lower() in ('x86_64', 'amd64'):

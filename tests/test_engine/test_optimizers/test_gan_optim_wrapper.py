@@ -103,7 +103,7 @@ def test_unknown_dtype():
 
 
 def test_emulated_bfloat16_is_told(monkeypatch):
-    monkeypatch.setattr(gan_optim_wrapper, '_has_bfloat16', lambda device: False)
+    monkeypatch.setattr(gan_optim_wrapper, 'has_bfloat16', lambda device: False)
     with pytest.warns(UserWarning, match='emulated on this CPU'):
         wrapper(network(), dtype='bfloat16')
     with warnings.catch_warnings():
