@@ -15,6 +15,7 @@ from mmgan_lite.models.adversarial_model import AdversarialModel, Player
 from mmgan_lite.models.compatibility import (
     check_batch,
     check_parts,
+    check_regularizers,
     has_classifier,
     takes_one_pass,
 )
@@ -123,6 +124,7 @@ class GAN(AdversarialModel):
         self._adapts = isinstance(self.augmentation, ObservesLogits)
         parts = (self.generator, self.discriminator, self.loss, self.auxiliary_losses)
         check_parts(*parts, self.data_preprocessor, ema)
+        check_regularizers(self.regularizers, self)
         # Kept, because a wrapper for several processes hides the attributes of a network.
         self.latent_dim, self.num_classes = self.generator.latent_dim, self.generator.num_classes
         self._one_pass = takes_one_pass(self.discriminator)

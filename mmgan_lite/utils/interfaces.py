@@ -153,6 +153,25 @@ class HasClassifier(Protocol):
 
 
 @runtime_checkable
+class HasStyles(Protocol):
+    """A generator with an intermediate latent space, such as ``StyleGAN2Generator``."""
+
+    def mapping(self, latents: 'Tensor', labels: 'Tensor | None' = None) -> 'Tensor':
+        """Styles ``(N, num_ws, W)``, one for each layer."""
+
+    def synthesis(self, ws: 'Tensor') -> 'Tensor':
+        """Images ``(N, C, H, W)``."""
+
+
+@runtime_checkable
+class TruncatesStyles(HasStyles, Protocol):
+    """One that knows the mean style."""
+
+    def truncate(self, ws: 'Tensor', psi: float, cutoff: int | None = None) -> 'Tensor':
+        """Styles moved towards their mean, those of the first ``cutoff`` layers or of all."""
+
+
+@runtime_checkable
 class HasImageShape(Protocol):
     """A dataset whose images have one shape, known before they are loaded.
 

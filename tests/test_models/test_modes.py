@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from mmgan_lite.models.layers import TrackedStyleMapping
 from mmgan_lite.models.modes import evaluating, frozen, frozen_statistics, unchanged_buffers
 
 
@@ -61,3 +62,12 @@ def test_buffers_are_put_back_in_place():
     for name, buffer in net.named_buffers():
         assert buffer is before[name][0]
         assert torch.equal(buffer, before[name][1])
+
+
+def test_mean_style_stays_where_statistics_are_frozen():
+    net = TrackedStyleMapping(3, 4, num_layers=1, num_ws=2)
+    with frozen_statistics(net):
+        net(torch.randn(2, 3))
+    assert not net.w_avg.any()
+    net(torch.randn(2, 3))
+    assert net.w_avg.any()

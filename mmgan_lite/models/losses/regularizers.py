@@ -108,6 +108,13 @@ class Regularizer(nn.Module, ABC):
             batch = PenaltyBatch(*images, labels, real_logits, fake_logits, latents)
             return self.weight * self.penalty(network, batch)
 
+    def check_network(self, network: nn.Module) -> None:
+        """Raise ``ValueError`` if there is no penalty on such a network; a GAN calls it when built.
+
+        Args:
+            network: The player's, not wrapped.
+        """
+
     @abstractmethod
     def penalty(self, network: Any, batch: PenaltyBatch) -> Tensor:
         """Scalar without the weight; autocast is off."""

@@ -1,0 +1,400 @@
+import re
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from mmgan_lite.models import (
+    R1Regularizer,
+    StyleGAN2Discriminator,
+    StyleGAN2Generator,
+)
+from mmgan_lite.models.layers import FilteredDownsample, FilteredUpsample
+from mmgan_lite.models.losses.path_length import path_lengths
+
+
+def count(network):
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+AUTO = dict(channel_base=16384)
+CIFAR = dict(generator=dict(num_mapping_layers=2), discriminator=dict(architecture='orig'))
+# Sides, arguments of both, of the generator and of the discriminator; the published counts.
+PRESETS = {
+    'stylegan2-1024': (1024, {}, {}, {}, 30_370_060, 29_012_513),
+    'stylegan2-512': (512, {}, {}, {}, 30_276_583, 28_982_849),
+    'stylegan2-256': (256, {}, {}, {}, 30_034_338, 28_864_129),
+    'paper256': (256, AUTO, {}, {}, 24_767_458, 24_001_089),
+    'auto-128': (128, AUTO, dict(num_mapping_layers=2), {}, 22_949_277, 23_882_369),
+    'auto-64': (64, AUTO, dict(num_mapping_layers=2), {}, 22_243_608, 23_407_361),
+    'cifar': (32, {}, *CIFAR.values(), 19_947_539, 20_720_641),
+    'cifar-labels': (32, dict(num_classes=10), *CIFAR.values(), 20_215_315, 23_089_664),
+}
+
+
+@pytest.mark.parametrize('preset', PRESETS)
+def test_parameter_counts_of_the_papers(preset):
+    side, both, generator, discriminator, *counts = PRESETS[preset]
+    shape = (3, side, side)
+    with torch.device('meta'):
+        built = StyleGAN2Generator(image_shape=shape, **both, **generator)
+        assert count(built) == counts[0]
+        assert count(StyleGAN2Discriminator(shape, **both, **discriminator)) == counts[1]
+
+
+# Names in stylegan2-ada-pytorch and in MMagic, from ours: a pattern and what it becomes.
+ADA_NAMES = [
+    (r'^mapping(?:_network)?\.embedding\.', 'mapping.embed.'),
+    (r'^mapping(?:_network)?\.layers\.(\d+)\.', r'mapping.fc\1.'),
+    (r'^synthesis_network\.blocks\.(\d+)\.', r'synthesis.b\1.'),
+    (r'^mapping_network\.w_avg', 'mapping.w_avg'),
+    (r'\.constant$', '.const'),
+    (r'\.(conv[01])\.conv\.', r'.\1.'),
+    (r'\.to_image\.conv\.', '.torgb.'),
+    (r'\.to_image\.', '.torgb.'),
+    (r'^blocks\.(\d+)\.conv1\.1\.', r'b\1.conv1.'),
+    (r'^blocks\.(\d+)\.skip\.1\.', r'b\1.skip.'),
+    (r'^blocks\.(\d+)\.', r'b\1.'),
+    (r'^from_image\.(\d+)\.', r'b\1.fromrgb.'),
+    (r'^conv\.', 'b4.conv.'),
+    (r'^linear\.', 'b4.fc.'),
+    (r'^out\.', 'b4.out.'),
+]
+
+
+def ada_name(name):
+    for pattern, theirs in ADA_NAMES:
+        name = re.sub(pattern, theirs, name)
+    return name
+
+
+def mmagic_name(name):
+    """Theirs count the convolutions and images from 8x8 on, ours name the sizes."""
+    if match := re.fullmatch(r'mapping_network\.layers\.(\d+)\.(weight|bias)', name):
+        return f'style_mapping.{int(match[1]) + 1}.{linear(match[2])}'
+    if name == 'synthesis_network.blocks.4.constant':
+        return 'constant_input.input'
+    if match := re.fullmatch(r'synthesis_network\.blocks\.(\d+)\.conv([01])\.(.*)', name):
+        index = 2 * (int(match[1]).bit_length() - 4) + int(match[2])
+        if match[3] == 'noise_const':
+            return f'injected_noise_{index + 1}'
+        return ('conv1' if index < 0 else f'convs.{index}') + '.' + STYLED[match[3]]
+    if match := re.fullmatch(r'synthesis_network\.blocks\.(\d+)\.to_image\.(.*)', name):
+        index = int(match[1]).bit_length() - 4
+        return ('to_rgb1' if index < 0 else f'to_rgbs.{index}') + '.' + TO_IMAGE[match[2]]
+    if match := re.fullmatch(r'from_image\.32\.(weight|bias)', name):
+        return f'convs.0.{CONV[match[1]].format(0, 1)}'
+    if match := re.fullmatch(r'blocks\.(\d+)\.(conv[01]|skip)\.(?:1\.)?(weight|bias)', name):
+        place = dict(conv0='conv1', conv1='conv2', skip='skip')[match[2]]
+        first = 0 if match[2] == 'conv0' else 1
+        inner = CONV[match[3]].format(first, first + 1)
+        return f'convs.{7 - int(match[1]).bit_length()}.{place}.{inner}'
+    kind, _, last = name.partition('.')
+    return {
+        'conv': f'final_conv.{CONV.get(last, "").format(0, 1)}',
+        'linear': f'final_linear.0.{linear(last)}',
+        'out': f'final_linear.1.{linear(last)}',
+    }[kind]
+
+
+def linear(last):
+    return 'linear.weight_orig' if last == 'weight' else last
+
+
+CONV = dict(weight='{0}.conv.weight_orig', bias='{1}.bias')
+TO_IMAGE = {
+    'conv.weight': 'conv.weight_orig',
+    'conv.affine.weight': 'conv.style_modulation.linear.weight_orig',
+    'conv.affine.bias': 'conv.style_modulation.bias',
+    'bias': 'bias',
+}
+STYLED = TO_IMAGE | {'bias': 'activate.bias', 'noise_strength': 'noise_injector.weight'}
+
+
+def load_golden(repo, file, name_there, network):
+    """Weights of the other project in ours; returns its inputs and outputs."""
+    folders = repo / 'tests' / 'goldens', repo.parent / 'shared' / 'reference' / 'goldens'
+    path = next((p for f in folders if (p := f / f'{file}.safetensors').is_file()), None)
+    if path is None:
+        pytest.skip(f'{file} is not in ../shared/reference/goldens')
+    tensors = load_file(path)
+    state = network.state_dict()
+    for name, ours in state.items():
+        if name == 'mapping_network.w_avg' and name_there is mmagic_name:
+            state[name] = tensors['io.truncation_latent'][0]
+            continue
+        theirs = tensors.pop(f'state.{name_there(name)}')
+        if name.endswith('embedding.weight'):
+            theirs = theirs.T  # of a linear layer there
+        state[name] = theirs.reshape(ours.shape)
+    left = {name for name in tensors if not name.startswith('io.')}
+    assert all(name.endswith(('resample_filter', '.kernel')) for name in left)  # constants here
+    network.load_state_dict(state)
+    return {name[3:]: t for name, t in tensors.items() if name.startswith('io.')}
+
+
+def assert_like_golden(found, expected):
+    """To 1e-4 of the standard deviation: float32 in another order of summation."""
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-4 * expected.std().item())
+
+
+SMALL = dict(image_shape=(3, 32, 32), channel_base=512, channel_max=32)
+
+
+@pytest.fixture(params=['uncond', 'cond'])
+def ada_generator(request, repo):
+    network = StyleGAN2Generator(
+        latent_dim=32,
+        style_dim=32,
+        num_mapping_layers=4,
+        num_classes=3 if request.param == 'cond' else None,
+        **SMALL,
+    ).eval()
+    return network, load_golden(repo, f'stylegan2_ada_generator_{request.param}', ada_name, network)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('grouped', [True, False])
+def test_generator_computes_what_the_authors_do(ada_generator, grouped):
+    """In both forms of the modulated convolution."""
+    network, io = ada_generator
+    ws = network.mapping(io['latents'], io.get('labels'))
+    assert_like_golden(ws, io['ws'])
+    network.synthesis_network.grouped = grouped
+    synthesis, truncate = network.synthesis, network.truncate
+    assert_like_golden(synthesis(ws, noise='const'), io['images'])
+    assert_like_golden(synthesis(ws, noise='none'), io['images_no_noise'])
+    assert_like_golden(synthesis(truncate(ws, 0.7), 'const'), io['images_psi_0_7'])
+    assert_like_golden(synthesis(truncate(ws, 0.5, 4), 'const'), io['images_psi_0_5_cutoff_4'])
+    mixed = torch.cat([ws[:, :3], ws.roll(1, 0)[:, 3:]], 1)
+    assert_like_golden(synthesis(mixed, 'const'), io['images_mixed_from_3'])
+    assert_like_golden(network(io['latents'], io.get('labels')), io['images'])
+
+
+def test_path_lengths_are_those_of_the_authors(ada_generator):
+    network, io = ada_generator
+    ws = network.mapping(io['latents'], io.get('labels')).detach().requires_grad_()
+    lengths = path_lengths(network.synthesis(ws), ws, io['path_length_noise'])
+    assert_like_golden(lengths, io['path_lengths'])
+
+
+@pytest.mark.parametrize('kind', ['uncond', 'cond', 'orig'])
+def test_discriminator_computes_what_the_authors_do(repo, kind):
+    """Logits, and R1 of each image: its squared slope, without gamma / 2."""
+    group_size, architecture = (8, 'orig') if kind == 'orig' else (4, 'resnet')
+    settings = dict(num_classes=3, num_mapping_layers=2) if kind == 'cond' else {}
+    network = StyleGAN2Discriminator(
+        architecture=architecture, stddev_group_size=group_size, **settings, **SMALL
+    )
+    io = load_golden(repo, f'stylegan2_ada_discriminator_{kind}', ada_name, network)
+    labels = io.get('labels')
+    with torch.no_grad():
+        assert_like_golden(network(io['images'], labels), io['logits'][:, 0])
+        if kind == 'orig':
+            return
+        assert_like_golden(network(io['fake_images'], labels), io['fake_logits'][:, 0])
+    images = io['images'].requires_grad_()
+    (slopes,) = torch.autograd.grad(network(images, labels).sum(), images)
+    assert_like_golden(slopes.square().sum((1, 2, 3)), io['r1_penalty'])
+    penalty = R1Regularizer(weight=2.0)(network, images, images, labels)
+    torch.testing.assert_close(penalty, io['r1_penalty'].mean(), rtol=1e-4, atol=0)
+
+
+MMAGIC = dict(image_shape=(3, 32, 32), channel_max=24)
+
+
+@torch.no_grad()
+def test_generator_computes_what_mmagic_does(repo):
+    network = StyleGAN2Generator(32, style_dim=32, num_mapping_layers=4, **MMAGIC).eval()
+    io = load_golden(repo, 'mmagic_stylegan2_generator', mmagic_name, network)
+    ws = network.mapping(io['latents'])
+    assert_like_golden(ws[:, 0], io['ws'])
+    assert_like_golden(network.synthesis(ws), io['images'])
+    assert_like_golden(network.synthesis(network.truncate(ws, 0.7)), io['images_psi_0_7'])
+    mixed = torch.cat([ws[:, :3], ws.roll(1, 0)[:, 3:]], 1)
+    assert_like_golden(network.synthesis(mixed), io['images_mixed_from_3'])
+
+
+@torch.no_grad()
+def test_discriminator_computes_what_mmagic_does(repo):
+    network = StyleGAN2Discriminator(**MMAGIC)
+    io = load_golden(repo, 'mmagic_stylegan2_discriminator', mmagic_name, network)
+    assert_like_golden(network(io['images']), io['logits'][:, 0])
+
+
+def small(**settings):
+    settings = dict(image_shape=(3, 16, 16), style_dim=6, channel_max=8) | settings
+    return StyleGAN2Generator(5, num_mapping_layers=1, **settings)
+
+
+@torch.no_grad()
+def test_residual_generator_adds_the_features_of_the_size_below():
+    network = small(architecture='resnet', image_shape=(3, 8, 8)).eval()
+    blocks = network.synthesis_network.blocks
+    ws = torch.randn(2, 4, 6)
+    below = blocks['4'].conv1(blocks['4'].constant.expand(2, -1, -1, -1), ws[:, 0], 'const')
+    features = blocks['8'].conv0(below, ws[:, 1], 'const')
+    features = blocks['8'].conv1(features, ws[:, 2], 'const')  # with its half of the variance
+    past = torch.einsum('oi,nihw->nohw', blocks['8'].skip[0].weight[:, :, 0, 0] / 8**0.5, below)
+    features = features + FilteredUpsample()(past) * 0.5**0.5
+    expected = blocks['8'].to_image(features, ws[:, 3])
+    torch.testing.assert_close(network.synthesis(ws), expected, atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_plain_generator_is_that_without_the_images_below():
+    """'orig' is 'skip' whose images of 4x4 and 8x8 pixels are 0."""
+    plain, skip = small(architecture='orig').eval(), small().eval()
+    skip.load_state_dict(plain.state_dict(), strict=False)
+    for side in ('4', '8'):
+        torch.nn.init.zeros_(skip.synthesis_network.blocks[side].to_image.conv.weight)
+        assert plain.synthesis_network.blocks[side].to_image is None
+    latents = torch.randn(2, 5)
+    torch.testing.assert_close(plain(latents), skip(latents))
+
+
+@torch.no_grad()
+def test_skip_discriminator_takes_the_image_in_at_each_size():
+    network = StyleGAN2Discriminator((3, 8, 8), channel_max=8, architecture='skip')
+    images = torch.randn(4, 3, 8, 8)
+
+    def taken_in(side, images):
+        layer = network.from_image[side]
+        out = torch.einsum('oi,nihw->nohw', layer.weight[:, :, 0, 0] / 3**0.5, images)
+        return 2**0.5 * torch.nn.functional.leaky_relu(out, 0.2)
+
+    features = network.blocks['8'](taken_in('8', images))
+    features = features + taken_in('4', FilteredDownsample()(images))
+    seen = []
+    network.stddev.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
+    network(images)
+    torch.testing.assert_close(seen[0], features)
+
+
+@torch.no_grad()
+def test_noise_of_each_mode():
+    network = small()
+    for name, parameter in network.named_parameters():
+        if name.endswith('noise_strength'):
+            torch.nn.init.constant_(parameter, 1.0)
+    ws = torch.randn(2, network.num_ws, 6)
+
+    def repeats(**noise):
+        return torch.equal(network.synthesis(ws, **noise), network.synthesis(ws, **noise))
+
+    assert not repeats()  # in training mode
+    assert not repeats(noise='random')
+    assert repeats(noise='const')
+    assert repeats(noise='none')
+    network.eval()
+    assert torch.equal(network.synthesis(ws), network.synthesis(ws, noise='const'))
+    assert not torch.equal(network.synthesis(ws), network.synthesis(ws, noise='none'))
+    network.synthesis_network.noise = 'none'
+    assert torch.equal(network.synthesis(ws), network.synthesis(ws, noise='none'))
+
+
+@pytest.mark.parametrize('architecture', ['skip', 'resnet', 'orig'])
+@pytest.mark.parametrize('side', [4, 16])
+@pytest.mark.parametrize('low', ['bfloat16', 'float16'])
+def test_lower_precision_is_near_float32(architecture, side, low):
+    """In the two largest sizes, or all; images, logits and gradients are float32."""
+    shape, levels = (2, side, side), min(2, side // 4)
+    settings = dict(architecture=architecture, channel_max=8, image_shape=shape)
+    settings |= dict(low_precision_levels=levels, low_precision_dtype=low)
+    generator = StyleGAN2Generator(5, style_dim=6, **settings).eval()
+    discriminator = StyleGAN2Discriminator(**settings)
+    assert generator.synthesis_network.blocks['4'].conv1.clamp == 256
+    settings['low_precision_levels'] = 0
+    references = StyleGAN2Generator(5, style_dim=6, **settings), StyleGAN2Discriminator(**settings)
+    dtypes = []
+    discriminator.conv.register_forward_pre_hook(lambda m, args: dtypes.append(args[0].dtype))
+    if side > 4:
+        blocks = generator.synthesis_network.blocks, discriminator.blocks
+        for block in (blocks[0]['16'].conv1, blocks[0]['4'].conv1, blocks[1]['16'].conv0):
+            block.register_forward_hook(lambda m, args, out: dtypes.append(out.dtype))
+    latents = torch.randn(4, 5)
+    images = generator(latents)
+    logits = discriminator(images)
+    assert images.dtype == logits.dtype == torch.float32
+    lower = getattr(torch, low)
+    full = torch.float32
+    assert dtypes == ([full, lower, lower, full] if side > 4 else [full])
+    logits.sum().backward()
+    assert all(p.grad is None or p.grad.dtype == full for p in generator.parameters())
+    for network, reference in zip((generator, discriminator), references, strict=True):
+        reference.load_state_dict(network.state_dict())
+    expected = references[0].eval()(latents)
+    torch.testing.assert_close(images, expected, atol=0.1 * expected.std().item(), rtol=0)
+    torch.testing.assert_close(logits, references[1](expected), atol=0.1, rtol=0.1)
+
+
+def test_features_are_clamped():
+    network = small(clamp=0.5).eval()
+    seen = []
+    for block in network.synthesis_network.blocks.values():
+        block.conv1.register_forward_hook(lambda m, args, out: seen.append(out.abs().max().item()))
+    network(torch.randn(4, 5))
+    assert seen == [0.5] * 3
+
+
+def test_mean_style_is_tracked_by_both_passes_of_training():
+    network = small()
+    network(torch.randn(4, 5)).sum().backward()
+    assert network.mapping_network.w_avg.any()
+    before = network.mapping_network.w_avg.clone()
+    network.eval()(torch.randn(4, 5))
+    assert torch.equal(network.mapping_network.w_avg, before)
+
+
+@pytest.mark.parametrize('network', [StyleGAN2Generator, StyleGAN2Discriminator])
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        (dict(image_shape=(1, 28, 28)), r'two equal sides of 4, 8, 16, 32, \.\.\. pixels, a power'),
+        (dict(image_shape=(1, 32, 64)), r'got \(1, 32, 64\). Pass image_shape=\(1, 32, 32\)'),
+        (dict(image_shape=(1, 2, 2)), r'two equal sides of 4'),
+        (dict(channel_base=128), r'channel_base must be an int of at least 256, got 128'),
+        (dict(channel_max=0), r'channel_max must be an int of at least 1'),
+        (dict(num_mapping_layers=0), r'num_mapping_layers must be an int of at least 1'),
+        (dict(architecture='skips'), r"architecture must be one of .* Did you mean 'skip'\?"),
+        (dict(low_precision_levels=8), r'at most the 7 sizes of a network for 256x256 pixels, got'),
+        (dict(low_precision_dtype='half'), r"low_precision_dtype must be one of 'bfloat16', 'fl"),
+        (dict(clamp=0.0), r'clamp must be a finite number over 0, got 0.0'),
+    ],
+)
+def test_bad_arguments_are_named(network, settings, message):
+    with pytest.raises(ValueError, match=message):
+        network(**settings)
+
+
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        (dict(style_dim=0), r'style_dim must be an int of at least 1, got 0'),
+        (dict(latent_dim=0), r'latent_dim must be an int of at least 1, got 0'),
+        (dict(style_mixing=1.5), r'style_mixing must be a number in \[0, 1\], got 1.5'),
+        (dict(average_decay=-1), r'average_decay must be a number in \[0, 1\], got -1'),
+        (dict(noise='constant'), r"noise must be one of .* Did you mean 'const'\?"),
+        (dict(mapping_lr_multiplier=0), r'mapping_lr_multiplier must be a finite number over 0'),
+    ],
+)
+def test_bad_arguments_of_the_generator_are_named(settings, message):
+    with pytest.raises(ValueError, match=message), torch.device('meta'):
+        StyleGAN2Generator(**settings)
+
+
+def test_mistakes_with_styles_are_named():
+    network = small()
+    for cutoff in (7, -1):
+        with pytest.raises(ValueError, match=rf'cutoff must lie in \[0, 6\], .*, got {cutoff}\.'):
+            network.truncate(torch.zeros(1, 6, 6), 0.5, cutoff)
+    for shape in ((2, 5, 6), (2, 6)):
+        with pytest.raises(ValueError, match=r'ws must be of shape .* num_ws=6, got \(2, '):
+            network.synthesis(torch.zeros(shape))
+    with pytest.raises(ValueError, match=r"noise must be one of 'random', 'const', 'none'"):
+        network.synthesis(torch.zeros(2, 6, 6), noise='fixed')
+
+
+def test_stddev_channels_must_divide():
+    with pytest.raises(ValueError, match=r'stddev_channels must divide the 8 channels at 4x4, got'):
+        StyleGAN2Discriminator((1, 8, 8), channel_max=8, stddev_channels=3)
