@@ -35,6 +35,8 @@ class SamplesImages(Protocol):
         generator: 'torch.Generator | None' = None,
         use_ema: bool = True,
         truncation: float = 1.0,
+        truncation_cutoff: int | None = None,
+        style_mixing: int | None = None,
     ) -> 'Tensor':
         """Float ``(N, C, H, W)`` in [-1, 1]."""
 
