@@ -65,7 +65,8 @@ def check_optim_wrapper(walk: ConfigWalk) -> None:
     look_up = functools.partial(find, name, 'OPTIM_WRAPPER_CONSTRUCTORS')
     constructor = walk.attempt(f'{place}.constructor', look_up)
     if constructor is MultiOptimWrapperConstructor:
-        entries = {k: v for k, v in cfg.items() if k not in _WRAPPER.read}
+        read = (*_WRAPPER.read, 'lazy_correction')
+        entries = {k: v for k, v in cfg.items() if k not in read}
         # Any network shows a rate that is not valid, for example.
         model = nn.ModuleDict({k: nn.Linear(1, 1) for k in entries}) if model is None else model
         networks = {f'{place}.{k}': v for k, v in multi.trained_networks(model).items()}

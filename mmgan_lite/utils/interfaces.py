@@ -69,6 +69,14 @@ class HasPlayers(Protocol):
 
 
 @runtime_checkable
+class HasLazyRegularizers(Protocol):
+    """Computes some regularizers in every k-th step only."""
+
+    def lazy_intervals(self) -> Mapping[str, set[int]]:
+        """The intervals over 1, by the name of the optim wrapper."""
+
+
+@runtime_checkable
 class HasProbe(Protocol):
     """Measures the discriminator and the generator on a batch without changing them."""
 

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
 from torch import nn
 
 from mmgan_lite.registry import OPTIM_WRAPPER_CONSTRUCTORS
-from mmgan_lite.utils.interfaces import HasPlayers, unwrap_model
+from mmgan_lite.utils.interfaces import HasLazyRegularizers, HasPlayers, unwrap_model
 from mmgan_lite.utils.validation import did_you_mean
 
 _EXAMPLE = "dict(optimizer=dict(type='Adam', lr=2e-4))"
@@ -52,13 +53,20 @@ class MultiOptimWrapperConstructor:
     ``constructor``, and ``type``, which is :class:`GANOptimWrapper` otherwise. The norm of clipped
     gradients is logged as ``grad_norm_<network>``.
 
+    ``lazy_correction=True`` beside the entries corrects Adam for regularizers with an ``interval``
+    k over 1, as in Karras et al. 2020 (StyleGAN2), arXiv:1912.04958, appendix B: the rate is
+    multiplied by ``c = k / (k + 1)``, and each beta becomes its c-th power. The log has what
+    became of them. Rates that an ``AnnealHook`` sets are not corrected.
+
     Args:
         optim_wrapper_cfg: One entry for each optim wrapper that the players of the model name; of a
-            model without players one for each child that has parameters to train.
+            model without players one for each child that has parameters to train. And
+            ``lazy_correction``, False by default.
         paramwise_cfg: Must be None; MMEngine's interface. It belongs into the entry of a network.
 
     Raises:
-        ValueError: If a network is missing or unknown, or a parameter is in no or two optimizers.
+        ValueError: If a network is missing or unknown, a parameter is in no or two optimizers, or
+            there is nothing that ``lazy_correction`` could correct.
 
     Example:
         A config names it, and Runner calls it::
@@ -83,7 +91,12 @@ class MultiOptimWrapperConstructor:
                 f'{", ".join(map(repr, optim_wrapper_cfg))}. Write generator={_EXAMPLE}, '
                 f'discriminator={_EXAMPLE}.'
             )
-        self.optim_wrapper_cfg = optim_wrapper_cfg
+        self.optim_wrapper_cfg = dict(optim_wrapper_cfg)
+        self.lazy_correction = self.optim_wrapper_cfg.pop('lazy_correction', False)
+        if not isinstance(self.lazy_correction, bool):
+            raise ValueError(
+                f'lazy_correction must be True or False, got {self.lazy_correction!r}.'
+            )
 
     def __call__(self, model: nn.Module) -> GANOptimWrapperDict:
         """Build the wrappers for the networks of ``model``, which may be wrapped for DDP."""
@@ -95,6 +108,8 @@ class MultiOptimWrapperConstructor:
             for name, cfg in self.optim_wrapper_cfg.items()
         }
         _check_parameters(model, wrappers)
+        if self.lazy_correction:
+            _correct_for_laziness(model, wrappers)
         return GANOptimWrapperDict(**wrappers)
 
 
@@ -158,6 +173,40 @@ def _build_wrapper(name: str, network: nn.Module, cfg: Any) -> OptimWrapper:
         # Both would log under 'grad_norm', and the second overwrite the first.
         wrapper.grad_name = f'{wrapper.grad_name}_{name}'
     return wrapper
+
+
+def _correct_for_laziness(model: nn.Module, wrappers: Mapping[str, OptimWrapper]) -> None:
+    """Lower rates and betas of the optimizers whose players have a lazy regularizer."""
+    intervals = model.lazy_intervals() if isinstance(model, HasLazyRegularizers) else {}
+    if not intervals:
+        raise ValueError(
+            'lazy_correction=True needs a model with a regularizer whose interval is over 1, got '
+            'none. Leave lazy_correction out, or set interval=16 of R1Regularizer.'
+        )
+    for name, several in intervals.items():
+        if len(several) > 1:
+            raise ValueError(
+                'lazy_correction=True needs regularizers of one interval over 1 in a network, got '
+                f'{", ".join(map(str, sorted(several)))} of {name!r}. Set them alike.'
+            )
+        (interval,) = several
+        factor = interval / (interval + 1)
+        for group in wrappers[name].param_groups:
+            if 'betas' not in group:
+                raise ValueError(
+                    'lazy_correction=True needs optimizers with betas, such as Adam, got '
+                    f'{type(wrappers[name].optimizer).__name__} for {name!r}.'
+                )
+            before = group['lr'], group['betas']
+            group['lr'] = before[0] * factor
+            group['betas'] = tuple(beta**factor for beta in before[1])
+        rate, betas = before
+        print_log(
+            f'Adam of {name} is corrected for a regularizer in every {interval} steps: '
+            f'lr {rate:g} -> {group["lr"]:g}, betas ({betas[0]:g}, {betas[1]:g}) -> '
+            f'({group["betas"][0]:g}, {group["betas"][1]:.6g})',
+            'current',
+        )
 
 
 def _has_trained(network: nn.Module) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from mmengine.logging import MessageHub
+from mmengine.logging import MessageHub, MMLogger
 from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
 from torch import nn
@@ -187,3 +187,50 @@ def test_scheduler_of_an_unknown_network(scheduled_runner):
     message = r"entry for 'critic', but the networks that train are 'generator', 'discriminator'"
     with pytest.raises(ValueError, match=message):
         scheduled_runner(schedulers).train()
+
+
+def adam(lr=2e-3, **settings):
+    return dict(optimizer=dict(type='Adam', lr=lr, betas=(0.0, 0.99)), **settings)
+
+
+def test_lazy_correction_of_each_player(make_gan):
+    """StyleGAN2, appendix B: c = k / (k + 1), lr * c and beta^c; only where there is laziness."""
+    gan = make_gan(regularizers=[dict(type='R1Regularizer', interval=16)])
+    cfg = dict(generator=adam(), discriminator=adam(paramwise_cfg=dict(bias_lr_mult=2.0)))
+    wrappers = build(gan, lazy_correction=True, **cfg)
+    (group,) = wrappers['generator'].param_groups
+    assert (group['lr'], group['betas']) == (2e-3, (0.0, 0.99))
+    rates = {group['lr'] for group in wrappers['discriminator'].param_groups}
+    assert sorted(rates) == pytest.approx([2e-3 * 16 / 17, 4e-3 * 16 / 17])
+    for group in wrappers['discriminator'].param_groups:
+        assert group['betas'] == pytest.approx((0.0, 0.99 ** (16 / 17)))
+    wrappers = build(gan, lazy_correction=False, **cfg)
+    assert wrappers['discriminator'].param_groups[0]['betas'] == (0.0, 0.99)
+
+
+def test_lazy_correction_is_logged(make_gan, capsys):
+    gan = make_gan(regularizers=[dict(type='R1Regularizer', interval=4)])
+    MMLogger.get_instance('lazy_correction', logger_name='lazy_correction')
+    build(gan, lazy_correction=True, generator=adam(), discriminator=adam())
+    out = capsys.readouterr()
+    text = (
+        'Adam of discriminator is corrected for a regularizer in every 4 steps: '
+        'lr 0.002 -> 0.0016, betas (0, 0.99) -> (0, 0.991992)'  # 0.99 ** 0.8
+    )
+    assert text in out.out + out.err
+    assert 'Adam of generator' not in out.out + out.err
+
+
+def test_lazy_correction_without_anything_to_correct(make_gan):
+    r1, r2 = dict(type='R1Regularizer'), dict(type='R2Regularizer', interval=8)
+    both = dict(generator=SGD, discriminator=SGD)
+    for regularizers, message in (
+        ([], r'needs a model with a regularizer whose interval is over 1, got none'),
+        ([r1], r'needs a model with a regularizer whose interval is over 1, got none'),
+        ([{**r1, 'interval': 4}, r2], r"of one interval over 1 .* got 4, 8 of 'discriminator'"),
+        ([r1, r2], r"needs optimizers with betas, such as Adam, got SGD for 'discriminator'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            build(make_gan(regularizers=regularizers), lazy_correction=True, **both)
+    with pytest.raises(ValueError, match=r"lazy_correction must be True or False, got 'yes'"):
+        build(make_gan(regularizers=[r2]), lazy_correction='yes', **both)
