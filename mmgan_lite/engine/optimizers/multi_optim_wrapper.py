@@ -53,15 +53,14 @@ class MultiOptimWrapperConstructor:
     ``constructor``, and ``type``, which is :class:`GANOptimWrapper` otherwise. The norm of clipped
     gradients is logged as ``grad_norm_<network>``.
 
-    ``lazy_correction=True`` beside the entries corrects Adam for regularizers with an ``interval``
-    k over 1, as in Karras et al. 2020 (StyleGAN2), arXiv:1912.04958, appendix B: the rate is
-    multiplied by ``c = k / (k + 1)``, and each beta becomes its c-th power. The log has what
-    became of them. Rates that an ``AnnealHook`` sets are not corrected.
+    ``lazy_correction=True`` in an entry corrects Adam for the network's regularizer with an
+    ``interval`` k over 1, as in Karras et al. 2020 (StyleGAN2), arXiv:1912.04958, appendix B: the
+    rate is multiplied by ``c = k / (k + 1)``, and each beta becomes its c-th power. The log has
+    what became of them. Rates that an ``AnnealHook`` sets are not corrected.
 
     Args:
         optim_wrapper_cfg: One entry for each optim wrapper that the players of the model name; of a
-            model without players one for each child that has parameters to train. And
-            ``lazy_correction``, False by default.
+            model without players one for each child that has parameters to train.
         paramwise_cfg: Must be None; MMEngine's interface. It belongs into the entry of a network.
 
     Raises:
@@ -91,12 +90,7 @@ class MultiOptimWrapperConstructor:
                 f'{", ".join(map(repr, optim_wrapper_cfg))}. Write generator={_EXAMPLE}, '
                 f'discriminator={_EXAMPLE}.'
             )
-        self.optim_wrapper_cfg = dict(optim_wrapper_cfg)
-        self.lazy_correction = self.optim_wrapper_cfg.pop('lazy_correction', False)
-        if not isinstance(self.lazy_correction, bool):
-            raise ValueError(
-                f'lazy_correction must be True or False, got {self.lazy_correction!r}.'
-            )
+        self.optim_wrapper_cfg = optim_wrapper_cfg
 
     def __call__(self, model: nn.Module) -> GANOptimWrapperDict:
         """Build the wrappers for the networks of ``model``, which may be wrapped for DDP."""
@@ -108,8 +102,9 @@ class MultiOptimWrapperConstructor:
             for name, cfg in self.optim_wrapper_cfg.items()
         }
         _check_parameters(model, wrappers)
-        if self.lazy_correction:
-            _correct_for_laziness(model, wrappers)
+        for name, cfg in self.optim_wrapper_cfg.items():
+            if cfg.get('lazy_correction', False):
+                _correct_for_laziness(model, name, wrappers[name])
         return GANOptimWrapperDict(**wrappers)
 
 
@@ -166,7 +161,8 @@ def _build_wrapper(name: str, network: nn.Module, cfg: Any) -> OptimWrapper:
         )
     # Under the default scope, whose optimizers and wrappers its configs name without a prefix.
     try:
-        wrapper = build_optim_wrapper(network, {'type': 'mmgan_lite.GANOptimWrapper', **cfg})
+        settings = {k: v for k, v in cfg.items() if k != 'lazy_correction'}
+        wrapper = build_optim_wrapper(network, {'type': 'mmgan_lite.GANOptimWrapper', **settings})
     except (AssertionError, TypeError, ValueError) as error:
         raise ValueError(f'optim_wrapper[{name!r}]={cfg} is not valid: {error}') from error
     if wrapper.clip_grad_kwargs:
@@ -175,38 +171,33 @@ def _build_wrapper(name: str, network: nn.Module, cfg: Any) -> OptimWrapper:
     return wrapper
 
 
-def _correct_for_laziness(model: nn.Module, wrappers: Mapping[str, OptimWrapper]) -> None:
-    """Lower rates and betas of the optimizers whose players have a lazy regularizer."""
+def _correct_for_laziness(model: nn.Module, name: str, wrapper: OptimWrapper) -> None:
+    """Lower rates and betas of a network's optimizer for its lazy regularizer."""
     intervals = model.lazy_intervals() if isinstance(model, HasLazyRegularizers) else {}
-    if not intervals:
+    found = sorted(intervals.get(name, ()))
+    if len(found) != 1:
         raise ValueError(
-            'lazy_correction=True needs a model with a regularizer whose interval is over 1, got '
-            'none. Leave lazy_correction out, or set interval=16 of R1Regularizer.'
+            f'lazy_correction=True of {name!r} needs regularizers of one interval over 1, got '
+            f'{", ".join(map(str, found)) or "none"}. Leave lazy_correction out, or set interval '
+            'of its regularizers.'
         )
-    for name, several in intervals.items():
-        if len(several) > 1:
+    factor = found[0] / (found[0] + 1)
+    for group in wrapper.param_groups:
+        if 'betas' not in group:
             raise ValueError(
-                'lazy_correction=True needs regularizers of one interval over 1 in a network, got '
-                f'{", ".join(map(str, sorted(several)))} of {name!r}. Set them alike.'
+                f'lazy_correction=True of {name!r} needs an optimizer with betas, such as Adam, '
+                f'got {type(wrapper.optimizer).__name__}. Leave lazy_correction out.'
             )
-        (interval,) = several
-        factor = interval / (interval + 1)
-        for group in wrappers[name].param_groups:
-            if 'betas' not in group:
-                raise ValueError(
-                    'lazy_correction=True needs optimizers with betas, such as Adam, got '
-                    f'{type(wrappers[name].optimizer).__name__} for {name!r}.'
-                )
-            before = group['lr'], group['betas']
-            group['lr'] = before[0] * factor
-            group['betas'] = tuple(beta**factor for beta in before[1])
-        rate, betas = before
-        print_log(
-            f'Adam of {name} is corrected for a regularizer in every {interval} steps: '
-            f'lr {rate:g} -> {group["lr"]:g}, betas ({betas[0]:g}, {betas[1]:g}) -> '
-            f'({group["betas"][0]:g}, {group["betas"][1]:.6g})',
-            'current',
-        )
+        before = group['lr'], group['betas']
+        group['lr'] = before[0] * factor
+        group['betas'] = tuple(beta**factor for beta in before[1])
+    (rate, betas), group = before, wrapper.param_groups[-1]
+    print_log(
+        f'Adam of {name} is corrected for a regularizer in every {found[0]} steps: '
+        f'lr {rate:g} -> {group["lr"]:g}, betas ({betas[0]:g}, {betas[1]:g}) -> '
+        f'({group["betas"][0]:g}, {group["betas"][1]:.6g})',
+        'current',
+    )
 
 
 def _has_trained(network: nn.Module) -> bool:
