@@ -20,7 +20,14 @@ class GANOptimWrapperDict(OptimWrapperDict):
     Gradient accumulation divides the steps of a wrapper by ``accumulative_counts``, and the rest at
     the end of training is stepped on too. MMEngine passes the number of steps to single wrappers
     only.
+
+    Attributes:
+        notes: What a constructor has changed, for the log when training starts.
     """
+
+    def __init__(self, **optim_wrappers: OptimWrapper) -> None:
+        super().__init__(**optim_wrappers)
+        self.notes: list[str] = []
 
     def check_schedulers(self, schedulers: Any) -> None:
         """Raise ``ValueError`` if ``param_scheduler`` of a config does not fit the networks."""
@@ -35,6 +42,8 @@ class GANOptimWrapperDict(OptimWrapperDict):
             cur_iter: Iterations made before.
             max_iters: Iterations in all.
         """
+        for note in self.notes:
+            print_log(note, 'current')
         bare = unwrap_model(model)
         networks = trained_networks(bare)
         for name, wrapper in self.items():
@@ -102,10 +111,11 @@ class MultiOptimWrapperConstructor:
             for name, cfg in self.optim_wrapper_cfg.items()
         }
         _check_parameters(model, wrappers)
+        built = GANOptimWrapperDict(**wrappers)
         for name, cfg in self.optim_wrapper_cfg.items():
             if cfg.get('lazy_correction', False):
-                _correct_for_laziness(model, name, wrappers[name])
-        return GANOptimWrapperDict(**wrappers)
+                built.notes.append(_correct_for_laziness(model, name, wrappers[name]))
+        return built
 
 
 def check_schedulers(schedulers: Any, networks: Mapping[str, OptimWrapper]) -> None:
@@ -171,8 +181,8 @@ def _build_wrapper(name: str, network: nn.Module, cfg: Any) -> OptimWrapper:
     return wrapper
 
 
-def _correct_for_laziness(model: nn.Module, name: str, wrapper: OptimWrapper) -> None:
-    """Lower rates and betas of a network's optimizer for its lazy regularizer."""
+def _correct_for_laziness(model: nn.Module, name: str, wrapper: OptimWrapper) -> str:
+    """Lower rates and betas of a network's optimizer for its lazy regularizer; returns how."""
     intervals = model.lazy_intervals() if isinstance(model, HasLazyRegularizers) else {}
     found = sorted(intervals.get(name, ()))
     if len(found) != 1:
@@ -192,11 +202,10 @@ def _correct_for_laziness(model: nn.Module, name: str, wrapper: OptimWrapper) ->
         group['lr'] = before[0] * factor
         group['betas'] = tuple(beta**factor for beta in before[1])
     (rate, betas), group = before, wrapper.param_groups[-1]
-    print_log(
+    return (
         f'Adam of {name} is corrected for a regularizer in every {found[0]} steps: '
         f'lr {rate:g} -> {group["lr"]:g}, betas ({betas[0]:g}, {betas[1]:g}) -> '
-        f'({group["betas"][0]:g}, {group["betas"][1]:.6g})',
-        'current',
+        f'({group["betas"][0]:g}, {group["betas"][1]:.6g})'
     )
 
 

@@ -211,7 +211,8 @@ def test_lazy_correction_of_each_player(make_gan):
 def test_lazy_correction_is_logged(make_gan, capsys):
     gan = make_gan(regularizers=[dict(type='R1Regularizer', interval=4)])
     MMLogger.get_instance('lazy_correction', logger_name='lazy_correction')
-    build(gan, generator=adam(), discriminator=adam(lazy_correction=True))
+    wrappers = build(gan, generator=adam(), discriminator=adam(lazy_correction=True))
+    wrappers.initialize_count_status(gan, 0, 10)  # as the Runner when training starts
     out = capsys.readouterr()
     text = (
         'Adam of discriminator is corrected for a regularizer in every 4 steps: '
