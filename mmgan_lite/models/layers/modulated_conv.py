@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from mmgan_lite.models.layers.equalized import EqualizedLinear
 from mmgan_lite.models.layers.resampling import LowPass
+from mmgan_lite.utils.precision import without_autocast
 
 # For LeakyReLU 0.2 in all of StyleGAN2, about He's constant: the variance stays.
 LEAKY_GAIN = math.sqrt(2)
@@ -89,7 +90,7 @@ class ModulatedConv2d(nn.Module):
 
         Outside autocast: a norm of numbers rounded to bfloat16 is wrong by as much as they are.
         """
-        with torch.autocast(styles.device.type, enabled=False):
+        with without_autocast(styles.device):
             inner = self.affine(styles)
             if not self.demodulate:
                 return inner * self.scale, inner.new_full((1, 1), self.gain)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from mmgan_lite.models.layers.conditioning import embed_labels
 from mmgan_lite.models.layers.equalized import EqualizedEmbedding, EqualizedLinear
 from mmgan_lite.models.layers.modulated_conv import LEAKY_GAIN
+from mmgan_lite.utils.precision import without_autocast
 
 
 def unit_second_moment(vectors: Tensor) -> Tensor:
@@ -72,7 +73,7 @@ class StyleMapping(nn.Module):
         """
         vectors = embed_labels(labels, self.embedding)
         given = [v for v in (latents, vectors) if v is not None]
-        with torch.autocast(given[0].device.type, enabled=False):
+        with without_autocast(given[0].device):
             styles = torch.cat([unit_second_moment(v) for v in given], dim=1)
             for layer in self.layers:
                 styles = F.leaky_relu(layer(styles), 0.2)

@@ -5,6 +5,8 @@ import torch
 from safetensors.torch import load_file
 
 from mmgan_lite.models import (
+    GAN,
+    ExponentialMovingAverage,
     R1Regularizer,
     StyleGAN2Discriminator,
     StyleGAN2Generator,
@@ -398,3 +400,43 @@ def test_mistakes_with_styles_are_named():
 def test_stddev_channels_must_divide():
     with pytest.raises(ValueError, match=r'stddev_channels must divide the 8 channels at 4x4, got'):
         StyleGAN2Discriminator((1, 8, 8), channel_max=8, stddev_channels=3)
+
+
+def test_training_step_asks_the_device_for_no_number(make_batch, make_optim_wrapper):
+    """On the meta device there are no numbers: whoever asks for one fails."""
+    common = dict(image_shape=(1, 8, 8), channel_max=4, num_classes=3, num_mapping_layers=1)
+    gan = GAN(
+        generator=dict(type='StyleGAN2Generator', latent_dim=4, style_dim=4, **common),
+        discriminator=dict(type='StyleGAN2Discriminator', **common),
+        loss=dict(type='NonSaturatingGANLoss'),
+        regularizers=[
+            dict(type='R1Regularizer', interval=16),
+            dict(type='PathLengthRegularizer', interval=4),
+        ],
+        augmentation=dict(type='AdaptiveAugment'),
+        ema=dict(type='HalfLifeMovingAverage', half_life=100, images_per_update=4),
+    ).to('meta')
+    log = gan.train_step(make_batch(4, (1, 8, 8), [0, 1, 2, 0]), make_optim_wrapper(gan))
+    assert {'loss_r1', 'loss_path_length'} <= log.keys()
+    assert all(value.is_meta for value in log.values())
+
+
+@pytest.mark.parametrize('network', [StyleGAN2Generator, StyleGAN2Discriminator])
+def test_compiles_to_one_graph(network):
+    """Traced by torch.compile without a break, in training and in eval mode."""
+    built = network(image_shape=(1, 8, 8), channel_max=4, num_mapping_layers=1)
+    compiled = torch.compile(built, backend='eager', fullgraph=True)
+    inputs = torch.randn(4, 512) if network is StyleGAN2Generator else torch.randn(4, 1, 8, 8)
+    compiled(inputs).sum().backward()
+    built.eval()
+    torch.testing.assert_close(compiled(inputs), built(inputs))
+
+
+def test_average_has_the_mean_style_and_noise():
+    network = small()
+    average = ExponentialMovingAverage(network, momentum=0.5)
+    network(torch.randn(4, 5))
+    average.update_parameters(network)
+    for name, buffer in network.named_buffers():
+        assert torch.equal(buffer, average.module.get_buffer(name)), name
+    assert average.module.mapping_network.w_avg.any()
