@@ -1,7 +1,9 @@
+import json
 import re
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from mmgan_lite.models import (
@@ -13,6 +15,7 @@ from mmgan_lite.models import (
 )
 from mmgan_lite.models.layers import FilteredDownsample, FilteredUpsample
 from mmgan_lite.models.losses.path_length import path_lengths
+from mmgan_lite.models.styles import mix_styles
 
 
 def count(network):
@@ -113,12 +116,11 @@ TO_IMAGE = {
 STYLED = TO_IMAGE | {'bias': 'activate.bias', 'noise_strength': 'noise_injector.weight'}
 
 
-def load_golden(repo, file, name_there, network):
-    """Weights of the other project in ours; returns its inputs and outputs."""
-    folders = repo / 'tests' / 'goldens', repo.parent / 'shared' / 'reference' / 'goldens'
-    path = next((p for f in folders if (p := f / f'{file}.safetensors').is_file()), None)
-    if path is None:
-        pytest.skip(f'{file} is not in ../shared/reference/goldens')
+def load_golden(repo, file, name_there, build):
+    """A network with the weights of the other project, and its inputs and outputs there."""
+    path = repo / 'tests' / 'goldens' / f'{file}.safetensors'
+    with safe_open(path, 'pt') as opened:
+        network = build(json.loads(opened.metadata()['constructor']))
     tensors = load_file(path)
     state = network.state_dict()
     for name, ours in state.items():
@@ -132,7 +134,7 @@ def load_golden(repo, file, name_there, network):
     left = {name for name in tensors if not name.startswith('io.')}
     assert all(name.endswith(('resample_filter', '.kernel')) for name in left)  # constants here
     network.load_state_dict(state)
-    return {name[3:]: t for name, t in tensors.items() if name.startswith('io.')}
+    return network, {name[3:]: t for name, t in tensors.items() if name.startswith('io.')}
 
 
 def assert_like_golden(found, expected):
@@ -140,19 +142,36 @@ def assert_like_golden(found, expected):
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-4 * expected.std().item())
 
 
-SMALL = dict(image_shape=(3, 32, 32), channel_base=512, channel_max=32)
+def common_settings(there):
+    side = there['img_resolution']
+    return dict(image_shape=(there['img_channels'], side, side), num_classes=there['c_dim'] or None)
+
+
+def ada_generator_of(there):
+    return StyleGAN2Generator(
+        latent_dim=there['z_dim'],
+        style_dim=there['w_dim'],
+        num_mapping_layers=there['mapping_kwargs']['num_layers'],
+        channel_base=there['synthesis_kwargs']['channel_base'],
+        channel_max=there['synthesis_kwargs']['channel_max'],
+        **common_settings(there),
+    ).eval()
+
+
+def ada_discriminator_of(there):
+    return StyleGAN2Discriminator(
+        architecture=there['architecture'],
+        channel_base=there['channel_base'],
+        channel_max=there['channel_max'],
+        stddev_group_size=there['epilogue_kwargs']['mbstd_group_size'],
+        **common_settings(there),
+    )
 
 
 @pytest.fixture(params=['uncond', 'cond'])
 def ada_generator(request, repo):
-    network = StyleGAN2Generator(
-        latent_dim=32,
-        style_dim=32,
-        num_mapping_layers=4,
-        num_classes=3 if request.param == 'cond' else None,
-        **SMALL,
-    ).eval()
-    return network, load_golden(repo, f'stylegan2_ada_generator_{request.param}', ada_name, network)
+    file = f'stylegan2_ada_generator_{request.param}'
+    return load_golden(repo, file, ada_name, ada_generator_of)
 
 
 @torch.no_grad()
@@ -160,17 +179,24 @@ def ada_generator(request, repo):
 def test_generator_computes_what_the_authors_do(ada_generator, grouped):
     """In both forms of the modulated convolution."""
     network, io = ada_generator
+    network.synthesis_network.grouped = grouped
     ws = network.mapping(io['latents'], io.get('labels'))
     assert_like_golden(ws, io['ws'])
-    network.synthesis_network.grouped = grouped
-    synthesis, truncate = network.synthesis, network.truncate
-    assert_like_golden(synthesis(ws, noise='const'), io['images'])
-    assert_like_golden(synthesis(ws, noise='none'), io['images_no_noise'])
-    assert_like_golden(synthesis(truncate(ws, 0.7), 'const'), io['images_psi_0_7'])
-    assert_like_golden(synthesis(truncate(ws, 0.5, 4), 'const'), io['images_psi_0_5_cutoff_4'])
-    mixed = torch.cat([ws[:, :3], ws.roll(1, 0)[:, 3:]], 1)
-    assert_like_golden(synthesis(mixed, 'const'), io['images_mixed_from_3'])
     assert_like_golden(network(io['latents'], io.get('labels')), io['images'])
+    assert_like_golden(network.synthesis(ws[:2], noise='none'), io['images_no_noise'])
+    near = network.truncate(ws, 0.7)
+    assert_like_golden(near, io['ws_psi_0_7'])
+    assert_like_golden(network.synthesis(near[:2]), io['images_psi_0_7'])
+    near = network.truncate(ws[:2], 0.5, cutoff=3)
+    assert_like_golden(network.synthesis(near), io['images_psi_0_5_cutoff_3'])
+    mixed = mix_styles(ws, ws.roll(1, 0), layer=3)[:2]
+    assert_like_golden(network.synthesis(mixed), io['images_mixed_from_3'])
+
+
+def test_mean_style_is_that_of_the_authors_after_a_batch(ada_generator):
+    network, io = ada_generator
+    network.train().mapping(io['latents'], io.get('labels'))
+    assert_like_golden(network.mapping_network.w_avg, io['w_avg_after_update'])
 
 
 def test_path_lengths_are_those_of_the_authors(ada_generator):
@@ -183,23 +209,18 @@ def test_path_lengths_are_those_of_the_authors(ada_generator):
 @pytest.mark.parametrize('kind', ['uncond', 'cond', 'orig'])
 def test_discriminator_computes_what_the_authors_do(repo, kind):
     """Logits, and R1 of each image: its squared slope, without gamma / 2."""
-    group_size, architecture = (8, 'orig') if kind == 'orig' else (4, 'resnet')
-    settings = dict(num_classes=3, num_mapping_layers=2) if kind == 'cond' else {}
-    network = StyleGAN2Discriminator(
-        architecture=architecture, stddev_group_size=group_size, **settings, **SMALL
-    )
-    io = load_golden(repo, f'stylegan2_ada_discriminator_{kind}', ada_name, network)
-    labels = io.get('labels')
-    with torch.no_grad():
-        assert_like_golden(network(io['images'], labels), io['logits'][:, 0])
-        if kind == 'orig':
-            return
-        assert_like_golden(network(io['fake_images'], labels), io['fake_logits'][:, 0])
-    images = io['images'].requires_grad_()
-    (slopes,) = torch.autograd.grad(network(images, labels).sum(), images)
+    file = f'stylegan2_ada_discriminator_{kind}'
+    network, io = load_golden(repo, file, ada_name, ada_discriminator_of)
+    images, labels = io['images'].requires_grad_(), io.get('labels')
+    logits = network(images, labels)
+    assert_like_golden(logits, io['logits'][:, 0])
+    (slopes,) = torch.autograd.grad(logits.sum(), images)
     assert_like_golden(slopes.square().sum((1, 2, 3)), io['r1_penalty'])
     penalty = R1Regularizer(weight=2.0)(network, images, images, labels)
     torch.testing.assert_close(penalty, io['r1_penalty'].mean(), rtol=1e-4, atol=0)
+    # A batch that is smaller than the group of the standard deviation.
+    two = network(images[:2], None if labels is None else labels[:2])
+    assert_like_golden(two, io['logits_batch_of_2'][:, 0])
 
 
 MMAGIC = dict(image_shape=(3, 32, 32), channel_max=24)
@@ -207,20 +228,24 @@ MMAGIC = dict(image_shape=(3, 32, 32), channel_max=24)
 
 @torch.no_grad()
 def test_generator_computes_what_mmagic_does(repo):
-    network = StyleGAN2Generator(32, style_dim=32, num_mapping_layers=4, **MMAGIC).eval()
-    io = load_golden(repo, 'mmagic_stylegan2_generator', mmagic_name, network)
+    def build(there):
+        return StyleGAN2Generator(32, style_dim=32, num_mapping_layers=4, **MMAGIC).eval()
+
+    network, io = load_golden(repo, 'mmagic_stylegan2_generator', mmagic_name, build)
     ws = network.mapping(io['latents'])
     assert_like_golden(ws[:, 0], io['ws'])
     assert_like_golden(network.synthesis(ws), io['images'])
     assert_like_golden(network.synthesis(network.truncate(ws, 0.7)), io['images_psi_0_7'])
-    mixed = torch.cat([ws[:, :3], ws.roll(1, 0)[:, 3:]], 1)
+    mixed = mix_styles(ws, ws.roll(1, 0), layer=3)
     assert_like_golden(network.synthesis(mixed), io['images_mixed_from_3'])
 
 
 @torch.no_grad()
 def test_discriminator_computes_what_mmagic_does(repo):
-    network = StyleGAN2Discriminator(**MMAGIC)
-    io = load_golden(repo, 'mmagic_stylegan2_discriminator', mmagic_name, network)
+    def build(there):
+        return StyleGAN2Discriminator(**MMAGIC)
+
+    network, io = load_golden(repo, 'mmagic_stylegan2_discriminator', mmagic_name, build)
     assert_like_golden(network(io['images']), io['logits'][:, 0])
 
 
