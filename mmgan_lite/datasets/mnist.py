@@ -41,8 +41,8 @@ class _IDXDataset(DownloadedDataset):
         **kwargs: Any,
     ) -> None:
         self.padding = check_positive('padding', padding, minimum=0)
-        channels, *sides = self.image_shape
-        self.image_shape = (channels, *(side + 2 * padding for side in sides))
+        channels, height, width = self.image_shape
+        self.image_shape = (channels, height + 2 * padding, width + 2 * padding)
         super().__init__(data_root, split, download, **kwargs)
 
     def load_images(self) -> tuple[Any, Any]:

@@ -19,6 +19,7 @@ from mmgan_lite.models.layers.modulated_conv import ModulatedConv2d, StyledConv2
 from mmgan_lite.models.layers.resampling import FilteredDownsample, FilteredUpsample, LowPass
 from mmgan_lite.models.layers.stages import count_doublings, halved_sides, per_stage
 from mmgan_lite.models.layers.style_mapping import StyleMapping, TrackedStyleMapping
+from mmgan_lite.models.layers.style_synthesis import StyleSynthesis
 
 __all__ = [
     'ClassBatchNorm2d',
@@ -32,6 +33,7 @@ __all__ = [
     'MinibatchStddev',
     'ModulatedConv2d',
     'StyleMapping',
+    'StyleSynthesis',
     'StyledConv2d',
     'StyledToImage',
     'TrackedStyleMapping',

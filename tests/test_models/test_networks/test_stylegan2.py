@@ -13,7 +13,7 @@ from mmgan_lite.models import (
     StyleGAN2Discriminator,
     StyleGAN2Generator,
 )
-from mmgan_lite.models.layers import FilteredDownsample, FilteredUpsample
+from mmgan_lite.models.layers import FilteredDownsample
 from mmgan_lite.models.losses.path_length import path_lengths
 from mmgan_lite.models.styles import mix_styles
 
@@ -255,32 +255,6 @@ def small(**settings):
 
 
 @torch.no_grad()
-def test_residual_generator_adds_the_features_of_the_size_below():
-    network = small(architecture='resnet', image_shape=(3, 8, 8)).eval()
-    blocks = network.synthesis_network.blocks
-    ws = torch.randn(2, 4, 6)
-    below = blocks['4'].conv1(blocks['4'].constant.expand(2, -1, -1, -1), ws[:, 0], 'const')
-    features = blocks['8'].conv0(below, ws[:, 1], 'const')
-    features = blocks['8'].conv1(features, ws[:, 2], 'const')  # with its half of the variance
-    past = torch.einsum('oi,nihw->nohw', blocks['8'].skip[0].weight[:, :, 0, 0] / 8**0.5, below)
-    features = features + FilteredUpsample()(past) * 0.5**0.5
-    expected = blocks['8'].to_image(features, ws[:, 3])
-    torch.testing.assert_close(network.synthesis(ws), expected, atol=1e-4, rtol=1e-4)
-
-
-@torch.no_grad()
-def test_plain_generator_is_that_without_the_images_below():
-    """'orig' is 'skip' whose images of 4x4 and 8x8 pixels are 0."""
-    plain, skip = small(architecture='orig').eval(), small().eval()
-    skip.load_state_dict(plain.state_dict(), strict=False)
-    for side in ('4', '8'):
-        torch.nn.init.zeros_(skip.synthesis_network.blocks[side].to_image.conv.weight)
-        assert plain.synthesis_network.blocks[side].to_image is None
-    latents = torch.randn(2, 5)
-    torch.testing.assert_close(plain(latents), skip(latents))
-
-
-@torch.no_grad()
 def test_skip_discriminator_takes_the_image_in_at_each_size():
     network = StyleGAN2Discriminator((3, 8, 8), channel_max=8, architecture='skip')
     images = torch.randn(4, 3, 8, 8)
@@ -296,28 +270,6 @@ def test_skip_discriminator_takes_the_image_in_at_each_size():
     network.stddev.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
     network(images)
     torch.testing.assert_close(seen[0], features)
-
-
-@torch.no_grad()
-def test_noise_of_each_mode():
-    network = small()
-    for name, parameter in network.named_parameters():
-        if name.endswith('noise_strength'):
-            torch.nn.init.constant_(parameter, 1.0)
-    ws = torch.randn(2, network.num_ws, 6)
-
-    def repeats(**noise):
-        return torch.equal(network.synthesis(ws, **noise), network.synthesis(ws, **noise))
-
-    assert not repeats()  # in training mode
-    assert not repeats(noise='random')
-    assert repeats(noise='const')
-    assert repeats(noise='none')
-    network.eval()
-    assert torch.equal(network.synthesis(ws), network.synthesis(ws, noise='const'))
-    assert not torch.equal(network.synthesis(ws), network.synthesis(ws, noise='none'))
-    network.synthesis_network.noise = 'none'
-    assert torch.equal(network.synthesis(ws), network.synthesis(ws, noise='none'))
 
 
 @pytest.mark.parametrize('architecture', ['skip', 'resnet', 'orig'])
