@@ -53,7 +53,14 @@ def main() -> None:
     if args.format == 'png':
         check_png_channels(inferencer.model.image_shape[0])
     labels = options.parse_labels(args.labels, inferencer.model.num_classes)
-    result = inferencer(args.num, labels, args.seed, args.truncation, not args.no_ema)
+    result = inferencer(
+        args.num,
+        labels,
+        args.seed,
+        args.truncation,
+        not args.no_ema,
+        truncation_cutoff=args.truncation_cutoff,
+    )
     predictions = result['predictions']
     with options.writing('--out', args.out):
         if args.format == 'png':

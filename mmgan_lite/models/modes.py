@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from mmgan_lite.models.layers import TrackedStyleMapping
 from mmgan_lite.utils.validation import did_you_mean
 
 
@@ -26,13 +27,17 @@ def evaluating(network: nn.Module) -> Iterator[None]:
 def frozen_statistics(network: nn.Module) -> Iterator[None]:
     """Batch norm normalizes by its batch, as in training, but its running statistics stay.
 
+    As does the mean style of a mapping network.
+
     Each player is passed through in the other's step too. Counting those passes would average
     into its statistics what it did not learn from.
     """
     norms = [
         module
         for module in network.modules()
-        if isinstance(module, _BatchNorm) and module.training and module.track_running_stats
+        if isinstance(module, (_BatchNorm, TrackedStyleMapping))
+        and module.training
+        and module.track_running_stats
     ]
     for norm in norms:
         norm.track_running_stats = False

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from mmgan_lite.models.layers import TrackedStyleMapping
 from mmgan_lite.models.modes import evaluating, freeze, frozen, frozen_statistics, unchanged_buffers
 
 
@@ -87,3 +88,12 @@ def test_weights_are_left_out_by_name():
 def test_names_of_nothing_and_of_all(names, message):
     with pytest.raises(ValueError, match=message):
         freeze(nn.ModuleDict(dict(left=network())), names)
+
+
+def test_mean_style_stays_where_statistics_are_frozen():
+    net = TrackedStyleMapping(3, 4, num_layers=1, num_ws=2)
+    with frozen_statistics(net):
+        net(torch.randn(2, 3))
+    assert not net.w_avg.any()
+    net(torch.randn(2, 3))
+    assert net.w_avg.any()

@@ -60,6 +60,10 @@ SMALL = {
         latent_dim=4, channels=2, cardinality=2, blocks_per_stage=1, embedding_dim=3
     ),
     'R3GANDiscriminator': dict(channels=2, cardinality=2, blocks_per_stage=1, embedding_dim=3),
+    'StyleGAN2Generator': dict(
+        latent_dim=4, style_dim=4, channel_max=3, num_mapping_layers=1, low_precision_levels=0
+    ),
+    'StyleGAN2Discriminator': dict(channel_max=3, num_mapping_layers=1, low_precision_levels=0),
 }
 # Sides of images in pixels, where the dataset can give smaller ones.
 SIDES = {'DigitsDataset': 8, 'ImageFolderDataset': 16, 'CIFAR10Dataset': 16}

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mmgan_lite.models.losses.adversarial import check_pairs
 from mmgan_lite.registry import MODELS, build_part
+from mmgan_lite.utils.precision import without_autocast
 from mmgan_lite.utils.validation import check_positive, check_weight
 
 Network: TypeAlias = Callable[[Tensor, Tensor | None], Tensor]
@@ -100,13 +101,20 @@ class Regularizer(nn.Module, ABC):
         Returns:
             Float32 scalar ``weight * penalty``. The caller multiplies it by ``interval``.
         """
-        device = real_images.device.type
-        if torch.is_autocast_enabled(device) and not self.takes_rounded_logits:
+        device = real_images.device
+        if not self.takes_rounded_logits and torch.is_autocast_enabled(device.type):
             real_logits = fake_logits = None
-        with torch.autocast(device, enabled=False):
+        with without_autocast(device):
             images = (real_images.detach().float(), fake_images.detach().float())
             batch = PenaltyBatch(*images, labels, real_logits, fake_logits, latents)
             return self.weight * self.penalty(network, batch)
+
+    def check_network(self, network: nn.Module) -> None:
+        """Raise ``ValueError`` if there is no penalty on such a network; a GAN calls it when built.
+
+        Args:
+            network: The player's, not wrapped.
+        """
 
     @abstractmethod
     def penalty(self, network: Any, batch: PenaltyBatch) -> Tensor:

@@ -9,6 +9,7 @@ from mmgan_lite.models.networks.mlp import MLPDiscriminator, MLPGenerator
 from mmgan_lite.models.networks.r3gan import R3GANDiscriminator, R3GANGenerator
 from mmgan_lite.models.networks.resize_conv import ResizeConvDiscriminator, ResizeConvGenerator
 from mmgan_lite.models.networks.resnet import ResNetDiscriminator, ResNetGenerator
+from mmgan_lite.models.networks.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
 
 __all__ = [
     'DCGANDiscriminator',
@@ -21,4 +22,6 @@ __all__ = [
     'ResNetGenerator',
     'ResizeConvDiscriminator',
     'ResizeConvGenerator',
+    'StyleGAN2Discriminator',
+    'StyleGAN2Generator',
 ]

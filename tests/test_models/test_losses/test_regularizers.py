@@ -25,7 +25,7 @@ from mmgan_lite.registry import MODELS
 REGULARIZERS = [
     part
     for part in MODELS.module_dict.values()
-    if inspect.isclass(part) and issubclass(part, Regularizer)
+    if inspect.isclass(part) and issubclass(part, Regularizer) and part.player == 'discriminator'
 ]
 SLOPES = [R1Regularizer, R2Regularizer, GradientPenalty, DRAGANRegularizer]
 CONSISTENCIES = [ConsistencyRegularizer, BalancedConsistencyRegularizer]
