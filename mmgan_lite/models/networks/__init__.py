@@ -4,13 +4,17 @@ Generators map latents ``(N, Z)`` to images ``(N, C, H, W)`` in [-1, 1], discrim
 to logits; both take labels ``(N,)`` where they are conditional.
 """
 
+from mmgan_lite.models.networks.biggan import BigGANDiscriminator, BigGANGenerator
 from mmgan_lite.models.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from mmgan_lite.models.networks.mlp import MLPDiscriminator, MLPGenerator
 from mmgan_lite.models.networks.r3gan import R3GANDiscriminator, R3GANGenerator
 from mmgan_lite.models.networks.resize_conv import ResizeConvDiscriminator, ResizeConvGenerator
 from mmgan_lite.models.networks.resnet import ResNetDiscriminator, ResNetGenerator
+from mmgan_lite.models.networks.sagan import SAGANDiscriminator, SAGANGenerator
 
 __all__ = [
+    'BigGANDiscriminator',
+    'BigGANGenerator',
     'DCGANDiscriminator',
     'DCGANGenerator',
     'MLPDiscriminator',
@@ -21,4 +25,6 @@ __all__ = [
     'ResNetGenerator',
     'ResizeConvDiscriminator',
     'ResizeConvGenerator',
+    'SAGANDiscriminator',
+    'SAGANGenerator',
 ]

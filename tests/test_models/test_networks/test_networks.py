@@ -13,18 +13,22 @@ from mmgan_lite.registry import MODELS
 SHAPE = (2, 16, 20)  # no two alike, so that none is taken for another
 # Arguments that keep each network tiny, and the ways of its labels: a new network is added here.
 GENERATORS = dict(
+    BigGANGenerator=(dict(channels=6, shared_dim=4, attention=1, latent_dim=60), [None]),
     DCGANGenerator=(dict(base_channels=4), [None]),
     MLPGenerator=(dict(hidden_dims=(8, 8)), [None]),
     R3GANGenerator=(dict(channels=8, cardinality=4, blocks_per_stage=1), [None]),
     ResNetGenerator=(dict(channels=6), ['class_norm', 'embedding']),
     ResizeConvGenerator=(dict(channels=(8, 6, 4)), [None]),
+    SAGANGenerator=(dict(channels=6), [None]),
 )
 DISCRIMINATORS = dict(
+    BigGANDiscriminator=(dict(channels=(6, 5, 4), attention=1), [None]),
     DCGANDiscriminator=(dict(base_channels=4), ['embedding', 'projection', 'classifier']),
     MLPDiscriminator=(dict(hidden_dims=(8, 8)), [None]),
     R3GANDiscriminator=(dict(channels=8, cardinality=4, blocks_per_stage=1), [None]),
     ResNetDiscriminator=(dict(channels=(6, 5, 4)), ['projection', 'embedding', 'classifier']),
     ResizeConvDiscriminator=(dict(channels=(4, 6, 8)), [None]),
+    SAGANDiscriminator=(dict(channels=(6, 5, 4)), [None]),
 )
 UNBOUNDED = {'R3GANGenerator'}
 LOOKS_AT_THE_BATCH = {'ResizeConvDiscriminator'}
@@ -37,7 +41,7 @@ def cases(networks, conditional=True):
     for name, (small, ways) in networks.items():
         cfg = dict(type=name, image_shape=SHAPE, **small)
         if networks is GENERATORS:
-            cfg['latent_dim'] = 5
+            cfg.setdefault('latent_dim', 5)
         found.append(pytest.param(cfg, id=name))
         for way in ways if conditional else []:
             labels = dict(num_classes=3) if way is None else dict(num_classes=3, conditioning=way)
@@ -55,7 +59,8 @@ def built(cfg):
 
 
 def inputs(cfg, num=6):
-    first = torch.randn(num, 5) if 'latent_dim' in cfg else torch.rand(num, *SHAPE) * 2 - 1
+    latent_dim = cfg.get('latent_dim')
+    first = torch.randn(num, latent_dim) if latent_dim else torch.rand(num, *SHAPE) * 2 - 1
     return first, torch.arange(num) % 3 if 'num_classes' in cfg else None
 
 
@@ -83,7 +88,7 @@ def test_generator_shape_and_range(cfg):
     if cfg['type'] not in UNBOUNDED:
         assert images.abs().max() <= 1
     told = (generator.latent_dim, generator.image_shape, generator.num_classes)
-    assert told == (5, SHAPE, cfg.get('num_classes'))
+    assert told == (cfg['latent_dim'], SHAPE, cfg.get('num_classes'))
 
 
 @pytest.mark.parametrize('cfg', cases(DISCRIMINATORS))
@@ -284,14 +289,13 @@ def test_sizes_that_cannot_be_are_named(name):
 @pytest.mark.parametrize('side', [28, 32, 64, 128])
 @pytest.mark.parametrize('colors', [1, 3])
 def test_usual_sizes(side, colors):
-    for networks, first in (
-        (GENERATORS, torch.randn(2, 5)),
-        (DISCRIMINATORS, torch.zeros(2, colors, side, side)),
-    ):
+    images = (2, colors, side, side)
+    for networks in (GENERATORS, DISCRIMINATORS):
         for case in cases(networks, conditional=False):
-            network = MODELS.build({**case.values[0], 'image_shape': (colors, side, side)}).eval()
-            shape = (2, colors, side, side) if networks is GENERATORS else (2,)
-            assert network(first).shape == shape
+            cfg = {**case.values[0], 'image_shape': images[1:]}
+            first = inputs(cfg, 2)[0] if networks is GENERATORS else torch.zeros(images)
+            shape = images if networks is GENERATORS else (2,)
+            assert MODELS.build(cfg).eval()(first).shape == shape
 
 
 @pytest.mark.parametrize('sides', [(16, 24), (32, 16), (24, 40)])
@@ -314,7 +318,7 @@ def test_any_channels_and_sides_that_differ(channels, sides):
 def test_pairs_train(generator, discriminator, num_classes, make_batch, make_optim_wrapper):
     common = dict(image_shape=SHAPE, num_classes=num_classes)
     gan = GAN(
-        generator=dict(type=generator, latent_dim=5, **common, **GENERATORS[generator][0]),
+        generator={'type': generator, 'latent_dim': 5, **common, **GENERATORS[generator][0]},
         discriminator=dict(type=discriminator, **common, **DISCRIMINATORS[discriminator][0]),
         loss=dict(type='NonSaturatingGANLoss'),
         ema=dict(type='ExponentialMovingAverage', momentum=1e-2),
@@ -334,6 +338,12 @@ def test_pairs_train(generator, discriminator, num_classes, make_batch, make_opt
 
 # Counts of the tables in the docs, for gray images and no labels: generator and discriminator.
 COUNTS = {
+    'BigGAN': {
+        28: (3_090_945, 4_199_681),
+        32: (3_959_809, 4_199_681),
+        64: (5_187_329, 4_199_681),
+        128: (6_420_993, 4_199_681),
+    },
     'DCGAN': {
         28: (759_681, 138_689),
         32: (1_066_881, 661_313),
@@ -358,6 +368,12 @@ COUNTS = {
         64: (1_732_777, 201_025),
         128: (6_525_097, 274_753),
     },
+    'SAGAN': {
+        28: (4_196_866, 1_071_746),
+        32: (4_354_050, 1_071_746),
+        64: (5_601_026, 1_071_746),
+        128: (6_848_002, 1_071_746),
+    },
 }
 
 
@@ -366,6 +382,7 @@ COUNTS = {
 def test_parameter_counts_of_the_docs(name, side):
     found = []
     for kind in ('Generator', 'Discriminator'):
-        network = MODELS.build(dict(type=name + kind, image_shape=(1, side, side)))
+        with torch.device('meta'):  # no memory, and no time for random numbers
+            network = MODELS.build(dict(type=name + kind, image_shape=(1, side, side)))
         found.append(sum(parameter.numel() for parameter in network.parameters()))
     assert tuple(found) == COUNTS[name][side]
