@@ -1,4 +1,4 @@
-"""Objectives of the two players, and regularizers of the discriminator."""
+"""Objectives of the two players, and their regularizers."""
 
 from mmgan_lite.models.losses.adversarial import (
     AdversarialLoss,
@@ -18,6 +18,7 @@ from mmgan_lite.models.losses.regularizers import (
     DriftRegularizer,
     GradientPenalty,
     LeCamRegularizer,
+    OrthogonalRegularizer,
     PenaltyBatch,
     R1Regularizer,
     R2Regularizer,
@@ -37,6 +38,7 @@ __all__ = [
     'LeCamRegularizer',
     'LeastSquaresGANLoss',
     'NonSaturatingGANLoss',
+    'OrthogonalRegularizer',
     'PenaltyBatch',
     'R1Regularizer',
     'R2Regularizer',
