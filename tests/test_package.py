@@ -34,6 +34,9 @@ INTERNAL = {
         'ImageNetwork',
         'LatentGenerator',
         'R3GANBlock',
+        'ResidualDiscriminator',
+        'ResidualGenerator',
+        'ResidualUpBlock',
         'ResizeConv2d',
     },
 }
