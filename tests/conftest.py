@@ -224,7 +224,7 @@ def shrunk_config(tmp_path, tiny_mnist_root):
             if network.type.startswith('R3GAN'):  # hundreds of MB otherwise
                 network.update(channels=16, cardinality=2)
             elif network.type in ('BigGANGenerator', 'SAGANGenerator'):
-                network.update(channels=16)
+                network.update(channels=16, attention=1)  # where there are few pixels
             elif network.type in ('BigGANDiscriminator', 'SAGANDiscriminator'):
                 network.update(channels=(16,) * (network.get('halvings', 2) + 1))
         return cfg
