@@ -31,6 +31,7 @@ INTERNAL = {
     'mmgan_lite.models': {'GraphedStep'},
     'mmgan_lite.models.networks': {
         'ConditionalDiscriminator',
+        'GrowingNetwork',
         'ImageNetwork',
         'LatentGenerator',
         'R3GANBlock',

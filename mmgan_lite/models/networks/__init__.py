@@ -7,6 +7,7 @@ to logits; both take labels ``(N,)`` where they are conditional.
 from mmgan_lite.models.networks.biggan import BigGANDiscriminator, BigGANGenerator
 from mmgan_lite.models.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from mmgan_lite.models.networks.mlp import MLPDiscriminator, MLPGenerator
+from mmgan_lite.models.networks.pggan import PGGANDiscriminator, PGGANGenerator
 from mmgan_lite.models.networks.r3gan import R3GANDiscriminator, R3GANGenerator
 from mmgan_lite.models.networks.resize_conv import ResizeConvDiscriminator, ResizeConvGenerator
 from mmgan_lite.models.networks.resnet import ResNetDiscriminator, ResNetGenerator
@@ -19,6 +20,8 @@ __all__ = [
     'DCGANGenerator',
     'MLPDiscriminator',
     'MLPGenerator',
+    'PGGANDiscriminator',
+    'PGGANGenerator',
     'R3GANDiscriminator',
     'R3GANGenerator',
     'ResNetDiscriminator',
