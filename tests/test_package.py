@@ -32,9 +32,13 @@ INTERNAL = {
     'mmgan_lite.own_data': {'Choice', 'Networks', 'Plan'},
     'mmgan_lite.models.networks': {
         'ConditionalDiscriminator',
+        'GrowingNetwork',
         'ImageNetwork',
         'LatentGenerator',
         'R3GANBlock',
+        'ResidualDiscriminator',
+        'ResidualGenerator',
+        'ResidualUpBlock',
         'ResizeConv2d',
     },
 }
