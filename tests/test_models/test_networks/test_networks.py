@@ -22,8 +22,8 @@ GENERATORS = dict(
     R3GANGenerator=(dict(channels=8, cardinality=4, blocks_per_stage=1), [None]),
     ResNetGenerator=(dict(channels=6), ['class_norm', 'embedding']),
     ResizeConvGenerator=(dict(channels=(8, 6, 4)), [None]),
-    StyleGAN2Generator=(dict(style_dim=6, channel_max=6, num_mapping_layers=2), [None]),
     SAGANGenerator=(dict(channels=6), [None]),
+    StyleGAN2Generator=(dict(style_dim=6, channel_max=6, num_mapping_layers=2), [None]),
 )
 DISCRIMINATORS = dict(
     BigGANDiscriminator=(dict(channels=(6, 5, 4), attention=1), [None]),
