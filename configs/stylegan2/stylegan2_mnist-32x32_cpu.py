@@ -15,6 +15,7 @@ model = dict(
         style_dim=64,
         num_mapping_layers=2,
         style_mixing=0.0,
+        noise='none',  # in a run as short as this it only hides the strokes
         **_networks,
     ),
     discriminator=dict(type='StyleGAN2Discriminator', **_networks),

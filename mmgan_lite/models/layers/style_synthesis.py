@@ -211,6 +211,11 @@ class StyleSynthesis(nn.Module):
                 clamp,
             )
         self.num_ws = 2 * len(levels)
+        if noise == 'none':
+            # They get no gradient, which a wrapper for several processes would wait for.
+            for module in self.modules():
+                if isinstance(module, StyledConv2d):
+                    module.noise_strength.requires_grad_(False)
 
     def forward(self, ws: Tensor, noise: str | None = None) -> Tensor:
         """Images.

@@ -68,7 +68,8 @@ class StyleGAN2Generator(ImageNetwork):
         style_mixing: Share of images that get a second style in training, in [0, 1].
         average_decay: What ``w_avg`` keeps of itself in a pass in training mode, in [0, 1].
         noise: Noise of each layer: 'random', anew for each image; 'const', always the same; 'none';
-            None for 'random' in training mode and 'const' in eval mode.
+            None for 'random' in training mode and 'const' in eval mode. With 'none' the strength of
+            the noise is not trained.
         num_classes: Number of labels, at least 2; None for a generator without labels.
         low_precision_levels: So many of the largest sizes compute in ``low_precision_dtype``,
             from 0 to all; weights, styles and images stay in float32.

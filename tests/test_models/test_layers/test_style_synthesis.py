@@ -47,6 +47,15 @@ def test_plain_generator_is_that_without_the_images_below():
     torch.testing.assert_close(plain(ws), skip(ws))
 
 
+def test_strengths_are_trained_where_there_is_noise():
+    for noise in (None, 'random', 'const', 'none'):
+        network = small(noise=noise)
+        network(torch.randn(2, network.num_ws, 6)).sum().backward()
+        trained = {n for n, p in network.named_parameters() if p.requires_grad}
+        assert trained == {n for n, p in network.named_parameters() if p.grad is not None}
+        assert any(name.endswith('noise_strength') for name in trained) == (noise != 'none')
+
+
 @torch.no_grad()
 def test_noise_of_each_mode():
     network = small()
