@@ -19,7 +19,12 @@ from mmgan_lite.models.layers.modulated_conv import ModulatedConv2d, StyledConv2
 from mmgan_lite.models.layers.resampling import FilteredDownsample, FilteredUpsample, LowPass
 from mmgan_lite.models.layers.stages import count_doublings, halved_sides, per_stage
 from mmgan_lite.models.layers.style_mapping import StyleMapping, TrackedStyleMapping
-from mmgan_lite.models.layers.style_synthesis import StyleSynthesis
+from mmgan_lite.models.layers.style_synthesis import (
+    Level,
+    StyleSynthesis,
+    cast_features,
+    make_levels,
+)
 
 __all__ = [
     'ClassBatchNorm2d',
@@ -28,6 +33,7 @@ __all__ = [
     'EqualizedLinear',
     'FilteredDownsample',
     'FilteredUpsample',
+    'Level',
     'LogitHead',
     'LowPass',
     'MinibatchStddev',
@@ -39,6 +45,7 @@ __all__ = [
     'TrackedStyleMapping',
     'append_label_channel',
     'append_label_embedding',
+    'cast_features',
     'check_conditioning',
     'count_doublings',
     'embed_labels',
@@ -46,5 +53,6 @@ __all__ = [
     'init_fan_in',
     'init_normal',
     'init_xavier',
+    'make_levels',
     'per_stage',
 ]
