@@ -29,7 +29,6 @@ INTERNAL = {
     'mmgan_lite.engine': {'CountedOptimWrapper', 'LazyHistoryBuffer', 'OrderedCheckpointHook'},
     'mmgan_lite.engine.hooks': {'HealthWatch', 'Rule', 'Schedule', 'SealedFileBackend', 'State'},
     'mmgan_lite.models': {'GraphedStep'},
-    'mmgan_lite.models.layers': {'Level'},
     'mmgan_lite.own_data': {'Choice', 'Networks', 'Plan'},
     'mmgan_lite.models.networks': {
         'ConditionalDiscriminator',

@@ -26,7 +26,12 @@ from mmgan_lite.models.layers.resampling import FilteredDownsample, FilteredUpsa
 from mmgan_lite.models.layers.spectral_norm import add_spectral_norm
 from mmgan_lite.models.layers.stages import count_doublings, halved_sides, per_stage
 from mmgan_lite.models.layers.style_mapping import StyleMapping, TrackedStyleMapping
-from mmgan_lite.models.layers.style_synthesis import StyleSynthesis
+from mmgan_lite.models.layers.style_synthesis import (
+    Level,
+    StyleSynthesis,
+    cast_features,
+    make_levels,
+)
 
 __all__ = [
     'ClassBatchNorm2d',
@@ -36,6 +41,7 @@ __all__ = [
     'EqualizedLinear',
     'FilteredDownsample',
     'FilteredUpsample',
+    'Level',
     'LogitHead',
     'LowPass',
     'MinibatchStddev',
@@ -49,6 +55,7 @@ __all__ = [
     'add_spectral_norm',
     'append_label_channel',
     'append_label_embedding',
+    'cast_features',
     'check_attention',
     'check_conditioning',
     'count_doublings',
@@ -58,5 +65,6 @@ __all__ = [
     'init_normal',
     'init_orthogonal',
     'init_xavier',
+    'make_levels',
     'per_stage',
 ]

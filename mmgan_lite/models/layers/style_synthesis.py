@@ -248,5 +248,5 @@ class StyleSynthesis(nn.Module):
 
 
 def cast_features(features: Tensor, dtype: torch.dtype | None) -> Tensor:
-    """To the dtype of a size; under autocast, which has its own, there is none."""
+    """Features in the dtype of their size; as they are where it is None."""
     return features if dtype is None else features.to(dtype)

@@ -17,15 +17,18 @@ from mmgan_lite.models.layers import (
     EqualizedConv2d,
     EqualizedLinear,
     FilteredDownsample,
+    Level,
     LowPass,
     MinibatchStddev,
     StyleMapping,
     StyleSynthesis,
     TrackedStyleMapping,
+    cast_features,
     embed_labels,
+    make_levels,
 )
 from mmgan_lite.models.layers.modulated_conv import LEAKY_GAIN
-from mmgan_lite.models.layers.style_synthesis import NOISES, Level, cast_features, make_levels
+from mmgan_lite.models.layers.style_synthesis import NOISES
 from mmgan_lite.models.networks.base import ImageNetwork
 from mmgan_lite.registry import MODELS
 from mmgan_lite.utils.validation import (
