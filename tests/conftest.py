@@ -212,6 +212,12 @@ def shrunk_config(tmp_path, tiny_mnist_root):
         cfg.experiment_name = f'{Path(path).stem}_{uuid.uuid4().hex}'
         cfg.train_cfg.max_iters = iterations
         cfg.train_dataloader.batch_size = 8
+        for network in (cfg.model.generator, cfg.model.discriminator):
+            if network.type.startswith('StyleGAN2'):  # hundreds of MB otherwise
+                channels, side, _ = network.image_shape
+                network.image_shape = (channels, min(side, 32), min(side, 32))
+                network.update(channel_max=6, num_mapping_layers=1)
+                network.low_precision_levels = min(1, network.get('low_precision_levels', 0))
         if 'images_per_update' in cfg.model.get('ema', {}):
             cfg.model.ema.images_per_update = 8
         cfg.train_dataloader.dataset = tiny(cfg, cfg.train_dataloader.dataset)
@@ -223,6 +229,10 @@ def shrunk_config(tmp_path, tiny_mnist_root):
         for network in (cfg.model.generator, cfg.model.discriminator):
             if network.type.startswith('R3GAN'):  # hundreds of MB otherwise
                 network.update(channels=16, cardinality=2)
+            elif network.type in ('BigGANGenerator', 'SAGANGenerator'):
+                network.update(channels=16, attention=1)  # where there are few pixels
+            elif network.type in ('BigGANDiscriminator', 'SAGANDiscriminator'):
+                network.update(channels=(16,) * (network.get('halvings', 2) + 1))
         return cfg
 
     return load

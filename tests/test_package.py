@@ -29,11 +29,16 @@ INTERNAL = {
     'mmgan_lite.engine': {'CountedOptimWrapper', 'LazyHistoryBuffer', 'OrderedCheckpointHook'},
     'mmgan_lite.engine.hooks': {'HealthWatch', 'Rule', 'Schedule', 'SealedFileBackend', 'State'},
     'mmgan_lite.models': {'GraphedStep'},
+    'mmgan_lite.own_data': {'Choice', 'Networks', 'Plan'},
     'mmgan_lite.models.networks': {
         'ConditionalDiscriminator',
+        'GrowingNetwork',
         'ImageNetwork',
         'LatentGenerator',
         'R3GANBlock',
+        'ResidualDiscriminator',
+        'ResidualGenerator',
+        'ResidualUpBlock',
         'ResizeConv2d',
     },
 }

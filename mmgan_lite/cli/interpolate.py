@@ -22,7 +22,8 @@ def parse_args() -> argparse.Namespace:
     path.add_argument('--points', default='0,1,2,3', help='from image to image (default: 0,1,2,3)')
     path.add_argument('--classes', help="from class to class, such as 3,8, or 'all'")
     path.add_argument('--truncations', help='from truncation to truncation, such as 0,0.5,1')
-    parser.add_argument('--method', choices=['slerp', 'lerp'], default='slerp', help='for --points')
+    text = 'for --points (default: w where the generator has it, else slerp)'
+    parser.add_argument('--method', choices=['slerp', 'lerp', 'w'], help=text)
     parser.add_argument('--steps', type=int, default=16, help='frames from one to the next')
     parser.add_argument('--loop', action='store_true', help='back to the first; no truncations')
     parser.add_argument('--num', type=int, default=4, help='rows of --classes and --truncations')
@@ -36,7 +37,8 @@ def draw(inferencer: GANInferencer, args: argparse.Namespace) -> tuple[str, dict
     """The name of the interpolation, and the result of the inferencer."""
     num_classes = inferencer.model.num_classes
     labels = options.parse_labels(args.labels, num_classes)
-    shared = dict(seed=args.seed, use_ema=not args.no_ema)
+    shared: dict[str, Any] = dict(seed=args.seed, use_ema=not args.no_ema)
+    shared.update(truncation_cutoff=args.truncation_cutoff)
     if args.truncations is not None:
         if args.loop:
             raise ValueError('--loop cannot be combined with --truncations. Leave it out.')

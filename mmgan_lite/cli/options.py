@@ -198,8 +198,10 @@ def add_drawing(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add('--out', type=Path, required=True, metavar='DIR', help='output folder')
     add('--seed', type=int, default=0, help='same seed, same images (default: 0)')
-    text = 'factor of the latents in [0, 1]: less for images that are more typical, less varied'
+    text = 'in [0, 1], of the latents, or in W: less for images that are more typical, less varied'
     add('--truncation', type=float, default=1.0, help=text)
+    text = 'truncate the first so many layers of a generator with W (default: all)'
+    add('--truncation-cutoff', type=int, metavar='LAYERS', help=text)
 
 
 # A TypeError is that of a part which has no such argument.

@@ -18,6 +18,7 @@ from mmgan_lite.registry import MODELS, build_part
 from mmgan_lite.utils.interfaces import HasPlayers
 
 _WRAPPER = Place('OPTIM_WRAPPERS', (), GANOptimWrapper, ('constructor', 'paramwise_cfg'))
+_ENTRY = _WRAPPER._replace(read=(*_WRAPPER.read, 'lazy_correction'))
 # Keys of ``paramwise_cfg`` in an optim wrapper, and of an entry of ``custom_keys`` in it.
 _FACTORS = ('lr_mult', 'decay_mult')
 _PARAMWISE = (
@@ -71,7 +72,7 @@ def check_optim_wrapper(walk: ConfigWalk) -> None:
         networks = {f'{place}.{k}': v for k, v in multi.trained_networks(model).items()}
         for key, entry in entries.items():
             if isinstance(entry, dict):  # of others the constructor has an error
-                walk.part(f'{place}.{key}', entry, _WRAPPER)
+                walk.part(f'{place}.{key}', entry, _ENTRY)
     elif constructor is optim.DefaultOptimWrapperConstructor and isinstance(model, HasPlayers):
         single = optim.OptimWrapper(torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1))
         walk.attempt(f'{place}.constructor', lambda: model.check_optim_wrapper(single))

@@ -15,6 +15,7 @@ import numpy as np
 from mmgan_lite.datasets.checksums import file_hash, verify_checksums
 from mmgan_lite.datasets.downloads import DownloadedDataset
 from mmgan_lite.registry import DATASETS
+from mmgan_lite.utils.validation import check_positive
 
 # Files, with length in bytes and md5 of those of MNIST; torchvision has the md5 of archives only.
 _FILES = {
@@ -31,11 +32,25 @@ class _IDXDataset(DownloadedDataset):
 
     image_shape = (1, 28, 28)
 
+    def __init__(
+        self,
+        data_root: str = 'data',
+        split: str = 'train',
+        download: bool = True,
+        padding: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        self.padding = check_positive('padding', padding, minimum=0)
+        channels, height, width = self.image_shape
+        self.image_shape = (channels, height + 2 * padding, width + 2 * padding)
+        super().__init__(data_root, split, download, **kwargs)
+
     def load_images(self) -> tuple[Any, Any]:
         """Read the split's two files, after a download if they are missing.
 
         Returns:
-            Images, uint8 of shape ``(N, 1, 28, 28)``, and labels, uint8 of shape ``(N,)``.
+            Images, uint8 of shape ``(N, 1, 28, 28)`` or with ``padding``, and labels, uint8 of
+            shape ``(N,)``.
 
         Raises:
             FileNotFoundError: If the files are missing and may not or could not be downloaded.
@@ -55,6 +70,7 @@ class _IDXDataset(DownloadedDataset):
                 f"'{label_file}' must have a label for each of the {len(images)} images of "
                 f"'{image_file.name}', got {len(labels)}. Delete both and load with download=True."
             )
+        images = np.pad(images, ((0, 0), *[(self.padding, self.padding)] * 2))
         return images[:, None], labels
 
     def _check_known(self, path: Path) -> None:
@@ -100,11 +116,12 @@ class MNISTDataset(_IDXDataset):
         data_root: The ``root`` of torchvision's class: files are in ``<data_root>/MNIST/raw``.
         split: ``'train'`` or ``'test'``.
         download: Download the files if they are missing; one process of a machine does it.
+        padding: Black pixels to add beyond each edge, at least 0; 2 for images of 32x32.
         kwargs: As for :class:`ImageDataset`.
 
     Raises:
         FileNotFoundError: If the files are missing and may not or could not be downloaded.
-        ValueError: If ``split`` is neither, or a file is damaged.
+        ValueError: If ``split`` is neither, ``padding`` is no such number, or a file is damaged.
 
     Example:
         >>> dataset = MNISTDataset(split='test', lazy_init=True)

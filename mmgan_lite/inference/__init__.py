@@ -5,6 +5,7 @@ from mmgan_lite.inference.interpolation import lerp, slerp
 from mmgan_lite.inference.model import get_model
 from mmgan_lite.inference.publishing import PublishedGenerator, publish_generator, read_published
 from mmgan_lite.inference.sampling import draw_images
+from mmgan_lite.inference.standing_statistics import set_standing_statistics
 
 __all__ = [
     'GANInferencer',
@@ -15,5 +16,6 @@ __all__ = [
     'lerp',
     'publish_generator',
     'read_published',
+    'set_standing_statistics',
     'slerp',
 ]

@@ -13,14 +13,23 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor
 
 from mmgan_lite.catalog import list_configs
-from mmgan_lite.inference.interpolation import INTERPOLATIONS, path_frames
+from mmgan_lite.inference.interpolation import INTERPOLATIONS, lerp, path_frames
 from mmgan_lite.inference.loading import Device, find_device
 from mmgan_lite.inference.model import load_model
 from mmgan_lite.inference.publishing import publish_generator
-from mmgan_lite.inference.sampling import Labels, draw_inputs, label_indices, render
+from mmgan_lite.inference.sampling import (
+    Labels,
+    draw_inputs,
+    draw_styles,
+    label_indices,
+    render,
+    render_styles,
+)
 from mmgan_lite.inference.saved_config import check_parts
 from mmgan_lite.models import GAN
+from mmgan_lite.models.styles import mix_styles
 from mmgan_lite.registry import INFERENCERS
+from mmgan_lite.utils.interfaces import HasStyles
 from mmgan_lite.utils.migration import either_name
 from mmgan_lite.visualization import make_picture
 
@@ -34,12 +43,15 @@ class Inputs(NamedTuple):
         columns: Images in a row of the picture; None for a square.
         blend: Other classes that the labels are blended with, int64 ``(N,)``, and their shares,
             float ``(N,)``; None for the labels alone.
+        styles: Float32 ``(N, num_ws, W)``, truncated already, that are drawn in place of the
+            latents; None for these.
     """
 
     latents: Tensor
     labels: list[int] | Tensor | None
     columns: int | None = None
     blend: tuple[Tensor, Tensor] | None = None
+    styles: Tensor | None = None
 
 
 @INFERENCERS.register_module()
@@ -53,7 +65,8 @@ class GANInferencer(BaseInferencer):
     Each call returns a dict:
 
     - ``predictions``: ``images``, uint8; ``labels``, int64, or None without classes; ``latents``,
-      float32 (before truncation). All on the CPU.
+      float32 (before truncation), or ``styles`` in their place where these are interpolated. All
+      on the CPU.
     - ``visualization``: one picture of all images, uint8 ``(H', W', 3)``.
     - ``frames``, for images in a sequence: pictures of an animation.
 
@@ -115,6 +128,7 @@ class GANInferencer(BaseInferencer):
         truncation: float = 1.0,
         use_ema: bool = True,
         return_datasamples: bool = False,
+        truncation_cutoff: int | None = None,
     ) -> dict[str, Any]:
         """Draw images; image i of a seed is the same whatever ``num`` is.
 
@@ -123,11 +137,14 @@ class GANInferencer(BaseInferencer):
             labels: A class, or several that are cycled through, by number or name; None draws them
                 at random if the model is conditional.
             seed: Seed of the latents and of random labels.
-            truncation: Factor of the latents, in [0, 1]: less moves them towards their mean, for
-                images that are more typical and less varied.
+            truncation: Factor in [0, 1] of the distance to the mean, in W where the generator has
+                ``truncate``, else in the latents: less gives images that are more typical and less
+                varied.
             use_ema: Whether to draw from the average of the weights, if there is one.
             return_datasamples: Whether ``predictions`` is a list of ``num`` data elements with
                 ``fake_image``, uint8 ``(C, H, W)``, and ``gt_label``.
+            truncation_cutoff: The first so many layers are truncated; None for all. Only for a
+                generator with ``truncate``.
 
         Returns:
             ``predictions``, with images ``(num, C, H, W)``, and ``visualization``.
@@ -136,7 +153,7 @@ class GANInferencer(BaseInferencer):
             ValueError: If an argument is out of its range, or the images are not finite.
         """
         inputs = self.preprocess(num, labels, seed)
-        images = self.forward(inputs, truncation, use_ema)
+        images = self.forward(inputs, truncation, use_ema, truncation_cutoff)
         picture = self.visualize(inputs, images)
         return self.postprocess(inputs, images, picture, return_datasamples)
 
@@ -148,13 +165,28 @@ class GANInferencer(BaseInferencer):
         columns = len(chosen) if chosen is not None and len(chosen) > 1 else None
         return Inputs(latents, None if drawn is None else drawn.tolist(), columns)
 
-    def forward(self, inputs: Inputs, truncation: float = 1.0, use_ema: bool = True) -> Tensor:
+    def forward(
+        self,
+        inputs: Inputs,
+        truncation: float = 1.0,
+        use_ema: bool = True,
+        truncation_cutoff: int | None = None,
+    ) -> Tensor:
         """Images, uint8 ``(N, C, H, W)``."""
         if not use_ema and self.info.get('weights') == 'ema':
             raise ValueError('use_ema must be True: the published file has the average alone.')
-        latents, labels, _, blend = inputs
-        labels = None if labels is None else torch.as_tensor(labels)
-        return render(self.model, latents, labels, use_ema, truncation, blend)
+        if inputs.styles is not None:
+            return render_styles(self.model, inputs.styles, use_ema)
+        labels = None if inputs.labels is None else torch.as_tensor(inputs.labels)
+        return render(
+            self.model,
+            inputs.latents,
+            labels,
+            use_ema,
+            truncation,
+            inputs.blend,
+            truncation_cutoff,
+        )
 
     def visualize(self, inputs: Inputs, preds: Tensor) -> np.ndarray:
         """One picture of the images, a column per class or square; uint8 ``(H', W', 3)``."""
@@ -181,25 +213,28 @@ class GANInferencer(BaseInferencer):
         self,
         points: Sequence[int] = (0, 1, 2, 3),
         steps: int = 8,
-        method: str = 'slerp',
+        method: str | None = None,
         labels: Labels | None = None,
         seed: int = 0,
         loop: bool = False,
         truncation: float = 1.0,
         use_ema: bool = True,
+        truncation_cutoff: int | None = None,
     ) -> dict[str, Any]:
-        """Interpolate from image to image, through their latents.
+        """Interpolate from image to image, through their styles or their latents.
 
         Args:
             points: Images by their index in a call with this ``seed``; at least two.
             steps: Frames from one point to the next, at least 1.
-            method: 'slerp', along a great circle, or 'lerp', straight.
+            method: 'w', straight in the generator's space W; in the latents 'slerp', along a great
+                circle, or 'lerp', straight; None for 'w' where the generator has it, else 'slerp'.
             labels: One row of images for each class, with the same latents; None lets a conditional
                 model go from the class of an image to that of the next, as :meth:`morph` does.
             seed: As in a call.
             loop: Whether to return to the first point.
             truncation: As in a call.
             use_ema: As in a call.
+            truncation_cutoff: As in a call.
 
         Returns:
             ``predictions``, with images ``(T, R, C, H, W)``: T frames from the first point to the
@@ -209,17 +244,29 @@ class GANInferencer(BaseInferencer):
         Raises:
             ValueError: If an argument is out of its range, or the images are not finite.
         """
-        if method not in INTERPOLATIONS:
-            raise ValueError(f"method must be 'slerp' or 'lerp', got {method!r}.")
+        if method is None:
+            has_styles = isinstance(self.model.sampled_generator(use_ema), HasStyles)
+            method = 'w' if has_styles else 'slerp'
+        if method not in (*INTERPOLATIONS, 'w'):
+            raise ValueError(f"method must be 'slerp', 'lerp' or 'w', got {method!r}.")
         starts, ends, fractions = path_frames('points', points, steps, loop)
         latents, drawn = draw_inputs(self.model, int(max(points)) + 1, seed)
         rows = label_indices(self.model, labels, self.classes)
+        if method == 'w':
+            truncated = (use_ema, truncation, truncation_cutoff)
+            ws = self._styles_of_points(latents, drawn if rows is None else rows, truncated)
+            path = lerp(ws[starts[:, 0]], ws[ends[:, 0]], fractions[..., None, None])
+            if rows is None and drawn is not None:
+                inputs = Inputs(path, drawn[starts], blend=(drawn[ends], fractions), styles=path)
+            else:
+                inputs = Inputs(path, rows, styles=path)
+            return self._sequence(inputs, steps, truncation, use_ema)
         path = INTERPOLATIONS[method](latents[starts], latents[ends], fractions.unsqueeze(-1))
         if rows is None and drawn is not None:
             inputs = Inputs(path, drawn[starts], blend=(drawn[ends], fractions))
         else:
             inputs = Inputs(path.expand(-1, len(rows or [0]), -1), rows)
-        return self._sequence(inputs, steps, truncation, use_ema)
+        return self._sequence(inputs, steps, truncation, use_ema, truncation_cutoff)
 
     def morph(
         self,
@@ -230,6 +277,7 @@ class GANInferencer(BaseInferencer):
         loop: bool = False,
         truncation: float = 1.0,
         use_ema: bool = True,
+        truncation_cutoff: int | None = None,
     ) -> dict[str, Any]:
         """Interpolate from class to class, with the same latents.
 
@@ -241,6 +289,7 @@ class GANInferencer(BaseInferencer):
             loop: Whether to return to the first class.
             truncation: As in a call.
             use_ema: As in a call.
+            truncation_cutoff: As in a call.
 
         Returns:
             As :meth:`interpolate`; ``labels`` are the nearer class of each frame.
@@ -253,7 +302,7 @@ class GANInferencer(BaseInferencer):
         starts, ends, fractions = path_frames('classes', indices, steps, loop)
         latents, _ = draw_inputs(self.model, num, seed)
         inputs = Inputs(latents.expand(len(starts), -1, -1), starts, blend=(ends, fractions))
-        return self._sequence(inputs, steps, truncation, use_ema)
+        return self._sequence(inputs, steps, truncation, use_ema, truncation_cutoff)
 
     def sweep_truncation(
         self,
@@ -262,15 +311,17 @@ class GANInferencer(BaseInferencer):
         labels: Labels | None = None,
         seed: int = 0,
         use_ema: bool = True,
+        truncation_cutoff: int | None = None,
     ) -> dict[str, Any]:
         """Draw the same latents with several truncations.
 
         Args:
-            truncations: Factors of the latents, each in [0, 1].
+            truncations: As ``truncation`` in a call, each in [0, 1].
             num: Number of rows, one for each of the first latents of a call with this ``seed``.
             labels: As in a call.
             seed: As in a call.
             use_ema: As in a call.
+            truncation_cutoff: As in a call.
 
         Returns:
             As :meth:`interpolate`, with a frame, and a column of ``visualization``, per truncation.
@@ -282,9 +333,57 @@ class GANInferencer(BaseInferencer):
             raise ValueError('truncations must hold at least one, got none. Pass (0.5, 1.0).')
         chosen = label_indices(self.model, labels, self.classes)
         latents, drawn = draw_inputs(self.model, num, seed, chosen)
-        images = [self.forward(Inputs(latents, drawn), factor, use_ema) for factor in truncations]
+        images = [
+            self.forward(Inputs(latents, drawn), factor, use_ema, truncation_cutoff)
+            for factor in truncations
+        ]
         path = latents.expand(len(truncations), -1, -1)
         return _pack(torch.stack(images), drawn, path, max(1, len(truncations) - 1))
+
+    def mix_styles(
+        self,
+        rows: Sequence[int] = (0, 1, 2, 3),
+        columns: Sequence[int] = (4, 5, 6, 7),
+        layer: int = 4,
+        label: int | str | None = None,
+        seed: int = 0,
+        truncation: float = 1.0,
+        use_ema: bool = True,
+        truncation_cutoff: int | None = None,
+    ) -> dict[str, Any]:
+        """Draw each image of some with the fine styles of each of others.
+
+        Only for a generator with ``mapping`` and ``synthesis``: Karras et al. 2019 (StyleGAN),
+        arXiv:1812.04948, section 3.1.
+
+        Args:
+            rows: Images by their index in a call with this ``seed``, whose styles the first layers
+                have.
+            columns: Others, whose styles ``layer`` and those after it have.
+            layer: From 1 to ``num_ws - 1``.
+            label: A class for all, by number or name; None for those of a call.
+            seed: As in a call.
+            truncation: As in a call.
+            use_ema: As in a call.
+            truncation_cutoff: As in a call.
+
+        Returns:
+            ``predictions`` with ``images``, uint8 ``(R, C, ...)`` for R rows and C columns, and
+            their ``styles``; ``visualization``, a picture of them.
+
+        Raises:
+            ValueError: If an argument is out of its range, or the generator has no styles.
+        """
+        points = [*rows, *columns]
+        chosen = label_indices(self.model, label, self.classes)
+        latents, drawn = draw_inputs(self.model, max(points, default=0) + 1, seed, chosen)
+        labels = None if drawn is None else torch.as_tensor(drawn)[points]
+        truncated = (use_ema, truncation, truncation_cutoff)
+        ws = draw_styles(self.model, latents[points], labels, *truncated)
+        ws = mix_styles(ws[: len(rows), None], ws[None, len(rows) :], layer)
+        images = render_styles(self.model, ws, use_ema)
+        picture = make_picture(images.flatten(0, 1), columns=len(columns))
+        return dict(predictions=dict(images=images, styles=ws), visualization=picture)
 
     def publish(self, out_dir: str | Path, name: str | None = None, use_ema: bool = True) -> Path:
         """Write only the generator, for sharing.
@@ -317,28 +416,52 @@ class GANInferencer(BaseInferencer):
         """Names of configs that ``model`` takes; ``patterns`` is shell-style."""
         return list_configs(patterns)
 
-    def _sequence(self, inputs: Inputs, steps: int, truncation: float, use_ema: bool) -> dict:
+    def _styles_of_points(
+        self, latents: Tensor, labels: Tensor | list[int] | None, truncated: tuple
+    ) -> Tensor:
+        """Float ``(P, R, num_ws, W)``: each point of its own label, or in each of R classes."""
+        num_rows = 1
+        if isinstance(labels, list):
+            num_rows, labels = len(labels), torch.tensor(labels)
+        elif labels is not None:
+            labels = labels[:, None]
+        return draw_styles(
+            self.model, latents[:, None].expand(-1, num_rows, -1), labels, *truncated
+        )
+
+    def _sequence(
+        self,
+        inputs: Inputs,
+        steps: int,
+        truncation: float,
+        use_ema: bool,
+        truncation_cutoff: int | None = None,
+    ) -> dict:
         """Draw the frames of latents ``(T, R, Z)``; their labels are the nearer class."""
-        images = self.forward(inputs, truncation, use_ema)
+        images = self.forward(inputs, truncation, use_ema, truncation_cutoff)
         labels = None if inputs.labels is None else torch.as_tensor(inputs.labels)
         if labels is not None and inputs.blend is not None:
             others, shares = inputs.blend
             labels = torch.where(shares < 0.5, labels, others)
-        return _pack(images, labels, inputs.latents, steps)
+        name = 'latents' if inputs.styles is None else 'styles'
+        return _pack(images, labels, inputs.latents, steps, name)
 
     def _init_pipeline(self, cfg: Any) -> Any:
         """MMEngine's interface: there is no input to load."""
         return lambda inputs: inputs
 
 
-def _pack(images: Tensor, labels: Tensor | None, latents: Tensor, steps: int) -> dict[str, Any]:
+def _pack(
+    images: Tensor, labels: Tensor | None, latents: Tensor, steps: int, name: str = 'latents'
+) -> dict[str, Any]:
     """Pack the result of an interpolation.
 
     Args:
         images: uint8 ``(T, R, C, H, W)``.
         labels: int64, broadcastable to ``(T, R)``; None without classes.
-        latents: Float ``(T, R, Z)``.
+        latents: Float ``(T, R, Z)``, or styles ``(T, R, num_ws, W)``.
         steps: Frames from one point to the next.
+        name: What they are, in ``predictions``.
     """
     num_frames, num_rows = images.shape[:2]
     lines = [
@@ -348,7 +471,7 @@ def _pack(images: Tensor, labels: Tensor | None, latents: Tensor, steps: int) ->
     ]
     if labels is not None:
         labels = labels.expand(num_frames, num_rows).contiguous()
-    predictions = dict(images=images, labels=labels, latents=latents.contiguous())
+    predictions = {'images': images, 'labels': labels, name: latents.contiguous()}
     picture = make_picture(torch.cat(lines), columns=len(lines[0]))
     frames = [make_picture(frame) for frame in images]
     return dict(predictions=predictions, visualization=picture, frames=frames)

@@ -161,7 +161,7 @@ def blended_classes(model: GAN, ends: Tensor, fractions: Tensor) -> Iterator[Non
         raise ValueError(f'{text} {reason}. Draw each class by itself, with labels=...')
 
     def blend(module: nn.Embedding, _inputs: Any, vectors: Tensor) -> Tensor:
-        others = module.weight[ends.to(vectors.device)]
+        others = module.forward(ends.to(vectors.device))
         return torch.lerp(vectors, others, fractions.to(vectors).unsqueeze(1))
 
     with ExitStack() as stack:

@@ -1,6 +1,6 @@
 """Draw images from a trained GAN."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
 import numpy as np
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mmgan_lite.inference.interpolation import blended_classes
 from mmgan_lite.models import GAN
+from mmgan_lite.models.styles import map_latents, synthesize
 from mmgan_lite.utils.validation import check_positive
 
 # A fixed size makes an image depend on its seed and index alone: linear algebra libraries round
@@ -112,6 +113,7 @@ def render(
     use_ema: bool = True,
     truncation: float = 1.0,
     blend: tuple[Tensor, Tensor] | None = None,
+    truncation_cutoff: int | None = None,
 ) -> Tensor:
     """Draw images of given latents; each depends on its own latents and label alone.
 
@@ -120,8 +122,9 @@ def render(
         latents: Float ``(..., latent_dim)``, at least one.
         labels: Classes, int64, broadcastable to ``(...)``; None for a model without them.
         use_ema: Whether to draw from the average of the weights, if there is one.
-        truncation: Factor of the latents, in [0, 1].
+        truncation: Factor of the distance to the mean, in W or of the latents, in [0, 1].
         blend: Other classes, as ``labels``, and their shares, float; None for ``labels`` alone.
+        truncation_cutoff: The first so many layers are truncated; None for all.
 
     Returns:
         uint8 ``(..., C, H, W)``, on the CPU.
@@ -134,19 +137,84 @@ def render(
         labels = labels.expand(shape).flatten()
     blended = [part.expand(shape).flatten() for part in blend or ()]
     chunks = []
-    for start in range(0, len(latents), CHUNK):
-        stop = min(start + CHUNK, len(latents))
-        index = [*range(start, stop), *[start] * (start + CHUNK - stop)]
+    for count, index in _chunks(len(latents)):
         given = None if labels is None else labels[index]
         with ExitStack() as stack:
             if blended:
                 stack.enter_context(blended_classes(model, *(part[index] for part in blended)))
-            images = model.sample(
-                CHUNK, given, latents[index], use_ema=use_ema, truncation=truncation
-            )[: stop - start]
-        _check_finite(images, model, use_ema)
-        chunks.append(model.data_preprocessor.to_uint8(images).cpu())
+            truncated = (truncation, truncation_cutoff)
+            images = model.sample(CHUNK, given, latents[index], None, use_ema, *truncated)
+        chunks.append(_to_bytes(images[:count], model, use_ema))
     return torch.cat(chunks).unflatten(0, shape)
+
+
+def draw_styles(
+    model: GAN,
+    latents: Tensor,
+    labels: Tensor | None = None,
+    use_ema: bool = True,
+    truncation: float = 1.0,
+    truncation_cutoff: int | None = None,
+) -> Tensor:
+    """Styles of given latents, for a generator with an intermediate latent space W.
+
+    Args:
+        model: A trained GAN.
+        latents: Float ``(..., latent_dim)``, at least one.
+        labels: Classes, int64, broadcastable to ``(...)``; None for a model without them.
+        use_ema: Whether to take the average of the weights, if there is one.
+        truncation: Factor of the distance to the mean style, in [0, 1].
+        truncation_cutoff: The first so many layers are truncated; None for all.
+
+    Returns:
+        Float ``(..., num_ws, W)``, on the CPU.
+
+    Raises:
+        ValueError: If an argument is out of its range, or the generator has no styles.
+    """
+    shape, latents = latents.shape[:-1], latents.flatten(0, -2).to(model.device)
+    if labels is not None:
+        labels = labels.expand(shape).flatten().to(model.device)
+    network, chunks = model.sampled_generator(use_ema), []
+    for count, index in _chunks(len(latents)):
+        given = None if labels is None else labels[index]
+        ws = map_latents(network, latents[index], given, truncation, truncation_cutoff)
+        chunks.append(ws[:count].cpu())
+    return torch.cat(chunks).unflatten(0, shape)
+
+
+def render_styles(model: GAN, ws: Tensor, use_ema: bool = True) -> Tensor:
+    """Draw images of styles, each layer's own.
+
+    Args:
+        model: A trained GAN.
+        ws: Float ``(..., num_ws, W)``, at least one.
+        use_ema: Whether to draw from the average of the weights, if there is one.
+
+    Returns:
+        uint8 ``(..., C, H, W)``, on the CPU.
+
+    Raises:
+        ValueError: If the generator has no styles, or an image is not finite.
+    """
+    shape, ws = ws.shape[:-2], ws.flatten(0, -3)
+    network, chunks = model.sampled_generator(use_ema), []
+    for count, index in _chunks(len(ws)):
+        images = synthesize(network, ws[index].to(model.device))[:count]
+        chunks.append(_to_bytes(images, model, use_ema))
+    return torch.cat(chunks).unflatten(0, shape)
+
+
+def _chunks(num: int) -> Iterator[tuple[int, list[int]]]:
+    """How many are new in each chunk, and the indices of all of it, filled up with the first."""
+    for start in range(0, num, CHUNK):
+        stop = min(start + CHUNK, num)
+        yield stop - start, [*range(start, stop), *[start] * (start + CHUNK - stop)]
+
+
+def _to_bytes(images: Tensor, model: GAN, use_ema: bool) -> Tensor:
+    _check_finite(images, model, use_ema)
+    return model.data_preprocessor.to_uint8(images).cpu()
 
 
 def non_finite_names(state: Mapping[str, Tensor]) -> list[str]:

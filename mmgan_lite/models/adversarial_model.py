@@ -225,6 +225,15 @@ class AdversarialModel(BaseModel, ABC):
             for player in self.players.values()
         }
 
+    def lazy_intervals(self) -> dict[str, set[int]]:
+        """The intervals over 1 of the regularizers, by the optim wrapper of their player."""
+        intervals: dict[str, set[int]] = {}
+        for regularizer, owner in zip(self.regularizers, self._regularized, strict=True):
+            if regularizer.interval > 1:
+                wrapper = self.players[owner].optim_wrapper
+                intervals.setdefault(wrapper, set()).add(regularizer.interval)
+        return intervals
+
     def _turns(self, optim_wrapper: OptimWrapperDict) -> tuple[tuple[str, tuple[int, ...]], ...]:
         """The steps of an iteration: the player's name, and which regularizers are due."""
         # The first player makes its steps in every iteration, and MMEngine sets the count of its

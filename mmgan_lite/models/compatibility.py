@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmgan_lite.models.layers import MinibatchStddev
+from mmgan_lite.models.losses import Regularizer
 from mmgan_lite.utils.interfaces import GivesImagesBack, HasClassifier, TakesOnePass
 
 
@@ -40,6 +41,17 @@ def check_parts(
     _require('loss', loss, names, 'Derive it from AdversarialLoss.')
     _check_match(generator, discriminator)
     _check_classifier(discriminator, auxiliary_losses)
+
+
+def check_regularizers(regularizers: Iterable[Any], model: nn.Module) -> None:
+    """Check that each regularizer has a penalty on the network of its player.
+
+    Raises:
+        ValueError: If one has none.
+    """
+    for regularizer in regularizers:
+        if isinstance(regularizer, Regularizer):
+            regularizer.check_network(model.get_submodule(regularizer.player))
 
 
 def check_batch(

@@ -15,12 +15,14 @@ from mmgan_lite.models.adversarial_model import AdversarialModel, Player
 from mmgan_lite.models.compatibility import (
     check_batch,
     check_parts,
+    check_regularizers,
     has_classifier,
     takes_one_pass,
 )
 from mmgan_lite.models.data_preprocessor import TrainingBatch
 from mmgan_lite.models.losses import AuxiliaryLoss
-from mmgan_lite.models.modes import evaluating, frozen_statistics, unchanged_buffers
+from mmgan_lite.models.modes import freeze, frozen_statistics, unchanged_buffers
+from mmgan_lite.models.styles import generate, map_latents, mix_styles, synthesize
 from mmgan_lite.registry import MODELS, build_part
 from mmgan_lite.utils.interfaces import CountsImages, CountsSteps, ObservesLogits, unwrap_model
 from mmgan_lite.utils.validation import check_positive
@@ -66,6 +68,8 @@ class GAN(AdversarialModel):
         data_preprocessor: From the data loader's batch to ``inputs`` in [-1, 1] and ``labels``, and
             by ``to_uint8`` back; None for :class:`~mmgan_lite.models.ImageBatchPreprocessor`.
         init_cfg: MMEngine's initialization of weights; None leaves it to the networks.
+        frozen: Modules and weights that are not trained, by name, such as the first layers of a
+            discriminator that is fine-tuned on few images: ``('discriminator.layers.0',)``.
 
     Raises:
         ValueError: If a part lacks an attribute, or two parts do not fit together.
@@ -95,6 +99,7 @@ class GAN(AdversarialModel):
         cuda_graph: bool = False,
         data_preprocessor: Mapping | nn.Module | None = None,
         init_cfg: Mapping | Sequence[Mapping] | None = None,
+        frozen: Sequence[str] = (),
     ) -> None:
         check_positive('discriminator_steps', discriminator_steps)
         check_positive('generator_steps', generator_steps)
@@ -123,6 +128,7 @@ class GAN(AdversarialModel):
         self._adapts = isinstance(self.augmentation, ObservesLogits)
         parts = (self.generator, self.discriminator, self.loss, self.auxiliary_losses)
         check_parts(*parts, self.data_preprocessor, ema)
+        check_regularizers(self.regularizers, self)
         # Kept, because a wrapper for several processes hides the attributes of a network.
         self.latent_dim, self.num_classes = self.generator.latent_dim, self.generator.num_classes
         self._one_pass = takes_one_pass(self.discriminator)
@@ -130,6 +136,7 @@ class GAN(AdversarialModel):
         self.generator_ema = (
             None if ema is None else build_part(MODELS, {**ema, 'model': self.generator}, 'ema')
         )
+        freeze(self, frozen)
         self._memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.to(memory_format=self._memory_format)
 
@@ -213,6 +220,8 @@ class GAN(AdversarialModel):
         generator: torch.Generator | None = None,
         use_ema: bool = True,
         truncation: float = 1.0,
+        truncation_cutoff: int | None = None,
+        style_mixing: int | None = None,
     ) -> Tensor:
         """Draw images from the generator in eval mode; its mode is put back afterwards.
 
@@ -223,8 +232,13 @@ class GAN(AdversarialModel):
             latents: Float ``(num, latent_dim)``; None draws them.
             generator: Random numbers for what is drawn here; None for torch's global ones.
             use_ema: Whether to draw from the average of the weights, where there is one.
-            truncation: Factor of the latents, in [0, 1]: less moves them towards their mean, for
-                images that are more typical and more alike.
+            truncation: Factor in [0, 1] of the distance to the mean, in the generator's space W
+                where it has ``truncate``, else in the latents: less gives images that are more
+                typical and more alike.
+            truncation_cutoff: The first so many layers are truncated; None for all. Only for a
+                generator with ``truncate``.
+            style_mixing: From this layer on, each image has the style of other latents, which are
+                drawn; None for none. Only for a generator with ``mapping`` and ``synthesis``.
 
         Returns:
             Float ``(num, C, H, W)`` in [-1, 1], on the model's device.
@@ -243,11 +257,20 @@ class GAN(AdversarialModel):
                 f'got {tuple(latents.shape)}. Draw them with sample_latents(num).'
             )
         labels = _labels_of_samples(self, num, labels, generator)
-        network = unwrap_model(self.generator)
+        network = self.sampled_generator(use_ema)
+        truncated = (labels, truncation, truncation_cutoff)
+        if style_mixing is None:
+            return generate(network, latents.to(self.device), *truncated)
+        others = self.sample_latents(num, generator)
+        ws = map_latents(network, latents.to(self.device), *truncated)
+        ws = mix_styles(ws, map_latents(network, others, *truncated), style_mixing)
+        return synthesize(network, ws)
+
+    def sampled_generator(self, use_ema: bool = True) -> Any:
+        """The generator that images are drawn from: the average of the weights, or the last."""
         if use_ema and self.generator_ema is not None:
-            network = self.generator_ema
-        with evaluating(network):
-            return network(truncation * latents.to(self.device), labels)
+            return self.generator_ema.module
+        return unwrap_model(self.generator)
 
     def sample_latents(self, num: int, generator: torch.Generator | None = None) -> Tensor:
         """Latents of the model's distribution, float32 ``(num, latent_dim)``, on its device.

@@ -35,6 +35,8 @@ class SamplesImages(Protocol):
         generator: 'torch.Generator | None' = None,
         use_ema: bool = True,
         truncation: float = 1.0,
+        truncation_cutoff: int | None = None,
+        style_mixing: int | None = None,
     ) -> 'Tensor':
         """Float ``(N, C, H, W)`` in [-1, 1]."""
 
@@ -64,6 +66,14 @@ class HasPlayers(Protocol):
 
     def step_counts(self, iterations: int) -> dict[str, int]:
         """Steps that each optim wrapper has made after so many iterations."""
+
+
+@runtime_checkable
+class HasLazyRegularizers(Protocol):
+    """Computes some regularizers in every k-th step only."""
+
+    def lazy_intervals(self) -> Mapping[str, set[int]]:
+        """The intervals over 1, by the name of the optim wrapper."""
 
 
 @runtime_checkable
@@ -150,6 +160,25 @@ class HasClassifier(Protocol):
     """
 
     has_classifier: bool
+
+
+@runtime_checkable
+class HasStyles(Protocol):
+    """A generator with an intermediate latent space, such as ``StyleGAN2Generator``."""
+
+    def mapping(self, latents: 'Tensor', labels: 'Tensor | None' = None) -> 'Tensor':
+        """Styles ``(N, num_ws, W)``, one for each layer."""
+
+    def synthesis(self, ws: 'Tensor') -> 'Tensor':
+        """Images ``(N, C, H, W)``."""
+
+
+@runtime_checkable
+class TruncatesStyles(HasStyles, Protocol):
+    """One that knows the mean style."""
+
+    def truncate(self, ws: 'Tensor', psi: float, cutoff: int | None = None) -> 'Tensor':
+        """Styles moved towards their mean, those of the first ``cutoff`` layers or of all."""
 
 
 @runtime_checkable

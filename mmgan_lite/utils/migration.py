@@ -83,6 +83,14 @@ _REPLACEMENTS = {
     'WGANGP': 'GAN with WassersteinGANLoss and GradientPenalty; see configs/wgan_gp',
     'SNGANGenerator': 'ResNetGenerator(latent_dim=128, image_shape=...); see configs/sngan',
     'ProjDiscriminator': "ResNetDiscriminator(num_classes=..., conditioning='projection')",
+    'StyleGANv2Generator': 'StyleGAN2Generator(image_shape=...); see configs/stylegan2',
+    'StyleGANv2Discriminator StyleGAN2AuxDiscriminator ADAStyleGAN2Discriminator': (
+        'StyleGAN2Discriminator(image_shape=...); see configs/stylegan2'
+    ),
+    'GeneratorPathRegularizer GeneratorPathRegularizerComps': (
+        'PathLengthRegularizer(weight=2.0, interval=4) under regularizers of the GAN; '
+        'weight is loss_weight / interval'
+    ),
     'FrechetInceptionDistance FID': (
         "FrechetDistance() in a GANEvaluator with extractor=dict(type='InceptionV3')"
     ),

@@ -34,6 +34,53 @@ def check_weight(name: str, value: float) -> float:
     return value
 
 
+def check_over_0(name: str, value: float) -> float:
+    """Return ``value`` if it is a finite number over 0.
+
+    Raises:
+        ValueError: If it is anything else.
+    """
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not 0 < value < math.inf:
+        raise ValueError(
+            f'{name} must be a finite number over 0, got {value!r}. Pass {name}=1.0, or another.'
+        )
+    return value
+
+
+def check_fraction(name: str, value: float) -> float:
+    """Return ``value`` if it is a number in [0, 1].
+
+    Raises:
+        ValueError: If it is anything else.
+    """
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not 0 <= value <= 1:
+        raise ValueError(
+            f'{name} must be a number in [0, 1], got {value!r}. Pass {name}=0.5, or another.'
+        )
+    return value
+
+
+def check_choice(name: str, value: str, choices: Iterable[str]) -> str:
+    """Return ``value`` if it is one of ``choices``.
+
+    Raises:
+        ValueError: If it is anything else.
+
+    Example:
+        >>> check_choice('noise', 'const', ('random', 'const'))
+        'const'
+    """
+    known = tuple(choices)
+    if not isinstance(value, str) or value not in known:
+        raise ValueError(
+            f'{name} must be one of {", ".join(map(repr, known))}, got {value!r}. '
+            f'{did_you_mean(value, known, f"Pass {name}={known[0]!r}.")}'
+        )
+    return value
+
+
 def check_image_shape(image_shape: Sequence[int]) -> tuple[int, int, int]:
     """Return ``image_shape`` as a tuple of channels, height and width, in pixels.
 

@@ -3,6 +3,9 @@
 import numpy as np
 from PIL import Image
 
+from mmgan_lite.inference import draw_images, get_model, set_standing_statistics
+from mmgan_lite.models import TruncatedNormalLatents
+
 
 def draw(tool, trained, out, *arguments, check=True):
     config = trained / 'gan_mlp_digits-28x28_conditional.py'
@@ -64,6 +67,28 @@ def test_truncation_makes_images_alike(tool, trained, tmp_path):
     assert not np.array_equal(threes[0], sevens[0])
     spread = {key: images[::2].std(axis=0).mean() for key, images in drawn.items()}
     assert spread[0] == 0 < spread[0.5] < spread[1]
+
+
+def test_threshold_and_standing_statistics(tool, trained, tmp_path):
+    """The images are those of a model that is changed alike in Python."""
+    options = ('--num', 4, '--labels', 3, '--format', 'npz', '--threshold', 0.1, '--no-ema')
+    draw(tool, trained, tmp_path, *options, '--standing-statistics', 2, '--truncation', 0.5)
+    config = trained / 'gan_mlp_digits-28x28_conditional.py'
+    gan = get_model(str(config), trained / 'iter_2.pth')
+    gan.latents = TruncatedNormalLatents(0.1)
+    set_standing_statistics(gan, 2, truncation=0.5, use_ema=False)
+    images, _ = draw_images(gan, 4, labels=[3], use_ema=False, truncation=0.5)
+    with np.load(tmp_path / 'samples.npz') as arrays:
+        found = arrays['images'].transpose(0, 3, 1, 2).astype(float)
+    assert np.abs(found - images.numpy()).max() <= 1
+    options = ('--num', 2, '--standing-statistics', 0)
+    result = draw(tool, trained, tmp_path / 'out', *options, check=False)
+    assert result.stderr.startswith('error: passes must be an int of at least 1, got 0')
+    options = ('--cfg-options', 'model.latents.type=UniformLatents', '--threshold', 1, '--num', 2)
+    result = draw(tool, trained, tmp_path / 'out', *options, check=False)
+    assert result.stderr.startswith(
+        'error: --threshold needs a model with normal latents, got Unif'
+    )
 
 
 def test_nothing_is_written_after_an_error(tool, trained, tmp_path):

@@ -355,3 +355,14 @@ def test_real_mnist():
     # The well-known counts of the training digits.
     counts = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
     assert torch.bincount(train.labels).tolist() == counts
+
+
+def test_padding_is_black(tmp_path):
+    write_files(tmp_path)
+    padded = MNISTDataset(data_root=str(tmp_path), download=False, padding=2)
+    expected = np.pad(TRAIN_IMAGES, ((0, 0), (2, 2), (2, 2)))
+    np.testing.assert_array_equal(padded.images[:, 0].numpy(), expected)
+    assert MNISTDataset(lazy_init=True, padding=2).image_shape == (1, 32, 32)
+    assert MNISTDataset(lazy_init=True).image_shape == (1, 28, 28)
+    with pytest.raises(ValueError, match=r'padding must be an int of at least 0, got -1'):
+        MNISTDataset(lazy_init=True, padding=-1)

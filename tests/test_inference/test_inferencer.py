@@ -278,7 +278,7 @@ def test_bad_arguments_of_a_way(inferencer, unconditional):
         r'points must be at least two ints >= 0, .* got \[1\]': dict(points=[1]),
         r'points must be at least two ints >= 0, .* got \[0, -1\]': dict(points=[0, -1]),
         r'steps must be an int of at least 1, got 0': dict(steps=0),
-        r"method must be 'slerp' or 'lerp', got 'cubic'": dict(method='cubic'),
+        r"method must be 'slerp', 'lerp' or 'w', got 'cubic'": dict(method='cubic'),
         r'labels must lie in \[0, 3\)': dict(labels=[9]),
     }.items():
         with pytest.raises(ValueError, match=message):
@@ -332,3 +332,77 @@ def test_trained_weights_do_not_warn(checkpoint):
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         GANInferencer(weights=checkpoint)(2)
+
+
+@pytest.fixture
+def styled():
+    """An inferencer of a conditional generator with W, whose mean style is not 0."""
+    torch.manual_seed(1)
+    common = dict(image_shape=(1, 8, 8), num_classes=3, channel_max=6, num_mapping_layers=1)
+    gan = GAN(
+        generator=dict(type='StyleGAN2Generator', latent_dim=5, style_dim=4, **common),
+        discriminator=dict(type='StyleGAN2Discriminator', **common),
+        loss=dict(type='NonSaturatingGANLoss'),
+        ema=dict(type='ExponentialMovingAverage'),
+    )
+    gan.generator_ema.module.mapping_network.w_avg.fill_(0.5)
+    return GANInferencer(gan, device='cpu')
+
+
+def test_truncation_in_w(styled):
+    drawn = [styled(3, [0, 1, 2], truncation=0.0)['predictions']['images']]
+    drawn.append(styled(3, [0, 1, 2], truncation=0.0, truncation_cutoff=1)['predictions']['images'])
+    assert torch.equal(drawn[0][0], drawn[0][2])  # the mean style has no class
+    assert not torch.equal(drawn[1][0], drawn[1][2])
+    with pytest.raises(ValueError, match=r'cutoff must lie in \[0, 4\], .* got 5'):
+        styled(2, truncation=0.5, truncation_cutoff=5)
+
+
+@pytest.mark.parametrize('labels', [None, [2, 1]])
+def test_interpolation_is_straight_in_w(styled, labels):
+    path = styled.interpolate((0, 2), steps=4, labels=labels, truncation=0.5)
+    predictions = path['predictions']
+    styles = predictions['styles']
+    assert styles.shape == (5, len(labels or [0]), 4, 4)
+    expected = torch.lerp(styles[0], styles[4], 0.25)
+    torch.testing.assert_close(styles[1], expected)
+    assert path['visualization'].ndim == 3
+    assert len(path['frames']) == 5
+    for row, label in enumerate(labels or [None]):
+        ends = styled(3, label, truncation=0.5)['predictions']
+        assert torch.equal(predictions['images'][0, row], ends['images'][0])
+        assert torch.equal(predictions['images'][4, row], ends['images'][2])
+        assert predictions['labels'][0, row] == ends['labels'][0]
+        assert predictions['labels'][4, row] == ends['labels'][2]
+    latents = styled.interpolate((0, 2), steps=4, labels=labels, method='slerp', truncation=0.5)
+    assert latents['predictions']['latents'].shape == (5, len(labels or [0]), 5)
+    # The same ends, another way between them.
+    assert torch.equal(latents['predictions']['images'][0], predictions['images'][0])
+    assert not torch.equal(latents['predictions']['images'][2], predictions['images'][2])
+
+
+def test_classes_are_blended_before_w(styled):
+    path = styled.morph([0, 1], num=2, steps=2)['predictions']
+    first = styled(2, 1)['predictions']['images']
+    assert torch.equal(path['images'][2], first)
+    assert not torch.equal(path['images'][1], path['images'][0])
+
+
+def test_mixed_styles(styled):
+    found = styled.mix_styles((0, 1), (2, 3, 0), layer=2, label=1)
+    predictions = found['predictions']
+    assert predictions['images'].shape == (2, 3, 1, 8, 8)
+    alone = styled(4, 1)['predictions']['images']
+    assert torch.equal(predictions['images'][0, 2], alone[0])
+    styles = predictions['styles']
+    assert torch.equal(styles[:, 0, :2], styles[:, 1, :2])
+    assert torch.equal(styles[0, :, 2:], styles[1, :, 2:])
+    assert not torch.equal(styles[0, 0], styles[1, 1])
+    with pytest.raises(ValueError, match=r'Styles can be mixed from layer 1 to 3 on'):
+        styled.mix_styles(layer=4)
+
+
+def test_w_needs_a_generator_with_styles(inferencer):
+    for call in (lambda: inferencer.interpolate(method='w'), inferencer.mix_styles):
+        with pytest.raises(ValueError, match=r'styles need a generator with mapping'):
+            call()

@@ -880,3 +880,23 @@ def test_image_shape_is_that_of_the_generator_at_present(make_gan, make_batch):
     gan.generator.image_shape = (3, 5, 5)
     assert gan.image_shape == (3, 5, 5)
     assert gan.prepare_batch(make_batch(shape=(3, 5, 5))).images.shape[1:] == (3, 5, 5)
+
+
+def test_frozen_weights_stay_and_the_others_train(make_optim_wrapper):
+    gan = GAN(
+        generator=dict(type='MLPGenerator', latent_dim=4, image_shape=(1, 4, 4), hidden_dims=(8,)),
+        discriminator=dict(type='MLPDiscriminator', image_shape=(1, 4, 4), hidden_dims=(8,)),
+        loss=dict(type='NonSaturatingGANLoss'),
+        regularizers=[dict(type='R1Regularizer', weight=1.0)],
+        ema=dict(type='ExponentialMovingAverage', momentum=0.5),
+        frozen=['generator.layers.0', 'discriminator.layers.0'],
+    )
+    before = {name: weight.clone() for name, weight in gan.state_dict().items()}
+    data = dict(inputs=torch.randint(0, 256, (2, 1, 4, 4), dtype=torch.uint8))
+    for _ in range(2):
+        gan.train_step(data, make_optim_wrapper(gan))
+    changed = {name for name, weight in gan.named_parameters() if not weight.equal(before[name])}
+    frozen = {name for name, weight in gan.named_parameters() if not weight.requires_grad}
+    assert not changed & {n for n in frozen if not n.startswith('generator_ema')}
+    assert 'generator.layers.2.weight' in changed
+    assert [name for name in changed if name.startswith('discriminator.')]

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from mmgan_lite.models.modes import evaluating, frozen, frozen_statistics, unchanged_buffers
+from mmgan_lite.models.layers import TrackedStyleMapping
+from mmgan_lite.models.modes import evaluating, freeze, frozen, frozen_statistics, unchanged_buffers
 
 
 def network():
@@ -61,3 +62,38 @@ def test_buffers_are_put_back_in_place():
     for name, buffer in net.named_buffers():
         assert buffer is before[name][0]
         assert torch.equal(buffer, before[name][1])
+
+
+def test_weights_are_left_out_by_name():
+    model = nn.ModuleDict(dict(left=network(), right=network()))
+    freeze(model, ['left.0', 'right.0.bias'])
+    trained = [name for name, p in model.named_parameters() if p.requires_grad]
+    assert trained == [
+        'left.1.weight',
+        'left.1.bias',
+        'right.0.weight',
+        *[f'right.1.{kind}' for kind in ('weight', 'bias')],
+    ]
+
+
+@pytest.mark.parametrize(
+    ('names', 'message'),
+    [
+        (['left.O'], r"frozen must name modules or weights of the model, got 'left.O'\. Did you"),
+        ('left.2', "got 'left.2'"),  # dropout, without weights
+        (['left'], r"frozen must leave weights of 'left' to train, got \['left'\]"),
+        (['left.0', 'left.1'], "must leave weights of 'left'"),
+    ],
+)
+def test_names_of_nothing_and_of_all(names, message):
+    with pytest.raises(ValueError, match=message):
+        freeze(nn.ModuleDict(dict(left=network())), names)
+
+
+def test_mean_style_stays_where_statistics_are_frozen():
+    net = TrackedStyleMapping(3, 4, num_layers=1, num_ws=2)
+    with frozen_statistics(net):
+        net(torch.randn(2, 3))
+    assert not net.w_avg.any()
+    net(torch.randn(2, 3))
+    assert net.w_avg.any()

@@ -56,10 +56,18 @@ SMALL = {
     'ResizeConvDiscriminator': dict(channels=(3, 4, 4)),
     'ResNetGenerator': dict(latent_dim=4, channels=2),
     'ResNetDiscriminator': dict(channels=(3, 3, 3, 3)),
+    'SAGANGenerator': dict(latent_dim=4, channels=2, attention=1),
+    'SAGANDiscriminator': dict(channels=(3, 3, 3), halvings=1),
+    'BigGANGenerator': dict(latent_dim=12, channels=2, attention=1),
+    'BigGANDiscriminator': dict(channels=(3, 3, 3), halvings=1, attention=1),
     'R3GANGenerator': dict(
         latent_dim=4, channels=2, cardinality=2, blocks_per_stage=1, embedding_dim=3
     ),
     'R3GANDiscriminator': dict(channels=2, cardinality=2, blocks_per_stage=1, embedding_dim=3),
+    'StyleGAN2Generator': dict(
+        latent_dim=4, style_dim=4, channel_max=3, num_mapping_layers=1, low_precision_levels=0
+    ),
+    'StyleGAN2Discriminator': dict(channel_max=3, num_mapping_layers=1, low_precision_levels=0),
 }
 # Sides of images in pixels, where the dataset can give smaller ones.
 SIDES = {'DigitsDataset': 8, 'ImageFolderDataset': 16, 'CIFAR10Dataset': 16}
@@ -114,7 +122,8 @@ def small_side(cfg):
 
 def small_dataset(cfg, side):
     dataset = cfg.train_dataloader.dataset
-    if dataset.type == 'CIFAR10Dataset':
+    needs_classes = dataset.type == 'ImageFolderDataset' and cfg.model.generator.get('num_classes')
+    if dataset.type == 'CIFAR10Dataset' or needs_classes:
         return dict(type='random_photographs', side=side)
     if dataset.type == 'ImageFolderDataset':
         dataset.data_root = 'images'
@@ -158,6 +167,8 @@ def make_config(name, iterations, run=None):
     side = small_side(cfg)
     for network in (cfg.model.generator, cfg.model.discriminator):
         network.update(SMALL[network.type])
+        if network.get('num_classes') == 1000:
+            network.num_classes = 10
         if side is not None:
             network.image_shape = (network.image_shape[0], side, side)
     for player in ('generator', 'discriminator'):

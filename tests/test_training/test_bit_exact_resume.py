@@ -22,10 +22,14 @@ QUICK = {
 }
 # The other families, whose own networks take long on a CPU, on small ones of the same kind.
 SMALL = {
+    'biggan_digits-28x28': (dict(channels=8), dict(channels=(8, 8))),
     'cgan_mnist-28x28': (dict(base_channels=4), dict(base_channels=4)),
     'dcgan_mnist-28x28': (dict(base_channels=4), dict(base_channels=4)),
+    'sagan_digits-28x28': (dict(channels=8), dict(channels=(8, 8))),
     'sngan_cifar10-32x32': (dict(channels=8), dict(channels=(8, 8))),
     'wgan_gp_cifar10-32x32': (dict(channels=8), dict(channels=(8, 8))),
+    # path length, mean style, mixed styles, noise, adaptive augmentation, corrected Adam
+    'stylegan2_ada_folder-64x64': (dict(style_dim=8), {}),
 }
 # Anything in a checkpoint but times and names of files.
 COMPARED = ('state_dict', 'optimizer', 'param_schedulers', 'training_state')

@@ -1,13 +1,18 @@
 """Bad arguments of networks: each sentence says argument, rule, value and remedy."""
 
+import math
+
 import pytest
 
 from mmgan_lite.utils.validation import (
+    check_choice,
     check_class_count,
+    check_fraction,
     check_hidden_dims,
     check_image_shape,
     check_image_size,
     check_num_classes,
+    check_over_0,
     check_positive,
     check_weight,
     did_you_mean,
@@ -74,3 +79,24 @@ def test_image_size(value):
         check_image_size(value, minimum=8)
     assert check_image_size(8, minimum=8) == (8, 8)
     assert check_image_size([8, 12], minimum=8) == (8, 12)
+
+
+@pytest.mark.parametrize('value', [0, -1.0, math.inf, math.nan, True, '1'])
+def test_over_0(value):
+    with pytest.raises(ValueError, match=r'clamp must be a finite number over 0, got'):
+        check_over_0('clamp', value)
+    assert check_over_0('clamp', 256) == 256
+
+
+@pytest.mark.parametrize('value', [-0.1, 1.1, math.nan, True, '1', None])
+def test_fraction(value):
+    with pytest.raises(ValueError, match=r'decay must be a number in \[0, 1\], got'):
+        check_fraction('decay', value)
+    assert [check_fraction('decay', value) for value in (0, 0.5, 1)] == [0, 0.5, 1]
+
+
+def test_choice():
+    with pytest.raises(ValueError, match=r"of 'random', 'const', got 'cost'. Did you mean 'const'"):
+        check_choice('noise', 'cost', ('random', 'const'))
+    with pytest.raises(ValueError, match=r"got None. Pass noise='random'\."):
+        check_choice('noise', None, ('random', 'const'))

@@ -196,7 +196,7 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
                 the weights that are loaded is of this model, or ``resume_lr='config'`` does not
                 fit the checkpoint.
         """
-        training_state.check_weights(runner, checkpoint.get('state_dict', {}))
+        training_state.fit_weights(runner, checkpoint.setdefault('state_dict', {}))
         self._loaded = state = checkpoint.pop(_KEY, None)
         if compat.is_resumed(runner) and compat.train_loop(runner):
             untrue = tuple(training_state.untrue_warnings(runner, state) if state else ())

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
 from torch import nn
 
 from mmgan_lite.registry import OPTIM_WRAPPER_CONSTRUCTORS
-from mmgan_lite.utils.interfaces import HasPlayers, unwrap_model
+from mmgan_lite.utils.interfaces import HasLazyRegularizers, HasPlayers, unwrap_model
 from mmgan_lite.utils.validation import did_you_mean
 
 _EXAMPLE = "dict(optimizer=dict(type='Adam', lr=2e-4))"
@@ -19,7 +20,14 @@ class GANOptimWrapperDict(OptimWrapperDict):
     Gradient accumulation divides the steps of a wrapper by ``accumulative_counts``, and the rest at
     the end of training is stepped on too. MMEngine passes the number of steps to single wrappers
     only.
+
+    Attributes:
+        notes: What a constructor has changed, for the log when training starts.
     """
+
+    def __init__(self, **optim_wrappers: OptimWrapper) -> None:
+        super().__init__(**optim_wrappers)
+        self.notes: list[str] = []
 
     def check_schedulers(self, schedulers: Any) -> None:
         """Raise ``ValueError`` if ``param_scheduler`` of a config does not fit the networks."""
@@ -34,6 +42,8 @@ class GANOptimWrapperDict(OptimWrapperDict):
             cur_iter: Iterations made before.
             max_iters: Iterations in all.
         """
+        for note in self.notes:
+            print_log(note, 'current')
         bare = unwrap_model(model)
         networks = trained_networks(bare)
         for name, wrapper in self.items():
@@ -52,13 +62,19 @@ class MultiOptimWrapperConstructor:
     ``constructor``, and ``type``, which is :class:`GANOptimWrapper` otherwise. The norm of clipped
     gradients is logged as ``grad_norm_<network>``.
 
+    ``lazy_correction=True`` in an entry corrects Adam for the network's regularizer with an
+    ``interval`` k over 1, as in Karras et al. 2020 (StyleGAN2), arXiv:1912.04958, appendix B: the
+    rate is multiplied by ``c = k / (k + 1)``, and each beta becomes its c-th power. The log has
+    what became of them. Rates that an ``AnnealHook`` sets are not corrected.
+
     Args:
         optim_wrapper_cfg: One entry for each optim wrapper that the players of the model name; of a
             model without players one for each child that has parameters to train.
         paramwise_cfg: Must be None; MMEngine's interface. It belongs into the entry of a network.
 
     Raises:
-        ValueError: If a network is missing or unknown, or a parameter is in no or two optimizers.
+        ValueError: If a network is missing or unknown, a parameter is in no or two optimizers, or
+            there is nothing that ``lazy_correction`` could correct.
 
     Example:
         A config names it, and Runner calls it::
@@ -95,7 +111,11 @@ class MultiOptimWrapperConstructor:
             for name, cfg in self.optim_wrapper_cfg.items()
         }
         _check_parameters(model, wrappers)
-        return GANOptimWrapperDict(**wrappers)
+        built = GANOptimWrapperDict(**wrappers)
+        for name, cfg in self.optim_wrapper_cfg.items():
+            if cfg.get('lazy_correction', False):
+                built.notes.append(_correct_for_laziness(model, name, wrappers[name]))
+        return built
 
 
 def check_schedulers(schedulers: Any, networks: Mapping[str, OptimWrapper]) -> None:
@@ -151,13 +171,42 @@ def _build_wrapper(name: str, network: nn.Module, cfg: Any) -> OptimWrapper:
         )
     # Under the default scope, whose optimizers and wrappers its configs name without a prefix.
     try:
-        wrapper = build_optim_wrapper(network, {'type': 'mmgan_lite.GANOptimWrapper', **cfg})
+        settings = {k: v for k, v in cfg.items() if k != 'lazy_correction'}
+        wrapper = build_optim_wrapper(network, {'type': 'mmgan_lite.GANOptimWrapper', **settings})
     except (AssertionError, TypeError, ValueError) as error:
         raise ValueError(f'optim_wrapper[{name!r}]={cfg} is not valid: {error}') from error
     if wrapper.clip_grad_kwargs:
         # Both would log under 'grad_norm', and the second overwrite the first.
         wrapper.grad_name = f'{wrapper.grad_name}_{name}'
     return wrapper
+
+
+def _correct_for_laziness(model: nn.Module, name: str, wrapper: OptimWrapper) -> str:
+    """Lower rates and betas of a network's optimizer for its lazy regularizer; returns how."""
+    intervals = model.lazy_intervals() if isinstance(model, HasLazyRegularizers) else {}
+    found = sorted(intervals.get(name, ()))
+    if len(found) != 1:
+        raise ValueError(
+            f'lazy_correction=True of {name!r} needs regularizers of one interval over 1, got '
+            f'{", ".join(map(str, found)) or "none"}. Leave lazy_correction out, or set interval '
+            'of its regularizers.'
+        )
+    factor = found[0] / (found[0] + 1)
+    for group in wrapper.param_groups:
+        if 'betas' not in group:
+            raise ValueError(
+                f'lazy_correction=True of {name!r} needs an optimizer with betas, such as Adam, '
+                f'got {type(wrapper.optimizer).__name__}. Leave lazy_correction out.'
+            )
+        before = group['lr'], group['betas']
+        group['lr'] = before[0] * factor
+        group['betas'] = tuple(beta**factor for beta in before[1])
+    (rate, betas), group = before, wrapper.param_groups[-1]
+    return (
+        f'Adam of {name} is corrected for a regularizer in every {found[0]} steps: '
+        f'lr {rate:g} -> {group["lr"]:g}, betas ({betas[0]:g}, {betas[1]:g}) -> '
+        f'({group["betas"][0]:g}, {group["betas"][1]:.6g})'
+    )
 
 
 def _has_trained(network: nn.Module) -> bool:

@@ -23,7 +23,9 @@ _READ = (
     *('train_cfg', 'train_dataloader', 'model'),
 )
 # Of all paths in a config, those of rates and schedules, and another whose value is in the file.
-_RATES = re.compile(r'optim_wrapper\.(.+\.)?(optimizer|paramwise_cfg)\b|auto_scale_lr\b')
+_RATES = re.compile(
+    r'optim_wrapper\.(.+\.)?(optimizer|paramwise_cfg|lazy_correction)\b|auto_scale_lr\b'
+)
 _SCHEDULES = re.compile(r'param_scheduler\b')
 _SAMPLER_SEED = 'train_dataloader.sampler.seed'
 # What the state of an optim wrapper holds besides moments and the scale of the loss.

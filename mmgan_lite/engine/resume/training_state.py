@@ -12,12 +12,15 @@ from torch import Tensor
 from mmgan_lite.engine.mmengine_compat import is_resumed, loaded_checkpoint, passes_made
 from mmgan_lite.engine.resume import rng_state
 from mmgan_lite.engine.resume.dataloader_state import can_begin_anywhere, go_on, train_sampler
+from mmgan_lite.engine.resume.weight_transfer import transfer
 from mmgan_lite.utils.interfaces import unwrap_model
 
 # Beginnings of two warnings of MMEngine: that gradients of an accumulation are lost, and that all
 # batches before the first new one are loaded.
 GRADIENTS_LOST = 'Resumed iteration number is not divisible by '
 BATCHES_LOADED = 'Advance dataloader '
+# Parts of a model whose state is of a training, not of its networks.
+_BEGIN_ANEW = ('augmentation.', 'regularizers.')
 
 
 @runtime_checkable
@@ -70,28 +73,41 @@ def model_device(runner: Runner) -> torch.device:
     return next(runner.model.parameters()).device
 
 
-def check_weights(runner: Runner, found: Mapping[str, Tensor]) -> None:
-    """Compare the weights of a checkpoint with those of the model.
+def fit_weights(runner: Runner, found: dict[str, Tensor]) -> None:
+    """Fit the weights of a checkpoint to the model, in place; a table of the differences is logged.
 
-    MMEngine only warns where names or shapes differ, and trains from what is left.
+    Augmentation and regularizers of a new training begin as the config has them. MMEngine leaves
+    out weights of another shape, and of those that are missing only warns.
 
     Raises:
         ValueError: If one differs when a training is resumed, or none is the same.
     """
     expected = unwrap_model(runner.model).state_dict()
-    shapes, others = ({k: v.shape for k, v in state.items()} for state in (expected, found))
-    differing = [name for name in {**shapes, **others} if shapes.get(name) != others.get(name)]
+    if not is_resumed(runner):
+        # As the config has it: a strength to begin with, for example.
+        begun = [key for key in found if key.startswith(_BEGIN_ANEW) and key in expected]
+        found.update((key, expected[key]) for key in begun)
+    fitted = transfer(expected, found)
+    differing = [*(key for key in expected if key not in fitted.taken), *fitted.unused]
+    if not differing:
+        return
     # Counts, such as those of an average, have one name and shape in all models.
-    fitting = [name for name in shapes if shapes[name] and name not in differing]
+    fitting = [name for name in fitted.taken if expected[name].ndim]
     argument, remedy = 'load_from', 'Set it to a checkpoint of the same networks, or to None.'
     if is_resumed(runner):
         argument, remedy = 'resume', 'Take its config, or load its weights alone by load_from.'
-    if differing and (is_resumed(runner) or not fitting):
+    if is_resumed(runner) or not fitting:
         raise ValueError(
             f'{argument} must be given a checkpoint of this model, but {len(differing)} weights of '
             f"'{loaded_checkpoint(runner)}' differ in name or shape: "
             f'{", ".join(differing[:3])}, ... {remedy}'
         )
+    runner.logger.warning(
+        f'{len(fitted.taken)} of {len(expected)} weights of this model are taken from '
+        f"'{loaded_checkpoint(runner)}'. The others:\n{fitted.table()}"
+    )
+    found.clear()
+    found.update(fitted.state)
 
 
 def _restore_process(runner: Runner, processes: Sequence[dict]) -> None:

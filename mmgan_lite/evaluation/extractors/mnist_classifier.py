@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from mmgan_lite.evaluation.extractors.base import Extracted, FeatureExtractor
 from mmgan_lite.registry import MODELS
+from mmgan_lite.utils.validation import check_positive
 
 WEIGHTS = Path(__file__).with_name('mnist_classifier.safetensors')
 WEIGHTS_SHA256 = '6f26bf461c1af40bbd5abf7609066d2c189d3ed982c321f01e4dd8173885b69c'
@@ -73,10 +74,13 @@ class MNISTClassifier(FeatureExtractor):
 
     Args:
         weights: A file that ``mmgan-lite train-extractor`` wrote; None for the one of the package.
+        padding: Pixels beyond each edge of the digits, which are cut off, at least 0; 2 for images
+            of 32x32 from ``MNISTDataset(padding=2)``.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is damaged, or holds another network.
+        ValueError: If ``padding`` is no such number, or the file is damaged or holds another
+            network.
 
     Example:
         >>> import torch
@@ -87,8 +91,11 @@ class MNISTClassifier(FeatureExtractor):
 
     name = 'mnist-classifier'
 
-    def __init__(self, weights: str | Path | None = None) -> None:
+    def __init__(self, weights: str | Path | None = None, padding: int = 0) -> None:
         super().__init__()
+        self.padding = check_positive('padding', padding, minimum=0)
+        if padding:
+            self.resizing = f'cropped by {padding} pixels at each edge'
         path = WEIGHTS if weights is None else Path(weights).expanduser()
         if not path.is_file():
             raise FileNotFoundError(
@@ -115,17 +122,21 @@ class MNISTClassifier(FeatureExtractor):
         """Features ``(N, 96 C)`` and logits ``(N, 10^C)``.
 
         Args:
-            images: uint8 ``(N, C, 28, 28)``, C 1 or 3.
+            images: uint8 ``(N, C, 28, 28)``, C 1 or 3, with ``padding`` beyond each edge.
 
         Raises:
             ValueError: If the images are of another shape.
         """
         num, channels = images.shape[:2]
-        if tuple(images.shape[2:]) != (IMAGE_SIZE, IMAGE_SIZE) or channels not in (1, 3):
+        side = IMAGE_SIZE + 2 * self.padding
+        if tuple(images.shape[2:]) != (side, side) or channels not in (1, 3):
             raise ValueError(
-                'MNISTClassifier takes images (N, C, 28, 28) of gray digits, C = 1, or of stacks '
-                f'of three, C = 3, got {tuple(images.shape)}. Choose another extractor for them.'
+                f'MNISTClassifier takes images (N, C, {side}, {side}) of gray digits, C = 1, or of '
+                f'stacks of three, C = 3, got {tuple(images.shape)}. Choose another extractor for '
+                'them, or set padding if there is a border around the digits.'
             )
+        inside = slice(self.padding, side - self.padding)
+        images = images[:, :, inside, inside]
         features, logits = self.network(scale_images(images.reshape(-1, 1, *images.shape[2:])))
         logits = logits.reshape(num, channels, NUM_CLASSES)
         joint = logits[:, 0]  # of all combinations; the first channel counts most

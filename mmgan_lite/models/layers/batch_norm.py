@@ -1,4 +1,4 @@
-"""Batch norm that knows the class."""
+"""Batch norm that knows the class, or another condition."""
 
 import torch
 from torch import Tensor, nn
@@ -45,3 +45,51 @@ class ClassBatchNorm2d(nn.Module):
         assert vectors is not None
         gains, biases = vectors.to(features.dtype)[:, :, None, None].chunk(2, dim=1)
         return torch.addcmul(biases, self.norm(features), gains)
+
+
+class ConditionalBatchNorm2d(nn.Module):
+    """Batch norm whose gains and biases two layers make of a condition.
+
+    ``norm(x) * (1 + gains(c)) + biases(c)``. Of labels, with embeddings: what
+    :class:`ClassBatchNorm2d` is, with layers that can have spectral norm. Of vectors, with linear
+    layers: Brock et al. 2019 (BigGAN), arXiv:1809.11096.
+
+    Args:
+        num_features: Channels, at least 1.
+        gains: To ``(N, num_features)``; an ``nn.Embedding`` of the labels, or another layer.
+        biases: The same.
+
+    Example:
+        >>> norm = ConditionalBatchNorm2d(3, nn.Linear(8, 3), nn.Linear(8, 3))
+        >>> norm(torch.randn(4, 3, 5, 5), torch.randn(4, 8)).shape
+        torch.Size([4, 3, 5, 5])
+    """
+
+    def __init__(self, num_features: int, gains: nn.Module, biases: nn.Module) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(num_features, affine=False)
+        self.gains, self.biases = gains, biases
+
+    def forward(self, features: Tensor, condition: Tensor | None) -> Tensor:
+        """Normalized features, float ``(N, num_features, H, W)`` as they came.
+
+        Args:
+            features: Float ``(N, num_features, H, W)``.
+            condition: What the layers take: int64 labels ``(N,)``, or float ``(N, F)``.
+
+        Raises:
+            ValueError: If labels are missing or out of range.
+        """
+        gains, biases = (
+            _vectors(layer, condition).to(features.dtype)[:, :, None, None]
+            for layer in (self.gains, self.biases)
+        )
+        return torch.addcmul(biases, self.norm(features), 1 + gains)
+
+
+def _vectors(layer: nn.Module, condition: Tensor | None) -> Tensor:
+    if not isinstance(layer, nn.Embedding):
+        return layer(condition)
+    vectors = embed_labels(condition, layer)
+    assert vectors is not None
+    return vectors

@@ -50,3 +50,19 @@ def init_xavier(layer: Layer, gain: float = 1.0) -> Layer:
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
     return layer
+
+
+def init_orthogonal(network: nn.Module) -> None:
+    """Make the rows or columns of each weight orthonormal; biases are 0.
+
+    Saxe et al. 2014, arXiv:1312.6120, as BigGAN (arXiv:1809.11096) has it: all convolutions, linear
+    layers and embeddings, each as a matrix with a row for each output.
+
+    Args:
+        network: Changed in place; norms stay as torch made them.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear | nn.Embedding):
+            nn.init.orthogonal_(module.weight)
+            if not isinstance(module, nn.Embedding) and module.bias is not None:
+                nn.init.zeros_(module.bias)

@@ -19,7 +19,29 @@ class _Resample(nn.Module):
         self.register_buffer('kernel', gain * torch.outer(taps, taps)[None, None], persistent=False)
 
     def _kernels(self, features: Tensor) -> Tensor:
-        return self.kernel.expand(features.shape[1], 1, 4, 4)
+        return self.kernel.to(features.dtype).expand(features.shape[1], 1, 4, 4)
+
+
+class LowPass(_Resample):
+    """The filter alone, after a transposed convolution or before one with a stride.
+
+    Args:
+        padding: Zeros beyond each edge, in pixels.
+        gain: Factor of the mean; 4 after a doubling that put zeros between the pixels.
+
+    Example:
+        >>> LowPass(padding=2)(torch.ones(1, 1, 4, 4))[0, 0, 2]
+        tensor([0.5000, 0.8750, 1.0000, 0.8750, 0.5000])
+    """
+
+    def __init__(self, padding: int, gain: float = 1.0) -> None:
+        super().__init__(gain)
+        self.padding = padding
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Float ``(N, C, H + 2 * padding - 3, W + 2 * padding - 3)`` from ``(N, C, H, W)``."""
+        kernels = self._kernels(features)
+        return F.conv2d(features, kernels, padding=self.padding, groups=features.shape[1])
 
 
 class FilteredUpsample(_Resample):

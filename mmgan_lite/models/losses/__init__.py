@@ -1,4 +1,4 @@
-"""Objectives of the two players, and regularizers of the discriminator."""
+"""Objectives of the two players, and their regularizers."""
 
 from mmgan_lite.models.losses.adversarial import (
     AdversarialLoss,
@@ -11,6 +11,7 @@ from mmgan_lite.models.losses.adversarial import (
     WassersteinGANLoss,
 )
 from mmgan_lite.models.losses.auxiliary import AuxiliaryClassifierLoss, AuxiliaryLoss
+from mmgan_lite.models.losses.path_length import PathLengthRegularizer
 from mmgan_lite.models.losses.regularizers import (
     BalancedConsistencyRegularizer,
     ConsistencyRegularizer,
@@ -18,6 +19,7 @@ from mmgan_lite.models.losses.regularizers import (
     DriftRegularizer,
     GradientPenalty,
     LeCamRegularizer,
+    OrthogonalRegularizer,
     PenaltyBatch,
     R1Regularizer,
     R2Regularizer,
@@ -37,6 +39,8 @@ __all__ = [
     'LeCamRegularizer',
     'LeastSquaresGANLoss',
     'NonSaturatingGANLoss',
+    'OrthogonalRegularizer',
+    'PathLengthRegularizer',
     'PenaltyBatch',
     'R1Regularizer',
     'R2Regularizer',

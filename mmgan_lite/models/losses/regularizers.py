@@ -6,9 +6,11 @@ from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from mmgan_lite.models.losses.adversarial import check_pairs
 from mmgan_lite.registry import MODELS, build_part
+from mmgan_lite.utils.precision import without_autocast
 from mmgan_lite.utils.validation import check_positive, check_weight
 
 Network: TypeAlias = Callable[[Tensor, Tensor | None], Tensor]
@@ -100,13 +102,20 @@ class Regularizer(nn.Module, ABC):
         Returns:
             Float32 scalar ``weight * penalty``. The caller multiplies it by ``interval``.
         """
-        device = real_images.device.type
-        if torch.is_autocast_enabled(device) and not self.takes_rounded_logits:
+        device = real_images.device
+        if not self.takes_rounded_logits and torch.is_autocast_enabled(device.type):
             real_logits = fake_logits = None
-        with torch.autocast(device, enabled=False):
+        with without_autocast(device):
             images = (real_images.detach().float(), fake_images.detach().float())
             batch = PenaltyBatch(*images, labels, real_logits, fake_logits, latents)
             return self.weight * self.penalty(network, batch)
+
+    def check_network(self, network: nn.Module) -> None:
+        """Raise ``ValueError`` if there is no penalty on such a network; a GAN calls it when built.
+
+        Args:
+            network: The player's, not wrapped.
+        """
 
     @abstractmethod
     def penalty(self, network: Any, batch: PenaltyBatch) -> Tensor:
@@ -403,6 +412,61 @@ class BalancedConsistencyRegularizer(ConsistencyRegularizer):
         augmented_logits = _logits(network, self.augmentation(batch.fake_images), batch)
         fake = (_fake_logits(network, batch) - augmented_logits).square().mean()
         return super().penalty(network, batch) + fake
+
+
+@MODELS.register_module()
+class OrthogonalRegularizer(Regularizer):
+    """Draws the filters of each layer of the generator to right angles with one another: BigGAN.
+
+    ``weight * sum over layers ||W W^T * (1 - I)||_F^2``, where ``W`` has a row for each output of a
+    convolution or linear layer: Brock et al. 2019, arXiv:1809.11096, equation 3. The norms of the
+    filters are left free. Latents that are truncated then give fewer artifacts. Of a layer with
+    spectral norm, ``W`` is the weight before it is divided.
+
+    Args:
+        weight: Beta, 0 or more.
+        interval: Steps of the generator from one call to the next, at least 1.
+
+    Raises:
+        ValueError: If an argument is out of its range; from a call, if the generator has no such
+            layer.
+
+    Example:
+        >>> generator = nn.Linear(2, 2, bias=False)
+        >>> generator.weight.data = torch.tensor([[1.0, 2.0], [0.0, 3.0]])  # W W^T has 6 beside I
+        >>> images = torch.zeros(1, 1, 2, 2)
+        >>> OrthogonalRegularizer(weight=0.5)(generator, images, images)  # 0.5 (6^2 + 6^2)
+        tensor(36., grad_fn=<MulBackward0>)
+    """
+
+    name = 'orthogonal'
+    player = 'generator'
+
+    def __init__(self, weight: float = 1e-4, interval: int = 1) -> None:
+        super().__init__(weight, interval)
+
+    def penalty(self, network: Any, batch: PenaltyBatch) -> Tensor:
+        """Sum of the squared products of different filters."""
+        terms = []
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+                filters = _filters(module)
+                products = filters @ filters.T
+                terms.append(products.square().sum() - products.diagonal().square().sum())
+        if not terms:
+            raise ValueError(
+                'OrthogonalRegularizer needs a generator with convolutions or linear layers of '
+                f'torch, got {type(network).__name__} without. Leave the regularizer out.'
+            )
+        return torch.stack(terms).sum()
+
+
+def _filters(layer: Any) -> Tensor:
+    """The weight of a layer as a matrix with a row for each output, before spectral norm."""
+    normalized = is_parametrized(layer, 'weight')
+    weight = layer.parametrizations.weight.original if normalized else layer.weight
+    outputs = 1 if isinstance(layer, nn.ConvTranspose2d) else 0
+    return weight.transpose(0, outputs).flatten(1)
 
 
 def _logits(discriminator: Network, images: Tensor, batch: PenaltyBatch) -> Tensor:

@@ -4,21 +4,33 @@ Generators map latents ``(N, Z)`` to images ``(N, C, H, W)`` in [-1, 1], discrim
 to logits; both take labels ``(N,)`` where they are conditional.
 """
 
+from mmgan_lite.models.networks.biggan import BigGANDiscriminator, BigGANGenerator
 from mmgan_lite.models.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from mmgan_lite.models.networks.mlp import MLPDiscriminator, MLPGenerator
+from mmgan_lite.models.networks.pggan import PGGANDiscriminator, PGGANGenerator
 from mmgan_lite.models.networks.r3gan import R3GANDiscriminator, R3GANGenerator
 from mmgan_lite.models.networks.resize_conv import ResizeConvDiscriminator, ResizeConvGenerator
 from mmgan_lite.models.networks.resnet import ResNetDiscriminator, ResNetGenerator
+from mmgan_lite.models.networks.sagan import SAGANDiscriminator, SAGANGenerator
+from mmgan_lite.models.networks.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
 
 __all__ = [
+    'BigGANDiscriminator',
+    'BigGANGenerator',
     'DCGANDiscriminator',
     'DCGANGenerator',
     'MLPDiscriminator',
     'MLPGenerator',
+    'PGGANDiscriminator',
+    'PGGANGenerator',
     'R3GANDiscriminator',
     'R3GANGenerator',
     'ResNetDiscriminator',
     'ResNetGenerator',
     'ResizeConvDiscriminator',
     'ResizeConvGenerator',
+    'SAGANDiscriminator',
+    'SAGANGenerator',
+    'StyleGAN2Discriminator',
+    'StyleGAN2Generator',
 ]

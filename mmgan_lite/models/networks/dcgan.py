@@ -96,6 +96,8 @@ class DCGANDiscriminator(ConditionalDiscriminator):
             'projection', a learned vector that the features are multiplied with (arXiv:1802.05637);
             or 'classifier', not at all: the network gives class logits beside the logit
             (arXiv:1610.09585). None is 'embedding' where there are labels.
+        negative_slope: Of LeakyReLU below 0, in [0, 1). Weights of MMGeneration and MMagic are
+            trained with 0.01.
 
     Attributes:
         has_classifier: Whether ``forward`` can return the logits of the classes.
@@ -117,22 +119,28 @@ class DCGANDiscriminator(ConditionalDiscriminator):
         num_classes: int | None = None,
         norm: bool = True,
         conditioning: str | None = None,
+        negative_slope: float = 0.2,
     ) -> None:
         choices = ('embedding', 'projection', 'classifier')
         super().__init__(image_shape, num_classes, conditioning, choices)
         check_positive('base_channels', base_channels)
+        if not isinstance(negative_slope, int | float) or not 0 <= negative_slope < 1:
+            raise ValueError(
+                f'negative_slope must be a number in [0, 1), got {negative_slope!r}. '
+                'Pass negative_slope=0.2.'
+            )
         end, halvings = count_doublings(self.image_shape)
         channels = base_channels
         layers: list[nn.Module] = [
             nn.Conv2d(self.in_channels, channels, 4, 2, 1),
-            nn.LeakyReLU(0.2, inplace=True),
+            nn.LeakyReLU(negative_slope, inplace=True),
         ]
         for _ in range(halvings - 1):
             layers.append(nn.Conv2d(channels, 2 * channels, 4, 2, 1, bias=not norm))
             channels *= 2
             if norm:
                 layers.append(nn.BatchNorm2d(channels))
-            layers.append(nn.LeakyReLU(0.2, inplace=True))
+            layers.append(nn.LeakyReLU(negative_slope, inplace=True))
         # Flat before the last activation: under channels_last the gradient of flat features lies
         # otherwise in memory than the features do, and an activation's backward pass through both
         # takes 20 times as long.

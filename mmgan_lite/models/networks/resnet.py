@@ -12,27 +12,20 @@ gives the same at a quarter of the work.
 
 from collections.abc import Sequence
 
-import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils import parametrizations
 
 from mmgan_lite.models.layers import (
     ClassBatchNorm2d,
-    LogitHead,
+    add_spectral_norm,
     append_label_embedding,
     check_conditioning,
-    count_doublings,
-    halved_sides,
-    init_xavier,
-    per_stage,
 )
-from mmgan_lite.models.networks.base import ConditionalDiscriminator, LatentGenerator
+from mmgan_lite.models.networks.residual import ResidualDiscriminator, ResidualGenerator
 from mmgan_lite.registry import MODELS
-from mmgan_lite.utils.validation import check_hidden_dims
 
 
 @MODELS.register_module()
-class ResNetGenerator(LatentGenerator):
+class ResNetGenerator(ResidualGenerator):
     """Residual blocks that double the size, batch norm and ReLU, tanh at the end.
 
     A linear layer makes the start, of 4 to 7 pixels along the shorter side. The paper's network for
@@ -72,24 +65,12 @@ class ResNetGenerator(LatentGenerator):
         embedding_dim = num_classes if conditioning == 'embedding' else None
         super().__init__(latent_dim, image_shape, num_classes, embedding_dim)
         self.conditioning = conditioning
-        start, doublings = count_doublings(self.image_shape)
-        widths = per_stage('channels', channels, doublings + 1)
+        classes = num_classes if conditioning == 'class_norm' else None
 
-        in_features = latent_dim + (embedding_dim or 0)
-        self.first = nn.Sequential(
-            init_xavier(nn.Linear(in_features, widths[0] * start[0] * start[1])),
-            nn.Unflatten(1, (widths[0], *start)),
-        )
-        norm_classes = num_classes if self.conditioning == 'class_norm' else None
-        self.blocks = nn.ModuleList(
-            _UpBlock(i, o, norm_classes) for i, o in zip(widths, widths[1:], strict=False)
-        )
-        self.last = nn.Sequential(
-            nn.BatchNorm2d(widths[-1]),
-            nn.ReLU(inplace=True),
-            init_xavier(nn.Conv2d(widths[-1], self.image_shape[0], 3, padding=1)),
-            nn.Tanh(),
-        )
+        def norm(channels: int) -> nn.Module:
+            return ClassBatchNorm2d(channels, classes) if classes else nn.BatchNorm2d(channels)
+
+        self.build(latent_dim + (embedding_dim or 0), channels, norm)
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Images from latents.
@@ -106,41 +87,11 @@ class ResNetGenerator(LatentGenerator):
         """
         if self.conditioning != 'class_norm':
             latents = append_label_embedding(latents, labels, self.label_embedding)
-        features = self.first(latents)
-        for block in self.blocks:
-            features = block(features, labels)
-        return self.last(features)
-
-
-class _UpBlock(nn.Module):
-    """Twice the size: norm, ReLU, upsampling, 3x3, norm, ReLU, 3x3; the shortcut has a 1x1."""
-
-    def __init__(self, in_channels: int, channels: int, num_classes: int | None) -> None:
-        super().__init__()
-        self.norm1 = _norm(in_channels, num_classes)
-        self.conv1 = init_xavier(nn.Conv2d(in_channels, channels, 3, padding=1), gain=2**0.5)
-        self.norm2 = _norm(channels, num_classes)
-        self.conv2 = init_xavier(nn.Conv2d(channels, channels, 3, padding=1), gain=2**0.5)
-        self.shortcut = init_xavier(nn.Conv2d(in_channels, channels, 1))
-
-    def forward(self, features: Tensor, labels: Tensor | None) -> Tensor:
-        residual = F.relu(_normalized(self.norm1, features, labels))
-        residual = self.conv1(F.interpolate(residual, scale_factor=2, mode='nearest'))
-        residual = self.conv2(F.relu(_normalized(self.norm2, residual, labels)))
-        shortcut = F.interpolate(self.shortcut(features), scale_factor=2, mode='nearest')
-        return shortcut + residual
-
-
-def _norm(channels: int, num_classes: int | None) -> nn.Module:
-    return ClassBatchNorm2d(channels, num_classes) if num_classes else nn.BatchNorm2d(channels)
-
-
-def _normalized(norm: nn.Module, features: Tensor, labels: Tensor | None) -> Tensor:
-    return norm(features, labels) if isinstance(norm, ClassBatchNorm2d) else norm(features)
+        return self.images(latents, [labels] * len(self.blocks))
 
 
 @MODELS.register_module()
-class ResNetDiscriminator(ConditionalDiscriminator):
+class ResNetDiscriminator(ResidualDiscriminator):
     """Residual blocks with ReLU and no batch norm; the first halve the size; sum over the pixels.
 
     The default is the papers' network for 32x32.
@@ -183,68 +134,6 @@ class ResNetDiscriminator(ConditionalDiscriminator):
         conditioning: str | None = None,
     ) -> None:
         choices = ('projection', 'embedding', 'classifier')
-        super().__init__(image_shape, num_classes, conditioning, choices)
-        widths = check_hidden_dims(channels, 'channels')
-        if type(halvings) is not int or not 1 <= halvings <= len(widths):
-            raise ValueError(
-                f'halvings must be an int from 1 to the number of blocks, {len(widths)}, '
-                f'got {halvings!r}. Pass halvings={len(widths)}, or more channels.'
-            )
-        halved_sides(self.image_shape, halvings)
-        blocks: list[nn.Module] = [_first_block(self.in_channels, widths[0])]
-        for index, (i, o) in enumerate(zip(widths, widths[1:], strict=False), start=1):
-            blocks.append(_block(i, o, halve=index < halvings))
-        self.blocks = nn.Sequential(*blocks)
-        self.head = LogitHead(widths[-1], num_classes, self.conditioning)
-        init_xavier(self.head.linear)
-        if self.head.classifier is not None:
-            init_xavier(self.head.classifier)
+        super().__init__(image_shape, channels, halvings, num_classes, conditioning, choices)
         if spectral_norm:
-            for module in [*self.blocks.modules(), *self.head.modules()]:
-                if isinstance(module, nn.Conv2d | nn.Linear | nn.Embedding):
-                    parametrizations.spectral_norm(module)
-
-    def features(self, images: Tensor) -> Tensor:
-        """Float ``(N, channels[-1])``, summed over the pixels."""
-        return F.relu(self.blocks(images)).sum((2, 3))
-
-
-class _Block(nn.Module):
-    """The sum of two branches."""
-
-    def __init__(self, residual: list[nn.Module], shortcut: list[nn.Module]) -> None:
-        super().__init__()
-        self.residual = nn.Sequential(*residual)
-        self.shortcut = nn.Sequential(*shortcut)
-
-    def forward(self, features: Tensor) -> Tensor:
-        return self.shortcut(features) + self.residual(features)
-
-
-def _first_block(in_channels: int, channels: int) -> _Block:
-    """3x3, ReLU, 3x3 and half the size; no ReLU before, which would cut the pixels at 0."""
-    first, relu = _conv3x3(in_channels, channels), nn.ReLU(inplace=True)
-    residual = [first, relu, _conv3x3(channels, channels), nn.AvgPool2d(2)]
-    return _Block(residual, [nn.AvgPool2d(2), _conv1x1(in_channels, channels)])
-
-
-def _block(in_channels: int, channels: int, halve: bool) -> _Block:
-    """ReLU, 3x3, ReLU, 3x3, and optionally half the size; a 1x1 in the shortcut if it changes."""
-    pool: list[nn.Module] = [nn.AvgPool2d(2)] if halve else []
-    residual = [
-        nn.ReLU(),  # not in place: the shortcut reads the same features
-        _conv3x3(in_channels, in_channels),
-        nn.ReLU(inplace=True),
-        _conv3x3(in_channels, channels),
-        *pool,
-    ]
-    changes = halve or in_channels != channels
-    return _Block(residual, [*pool, _conv1x1(in_channels, channels)] if changes else pool)
-
-
-def _conv3x3(in_channels: int, channels: int) -> nn.Conv2d:
-    return init_xavier(nn.Conv2d(in_channels, channels, 3, padding=1), gain=2**0.5)
-
-
-def _conv1x1(in_channels: int, channels: int) -> nn.Conv2d:
-    return init_xavier(nn.Conv2d(in_channels, channels, 1), gain=1)
+            add_spectral_norm(self.blocks, self.head)

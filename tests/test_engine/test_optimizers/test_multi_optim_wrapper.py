@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from mmengine.logging import MessageHub
+from mmengine.logging import MessageHub, MMLogger
 from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
 from torch import nn
@@ -187,3 +187,49 @@ def test_scheduler_of_an_unknown_network(scheduled_runner):
     message = r"entry for 'critic', but the networks that train are 'generator', 'discriminator'"
     with pytest.raises(ValueError, match=message):
         scheduled_runner(schedulers).train()
+
+
+def adam(lr=2e-3, **settings):
+    return dict(optimizer=dict(type='Adam', lr=lr, betas=(0.0, 0.99)), **settings)
+
+
+def test_lazy_correction_of_each_player(make_gan):
+    """StyleGAN2, appendix B: c = k / (k + 1), lr * c and beta^c; only where it is asked for."""
+    gan = make_gan(regularizers=[dict(type='R1Regularizer', interval=16)])
+    lazy = adam(paramwise_cfg=dict(bias_lr_mult=2.0), lazy_correction=True)
+    wrappers = build(gan, generator=adam(), discriminator=lazy)
+    (group,) = wrappers['generator'].param_groups
+    assert (group['lr'], group['betas']) == (2e-3, (0.0, 0.99))
+    rates = {group['lr'] for group in wrappers['discriminator'].param_groups}
+    assert sorted(rates) == pytest.approx([2e-3 * 16 / 17, 4e-3 * 16 / 17])
+    for group in wrappers['discriminator'].param_groups:
+        assert group['betas'] == pytest.approx((0.0, 0.99 ** (16 / 17)))
+    wrappers = build(gan, generator=adam(), discriminator=adam(lazy_correction=False))
+    assert wrappers['discriminator'].param_groups[0]['betas'] == (0.0, 0.99)
+
+
+def test_lazy_correction_is_logged(make_gan, capsys):
+    gan = make_gan(regularizers=[dict(type='R1Regularizer', interval=4)])
+    MMLogger.get_instance('lazy_correction', logger_name='lazy_correction')
+    wrappers = build(gan, generator=adam(), discriminator=adam(lazy_correction=True))
+    wrappers.initialize_count_status(gan, 0, 10)  # as the Runner when training starts
+    out = capsys.readouterr()
+    text = (
+        'Adam of discriminator is corrected for a regularizer in every 4 steps: '
+        'lr 0.002 -> 0.0016, betas (0, 0.99) -> (0, 0.991992)'  # 0.99 ** 0.8
+    )
+    assert text in out.out + out.err
+    assert 'Adam of generator' not in out.out + out.err
+
+
+def test_lazy_correction_without_anything_to_correct(make_gan):
+    r1, r2 = dict(type='R1Regularizer'), dict(type='R2Regularizer', interval=8)
+    lazy = dict(**SGD, lazy_correction=True)
+    for regularizers, message in (
+        ([], r"of 'discriminator' needs regularizers of one interval over 1, got none"),
+        ([r1], r'needs regularizers of one interval over 1, got none'),
+        ([{**r1, 'interval': 4}, r2], r'needs regularizers of one interval over 1, got 4, 8'),
+        ([r1, r2], r"of 'discriminator' needs an optimizer with betas, such as Adam, got SGD"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            build(make_gan(regularizers=regularizers), generator=SGD, discriminator=lazy)

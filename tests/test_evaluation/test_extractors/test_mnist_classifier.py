@@ -50,6 +50,16 @@ def test_other_images(shape):
         MNISTClassifier()(torch.zeros(shape, dtype=torch.uint8))
 
 
+def test_padding_is_cut_off():
+    images = torch.randint(0, 256, (2, 1, 28, 28), dtype=torch.uint8)
+    padded = torch.nn.functional.pad(images, (2, 2, 2, 2), value=255)
+    extractor = MNISTClassifier(padding=2)
+    torch.testing.assert_close(extractor(padded).features, MNISTClassifier()(images).features)
+    assert extractor.resizing == 'cropped by 2 pixels at each edge'
+    with pytest.raises(ValueError, match=r'takes images \(N, C, 32, 32\) of gray digits'):
+        extractor(images)
+
+
 def test_weights_of_ones_own(tmp_path):
     path = tmp_path / 'mine.safetensors'
     path.write_bytes(safetensors.torch.save(DigitNetwork().state_dict()))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmgan_lite.models.layers import init_fan_in, init_normal, init_xavier
+from mmgan_lite.models.layers import init_fan_in, init_normal, init_orthogonal, init_xavier
 
 
 def test_normal_reaches_every_layer_and_leaves_norms():
@@ -32,3 +32,13 @@ def test_xavier_has_the_variance_of_its_formula():
     layer = init_xavier(nn.Linear(300, 100), gain=2**0.5)
     assert layer.weight.var().item() == pytest.approx(2 * 2 / 400, rel=0.05)
     assert not layer.bias.any()
+
+
+def test_orthogonal_rows_or_columns():
+    network = nn.Sequential(nn.Conv2d(3, 5, 3), nn.Embedding(10, 4), nn.BatchNorm2d(5))
+    init_orthogonal(network)
+    rows, columns = network[0].weight.flatten(1), network[1].weight.T
+    for matrix in (rows, columns):
+        torch.testing.assert_close(matrix @ matrix.T, torch.eye(len(matrix)), atol=1e-5, rtol=0)
+    assert not network[0].bias.any()
+    assert (network[2].weight == 1).all()

@@ -29,3 +29,24 @@ def test_bfloat16_goes_through_float32():
     assert out.dtype == torch.bfloat16
     expected = features.float().std(0, unbiased=False).mean()
     torch.testing.assert_close(out[0, -1, 0, 0].float(), expected, rtol=4e-3, atol=0)
+
+
+def test_groups_match_a_loop():
+    """Image i is in group i mod (N / group_size); the features are averaged in two parts."""
+    features = torch.randn(6, 4, 3, 2)
+    out = MinibatchStddev(group_size=3, num_channels=2)(features)
+    assert out.shape == (6, 6, 3, 2)
+    torch.testing.assert_close(out[:, :4], features)
+    for index in range(6):
+        group = features[index % 2 :: 2]
+        deviation = group.std(0, unbiased=False)
+        expected = torch.stack([deviation[:2].mean(), deviation[2:].mean()])
+        torch.testing.assert_close(out[index, 4:], expected[:, None, None].expand(2, 3, 2))
+
+
+def test_group_is_the_largest_divisor_of_the_batch():
+    features = torch.randn(6, 4, 3, 2)
+    four, three = (MinibatchStddev(group_size=size)(features) for size in (4, 3))
+    assert torch.equal(four, three)
+    whole = MinibatchStddev(group_size=8)(features)
+    torch.testing.assert_close(whole, MinibatchStddev()(features))

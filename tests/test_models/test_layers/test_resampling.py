@@ -3,8 +3,9 @@
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy import signal
 
-from mmgan_lite.models.layers import FilteredDownsample, FilteredUpsample
+from mmgan_lite.models.layers import FilteredDownsample, FilteredUpsample, LowPass
 
 
 def test_filter_is_that_of_the_paper():
@@ -42,3 +43,18 @@ def test_downsampling_matches_a_loop():
 
 def test_kernel_is_in_no_checkpoint():
     assert not FilteredUpsample().state_dict()
+
+
+def test_low_pass_matches_scipy():
+    image = torch.randn(5, 6)
+    taps = np.array([1, 3, 3, 1]) / 8
+    for padding in (1, 2):
+        padded = np.pad(image.numpy(), padding)
+        expected = 4 * signal.convolve2d(padded, np.outer(taps, taps), mode='valid')
+        out = LowPass(padding, gain=4)(image[None, None])[0, 0]
+        torch.testing.assert_close(out.double(), torch.from_numpy(expected), atol=1e-6, rtol=1e-5)
+
+
+def test_features_keep_their_dtype():
+    for layer in (FilteredUpsample(), FilteredDownsample(), LowPass(1)):
+        assert layer(torch.ones(1, 1, 4, 4).bfloat16()).dtype == torch.bfloat16

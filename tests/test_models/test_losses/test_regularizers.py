@@ -16,6 +16,7 @@ from mmgan_lite.models import (
     GradientPenalty,
     LeCamRegularizer,
     MLPDiscriminator,
+    OrthogonalRegularizer,
     R1Regularizer,
     R2Regularizer,
     Regularizer,
@@ -25,7 +26,7 @@ from mmgan_lite.registry import MODELS
 REGULARIZERS = [
     part
     for part in MODELS.module_dict.values()
-    if inspect.isclass(part) and issubclass(part, Regularizer)
+    if inspect.isclass(part) and issubclass(part, Regularizer) and part.player == 'discriminator'
 ]
 SLOPES = [R1Regularizer, R2Regularizer, GradientPenalty, DRAGANRegularizer]
 CONSISTENCIES = [ConsistencyRegularizer, BalancedConsistencyRegularizer]
@@ -321,7 +322,57 @@ def test_augmentation_is_built_from_its_config(regularizer):
         regularizer(augmentation=None)
 
 
-# --- all of them ------------------------------------------------------------------------------
+# --- of the generator -------------------------------------------------------------------------
+
+
+def test_orthogonal_by_hand():
+    """Rows (1, 2), (0, 3), (2, 0): products 6, 2, 0, each twice. A convolution: 1 * 2 + 2 * 1."""
+    linear, conv = nn.Linear(2, 3), nn.Conv2d(1, 2, (1, 2))
+    linear.weight.data = torch.tensor([[1.0, 2.0], [0.0, 3.0], [2.0, 0.0]])
+    conv.weight.data = torch.tensor([[1.0, 2.0], [2.0, 1.0]]).view(2, 1, 1, 2)
+    transposed = nn.ConvTranspose2d(1, 2, (1, 2))
+    transposed.weight.data = conv.weight.data.transpose(0, 1)  # the same two filters
+    regularizer = MODELS.build(dict(type='OrthogonalRegularizer', weight=0.5))
+    assert (regularizer.name, regularizer.player) == ('orthogonal', 'generator')
+    for layers, expected in (((linear,), 80), ((linear, conv), 112), ((transposed,), 32)):
+        network = nn.Sequential(*layers, nn.BatchNorm2d(2), nn.Embedding(3, 2))
+        assert_value(regularizer(network, images(), images()), 0.5 * expected)
+
+
+def test_orthogonal_is_of_the_weight_before_spectral_norm():
+    plain, normalized = nn.Linear(4, 3), nn.Linear(4, 3)
+    normalized.load_state_dict(plain.state_dict())
+    nn.utils.parametrizations.spectral_norm(normalized)
+    values = [OrthogonalRegularizer(1.0)(n, images(), images()) for n in (plain, normalized)]
+    torch.testing.assert_close(*values)
+
+
+def test_orthogonal_gradient_is_that_of_the_formula():
+    """2 * 2 (W W^T * (1 - I)) W."""
+    network = nn.Linear(4, 3)
+    OrthogonalRegularizer(1.0)(network, images(), images()).backward()
+    weight = network.weight.detach()
+    expected = 4 * ((weight @ weight.T) * (1 - torch.eye(3))) @ weight
+    torch.testing.assert_close(network.weight.grad, expected)
+
+
+def test_orthogonal_needs_layers():
+    with pytest.raises(
+        ValueError, match=r'needs a generator with convolutions .* Identity without'
+    ):
+        OrthogonalRegularizer()(nn.Identity(), images(), images())
+
+
+def test_orthogonal_is_added_to_the_objective_of_the_generator(
+    make_gan, make_batch, make_optim_wrapper
+):
+    gan = make_gan(regularizers=[dict(type='OrthogonalRegularizer', weight=1.0)])
+    expected = gan.regularizers[0](gan.generator, images(), images()).detach()
+    log = gan.train_step(make_batch(), make_optim_wrapper(gan))
+    torch.testing.assert_close(log['loss_orthogonal'], expected)
+
+
+# --- all of the discriminator ------------------------------------------------------------------
 
 
 def test_all_regularizers_are_found():

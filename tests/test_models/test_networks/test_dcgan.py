@@ -135,8 +135,44 @@ def test_batch_norm_makes_images_depend_on_each_other():
 def test_bad_arguments_are_named_of_discriminator():
     with pytest.raises(ValueError, match=r'base_channels must be an int of at least 1, got 1.5'):
         DCGANDiscriminator(base_channels=1.5)
+    with pytest.raises(ValueError, match=r'negative_slope must be a number in \[0, 1\), got 1.5'):
+        DCGANDiscriminator(negative_slope=1.5)
     message = r"conditioning must be None or one of 'embedding', 'projection', 'classifier', got 'c"
     with pytest.raises(ValueError, match=message):
         DCGANDiscriminator(num_classes=10, conditioning='concat')
     with pytest.raises(ValueError, match=r"conditioning='classifier' needs a network with classes"):
         DCGANDiscriminator(conditioning='classifier')
+
+
+@torch.no_grad()
+def test_generator_computes_what_mmagic_does(golden_of):
+    golden = golden_of('mmagic_dcgan_generator')
+    # A transposed convolution on one pixel there.
+    start = golden.theirs.pop('noise2feat.conv.weight').flatten(1).T
+    golden.ours['layers.0.weight'] = start
+    for ours, theirs in (
+        ('layers.2', 'noise2feat.bn'),
+        ('layers.4', 'upsampling.0.conv'),
+        ('layers.5', 'upsampling.0.bn'),
+        ('layers.7', 'output_layer.conv'),
+    ):
+        golden.take(ours, theirs)
+    network = golden.load_into(DCGANGenerator(16, (3, 16, 16), base_channels=24))
+    golden.check(network(golden.io['latents']), 'images')
+
+
+@torch.no_grad()
+def test_discriminator_computes_what_mmagic_does(golden_of):
+    golden = golden_of('mmagic_dcgan_discriminator')
+    # A convolution over all pixels there.
+    last = golden.theirs.pop('output_layer.conv.weight').flatten(1)
+    golden.ours['head.linear.weight'] = last
+    for ours, theirs in (
+        ('layers.0', 'downsamples.0.conv'),
+        ('layers.2', 'downsamples.1.conv'),
+        ('layers.3', 'downsamples.1.bn'),
+        ('head.linear', 'output_layer.conv'),
+    ):
+        golden.take(ours, theirs)
+    network = DCGANDiscriminator((3, 16, 16), base_channels=16, negative_slope=0.01)
+    golden.check(golden.load_into(network)(golden.io['images']), 'logits')
