@@ -23,6 +23,15 @@ ALLOWED = {
     'engine.resume': {'engine.mmengine_compat'},
     'engine.optimizers': {'engine.mmengine_compat'},
     'visualization': {'version', 'utils'},
+    'own_data': {
+        'datasets',
+        'engine.benchmark',
+        'engine.optimizers',
+        'evaluation.extractors',
+        'evaluation.torch_fidelity_adapter',
+        'models.layers',
+        'visualization',
+    },
 }
 
 

@@ -333,7 +333,7 @@ def _choose_validation(plan: Plan, num_images: int, budget: float) -> tuple[Plan
 
 def _scoring_seconds(image_shape: tuple[int, int, int]) -> float:
     """How long Inception takes for an image."""
-    from mmgan_lite.evaluation import InceptionV3
+    from mmgan_lite.evaluation.extractors import InceptionV3
 
     images = torch.zeros(16, *image_shape, dtype=torch.uint8, device=get_device())
     extractor = InceptionV3().to(images.device)
