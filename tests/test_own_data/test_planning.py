@@ -104,6 +104,15 @@ def test_more_than_8_bits(make_images):
         planning.check_usable(found, None)
 
 
+@pytest.mark.parametrize(('num_images', 'expected'), [(3400, None), (640, None), (639, True)])
+def test_augmentation_of_images_that_are_seen_often(num_images, expected):
+    augmentation, choice = planning.choose_augmentation(num_images, iterations=2000)
+    assert augmentation == (dict(type='DiffAugment') if expected else None)
+    assert f'each of {num_images:,} images is seen about {128000 / num_images:,.0f} times' in str(
+        choice
+    )
+
+
 @pytest.mark.parametrize(
     ('text', 'seconds'), [('90s', 90), ('5m', 300), ('2h', 7200), ('0.5h', 1800)]
 )
