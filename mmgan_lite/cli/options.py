@@ -251,9 +251,13 @@ def parse_bit_depth(words: list[str]) -> str | list[float]:
     """Parse ['scale'] or ['0', '4095'] to ``bit_depth`` of a dataset.
 
     Raises:
-        ValueError: If they are two words that are no numbers.
+        ValueError: If they are several words that are no numbers.
     """
-    return words[0] if len(words) == 1 else [float(word) for word in words]
+    try:
+        return words[0] if len(words) == 1 else [float(word) for word in words]
+    except ValueError:
+        text = f"--bit-depth must be 'scale' or two numbers, got {' '.join(words)!r}."
+        raise ValueError(f'{text} Pass 0 4095 for 12 bits.') from None
 
 
 def check_folder(option: str, folder: str | Path) -> None:
