@@ -310,7 +310,8 @@ def test_nothing_is_left_of_what_failed(tmp_path):
     message = r'must have one shape, got \(3, 4, 4\) and \(3, 5, 5\)\. Resize them: image_size=64'
     with pytest.raises(ValueError, match=message):
         pack_images(ImageFolderDataset(tmp_path), out)
-    (tmp_path / '2.png').write_text('no image')
+    complete = (tmp_path / '1.png').read_bytes()
+    (tmp_path / '2.png').write_bytes(complete[: len(complete) // 2 + 8])
     with pytest.raises(ValueError, match=r"2\.png' must be a readable image"):
         pack_images(ImageFolderDataset(tmp_path), out, num_workers=2)
 

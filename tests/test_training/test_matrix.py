@@ -19,7 +19,13 @@ DISCRIMINATORS = dict(
     ResNetDiscriminator=dict(channels=(4, 4), halvings=1),
     R3GANDiscriminator=dict(channels=4, blocks_per_stage=1, cardinality=1),
     ResizeConvDiscriminator=dict(channels=(4, 4)),
+    SAGANDiscriminator=dict(channels=(4, 4), halvings=1),
+    BigGANDiscriminator=dict(channels=(4, 4), halvings=1, attention=()),
+    PGGANDiscriminator=dict(base_channels=16, max_channels=4),
+    StyleGAN2Discriminator=dict(channel_max=4, num_mapping_layers=1),
 )
+# Of a network that grows: the layer of smaller images, which do not occur here.
+IDLE = 'discriminator.from_image.0'
 PENALTIES = [None, 'R1Regularizer', 'GradientPenalty']
 
 
@@ -34,6 +40,8 @@ def test_matrix_is_whole():
 @pytest.mark.parametrize('objective', OBJECTIVES)
 @pytest.mark.parametrize('num_classes', [None, 3])
 def test_trains(objective, discriminator, penalty, num_classes, make_batch, make_optim_wrapper):
+    if discriminator == 'PGGANDiscriminator' and num_classes:
+        pytest.skip('takes no labels')
     gan = GAN(
         generator=dict(
             type='MLPGenerator',
@@ -45,7 +53,7 @@ def test_trains(objective, discriminator, penalty, num_classes, make_batch, make
         discriminator=dict(
             type=discriminator,
             image_shape=SHAPE,
-            num_classes=num_classes,
+            **({} if num_classes is None else dict(num_classes=num_classes)),
             **DISCRIMINATORS[discriminator],
         ),
         loss=dict(type=objective),
@@ -62,4 +70,5 @@ def test_trains(objective, discriminator, penalty, num_classes, make_batch, make
         assert torch.isfinite(value).all(), name
     for name, parameter in gan.named_parameters():
         # Differences of logits leave the last bias where it is.
-        assert parameter.ndim == 1 or not torch.equal(parameter, before[name]), name
+        stays = parameter.ndim == 1 or name.startswith(IDLE)
+        assert stays or not torch.equal(parameter, before[name]), name
