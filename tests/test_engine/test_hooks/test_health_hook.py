@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import os
 import random
 import re
 import sys
@@ -424,9 +425,9 @@ def main(work_dir):
     rank = mmengine.dist.get_rank()
     logged = 'train/health/diversity' in runner.message_hub.log_scalars
     print(f'stopped {rank} at {runner.iter}, logged {logged}', flush=True)
-    torch.distributed.barrier()  # gloo aborts a process whose peer has left already
-    torch.distributed.destroy_process_group()  # its threads must end before Python does
 
 
 if __name__ == '__main__':
     main(Path(sys.argv[1]))
+    torch.distributed.barrier()  # gloo aborts a process whose peer has left already
+    os._exit(0)  # and one whose threads are there when Python ends
