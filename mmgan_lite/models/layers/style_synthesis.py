@@ -26,10 +26,8 @@ _HALF = 0.5**0.5
 class Level(NamedTuple):
     """What a network has at one size.
 
-    Attributes:
-        side: Height and width in pixels.
-        channels: Of the features.
-        dtype: Of the features; None for that of the weights.
+    ``side`` is its height and width in pixels, ``channels`` the number of its features, and
+    ``dtype`` that of the features, None for that of the weights.
     """
 
     side: int
