@@ -99,7 +99,7 @@ HOOKS = _child('hook', mmengine_registry.HOOKS, 'engine')
 STRATEGIES = _child('strategy', mmengine_registry.STRATEGIES)
 # With the engine, which lets a data loader take the collate function of its dataset.
 DATASETS = _child('dataset', mmengine_registry.DATASETS, 'datasets', 'engine')
-DATA_SAMPLERS = _child('data sampler', mmengine_registry.DATA_SAMPLERS, 'evaluation')
+DATA_SAMPLERS = _child('data sampler', mmengine_registry.DATA_SAMPLERS, 'datasets', 'evaluation')
 TRANSFORMS = _child('transform', mmengine_registry.TRANSFORMS, 'datasets')
 MODELS = _child('model', mmengine_registry.MODELS, 'models', 'evaluation')
 MODEL_WRAPPERS = _child('model wrapper', mmengine_registry.MODEL_WRAPPERS, 'models')

@@ -218,6 +218,15 @@ def shrunk_config(tmp_path, tiny_mnist_root):
                 network.image_shape = (channels, min(side, 32), min(side, 32))
                 network.update(channel_max=6, num_mapping_layers=1)
                 network.low_precision_levels = min(1, network.get('low_precision_levels', 0))
+        if 'growth' in cfg.model:
+            channels, side, _ = cfg.model.generator.image_shape
+            per_stage = 8 * iterations // (side.bit_length() - 3)
+            stable = max(1, per_stage // 5)
+            growth = dict(fade_images=per_stage - stable, stable_images=stable)
+            cfg.model.growth = growth
+            if 'batch_sampler' in cfg.train_dataloader:
+                stages = len(cfg.train_dataloader.batch_sampler.batch_sizes)
+                cfg.train_dataloader.batch_sampler.update(batch_sizes=(8,) * stages, growth=growth)
         if 'images_per_update' in cfg.model.get('ema', {}):
             cfg.model.ema.images_per_update = 8
         cfg.train_dataloader.dataset = tiny(cfg, cfg.train_dataloader.dataset)
@@ -229,6 +238,8 @@ def shrunk_config(tmp_path, tiny_mnist_root):
         for network in (cfg.model.generator, cfg.model.discriminator):
             if network.type.startswith('R3GAN'):  # hundreds of MB otherwise
                 network.update(channels=16, cardinality=2)
+            elif network.type.startswith('PGGAN'):
+                network.update(base_channels=64, max_channels=8)
             elif network.type in ('BigGANGenerator', 'SAGANGenerator'):
                 network.update(channels=16, attention=1)  # where there are few pixels
             elif network.type in ('BigGANDiscriminator', 'SAGANDiscriminator'):

@@ -6,6 +6,7 @@ from mmgan_lite.datasets.collate import ImageBatch, image_collate
 from mmgan_lite.datasets.decoding import ImageDecoder
 from mmgan_lite.datasets.digits import DigitsDataset
 from mmgan_lite.datasets.downloads import DownloadedDataset
+from mmgan_lite.datasets.growing_batches import GrowingBatchSampler
 from mmgan_lite.datasets.image_folder import ImageFolderDataset
 from mmgan_lite.datasets.image_source import ImageSource, open_images
 from mmgan_lite.datasets.in_memory import InMemoryImageDataset
@@ -21,6 +22,7 @@ __all__ = [
     'DigitsDataset',
     'DownloadedDataset',
     'FashionMNISTDataset',
+    'GrowingBatchSampler',
     'ImageBatch',
     'ImageDataset',
     'ImageDecoder',

@@ -7,6 +7,7 @@ from mmgan_lite.models.averaging import ExponentialMovingAverage, HalfLifeMoving
 from mmgan_lite.models.data_preprocessor import ImageBatchPreprocessor, TrainingBatch
 from mmgan_lite.models.distributed import GANDistributedDataParallel
 from mmgan_lite.models.gan import GAN
+from mmgan_lite.models.growing_gan import GrowingGAN
 from mmgan_lite.models.latents import NormalLatents, TruncatedNormalLatents, UniformLatents
 from mmgan_lite.models.losses import *  # noqa: F403
 from mmgan_lite.models.networks import *  # noqa: F403
@@ -20,6 +21,7 @@ __all__ = [
     'DiffAugment',
     'ExponentialMovingAverage',
     'GANDistributedDataParallel',
+    'GrowingGAN',
     'HalfLifeMovingAverage',
     'ImageBatchPreprocessor',
     'NormalLatents',

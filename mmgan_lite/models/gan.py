@@ -186,7 +186,7 @@ class GAN(AdversarialModel):
         labels = check_batch(inputs, labels, self.image_shape, self.num_classes)
         if mode == 'loss':
             with torch.no_grad(), frozen_statistics(self):
-                batch = self._judged(TrainingBatch(inputs, labels))
+                batch = self._judged(TrainingBatch(self.scaled(inputs), labels))
                 keys = dict(discriminator='loss_disc', generator='loss_gen')
                 return {key: self._objective(player, batch)[key] for player, key in keys.items()}
         if mode not in ('tensor', 'predict'):
@@ -291,9 +291,13 @@ class GAN(AdversarialModel):
             ValueError: If the images are of another shape, or labels are missing.
         """
         batch = super().prepare_batch(data)
-        batch.images = batch.images.contiguous(memory_format=self._memory_format)
         batch.labels = check_batch(batch.images, batch.labels, self.image_shape, self.num_classes)
+        batch.images = self.scaled(batch.images).contiguous(memory_format=self._memory_format)
         return batch
+
+    def scaled(self, images: Tensor) -> Tensor:
+        """Real images at the size that the networks train on: as they are, but in subclasses."""
+        return images
 
     def losses(self, player: str, batch: TrainingBatch) -> dict[str, Tensor]:
         """``loss_disc``, ``real_logits`` and ``fake_logits`` (means), or ``loss_gen``.

@@ -182,6 +182,32 @@ class TruncatesStyles(HasStyles, Protocol):
 
 
 @runtime_checkable
+class Grows(Protocol):
+    """A network with several sizes of images, such as ``PGGANGenerator``.
+
+    Attributes:
+        last_stage: The stages are 0 to this.
+        stage: The last one in use, a tensor without dimensions.
+        fade: Its share in the image, a tensor without dimensions.
+    """
+
+    last_stage: int
+    stage: 'Tensor'
+    fade: 'Tensor'
+
+    def grow_to(self, stage: int, fade: float = 1.0) -> None:
+        """Use the stages up to one, of which that share is in the image."""
+
+
+@runtime_checkable
+class NeedsLength(Protocol):
+    """A model that needs a training of some length."""
+
+    def check_length(self, images: int) -> None:
+        """Raise ``ValueError`` if a training on so many images is too short."""
+
+
+@runtime_checkable
 class HasImageShape(Protocol):
     """A dataset whose images have one shape, known before they are loaded.
 

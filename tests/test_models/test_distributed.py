@@ -39,6 +39,45 @@ def make_runner(work_dir, **settings):
     return Runner.from_cfg(cfg)
 
 
+# Networks of the other kinds, narrow: what is different in several processes is named.
+FAMILIES = dict(
+    pggan_digits=dict(  # parameters without gradient, sizes that change
+        generator=dict(base_channels=16, max_channels=8),
+        discriminator=dict(base_channels=16, max_channels=8),
+        growth=dict(fade_images=24, stable_images=16),
+    ),
+    biggan_digits=dict(  # spectral norm in both, a regularizer of the generator
+        generator=dict(channels=8),
+        discriminator=dict(channels=(8, 8)),
+        regularizers=[dict(type='OrthogonalRegularizer')],
+    ),
+    stylegan2_mnist=dict(  # mean style, path length and its mean, adaptive augmentation
+        generator=dict(style_dim=8, channel_max=8),
+        discriminator=dict(channel_max=8),
+        regularizers=[dict(type='R1Regularizer', interval=2), dict(type='PathLengthRegularizer')],
+        augmentation=dict(type='AdaptiveAugment', interval=1),
+    ),
+)
+
+
+def make_family(work_dir, name):
+    sizes = dict(pggan_digits='28x28', biggan_digits='28x28', stylegan2_mnist='32x32_cpu')
+    cfg = mmgan_lite.get_config(f'{name}-{sizes[name]}')
+    cfg.merge_from_dict(
+        dict(
+            work_dir=str(work_dir),
+            experiment_name=work_dir.name,
+            launcher='pytorch',
+            train_cfg=dict(max_iters=ITERATIONS),
+            train_dataloader=dict(batch_size=8, dataset=dict(_delete_=True, type='DigitsDataset')),
+            model=FAMILIES[name],
+        )
+    )
+    cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    cfg.train_dataloader.dataset.image_size = cfg.model.generator.image_shape[1]
+    return Runner.from_cfg(cfg)
+
+
 def make_comparable_runner(work_dir, **optim_wrapper):
     """No batch norm, which sees only its process's images, and latents that are shared out."""
     sgd = dict(_delete_=True, type='SGD', lr=0.1)
@@ -134,6 +173,7 @@ def main(folder, checkpoint_of_one):
     ):
         runners[name] = make(folder / name, **settings)
         runs[name] = train(runners[name])
+    runs |= {name: train(make_family(folder / name, name)) for name in FAMILIES}
     runs['reloaded'] = reloaded_weights(runners['usual'].model.module, checkpoint_of_one)
     runs['no_sync'] = gradients_without_exchange(runners['again'].model)
     runs['penalized'] = penalised_gradients(MMDistributedDataParallel(make_discriminator()))
@@ -164,13 +204,16 @@ def assert_same(first, second, **tolerances):
     torch.testing.assert_close(first, second, **(tolerances or dict(rtol=0, atol=0)))
 
 
-@pytest.mark.parametrize('run', ['comparable', 'accumulated', 'usual', 'own_seeds', 'resumed'])
+@pytest.mark.parametrize(
+    'run', ['comparable', 'accumulated', 'usual', 'own_seeds', 'resumed', *FAMILIES]
+)
 def test_both_processes_end_with_the_same_weights(two, run):
     first, second = (
         {
             name: value
             for name, value in runs[run]['weights'].items()
-            if 'running_' not in name  # batch norm's, of the batches that each process saw
+            # Means over what each process saw: batch norm's, and of styles.
+            if 'running_' not in name and 'w_avg' not in name
         }
         for runs in two[1]
     )

@@ -17,6 +17,7 @@ QUICK = {
     'gan_mlp_digits-28x28',  # average, schedule
     'lsgan_mnist-28x28',  # batch norm in both
     'acgan_mnist-28x28',  # labels
+    'pggan_digits-28x28',  # growth, cut before and within a fade
     'r3gan_mnist-28x28_cpu',  # lazy penalties
     'r3gan_cifar10-32x32',  # annealing, adaptive augmentation
 }

@@ -1,8 +1,9 @@
 """Mistakes that only data and model together show, found before the first iteration."""
 
 import functools
+import itertools
 import reprlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -18,7 +19,13 @@ from mmgan_lite.engine.hooks.summary import summarize
 from mmgan_lite.engine.mmengine_compat import shorten_console
 from mmgan_lite.registry import FUNCTIONS, HOOKS
 from mmgan_lite.utils.config_keys import unknown_keys
-from mmgan_lite.utils.interfaces import HasPlayers, SamplesImages, metainfo_of, unwrap_model
+from mmgan_lite.utils.interfaces import (
+    HasPlayers,
+    NeedsLength,
+    SamplesImages,
+    metainfo_of,
+    unwrap_model,
+)
 from mmgan_lite.utils.validation import check_class_count, check_positive
 
 # A share of the memory that is free once the model is there. MNIST's 47 MB fit anywhere.
@@ -48,6 +55,13 @@ class _BindsModel(Protocol):
     """An evaluator with metrics that need the model."""
 
     def bind_model(self, model: nn.Module) -> None: ...
+
+
+@runtime_checkable
+class _HasSizes(Protocol):
+    """A batch sampler with batches of several sizes."""
+
+    def sizes(self) -> Iterator[int]: ...
 
 
 @HOOKS.register_module()
@@ -225,11 +239,21 @@ def _check(runner: Runner, model: Any) -> None:
     _check_batches(loader, model)
     if loader.batch_size is not None:
         model.check_average(runner.optim_wrapper, loader.batch_size)
+    if isinstance(model, NeedsLength):
+        model.check_length(_images_of(loader, runner.max_iters))
     batch = model.prepare_batch(loader.collate_fn([loader.dataset[0]]))
     if isinstance(model, SamplesImages) and model.num_classes is not None:
         _check_classes(loader.dataset, batch.labels, model.num_classes)
     if runner.val_loop is not None:
         _check_validation(loader.dataset, runner.val_dataloader, model)
+
+
+def _images_of(loader: DataLoader, iterations: int) -> int:
+    """Real images in so many iterations of all processes."""
+    sampler: Any = loader.batch_sampler
+    if not isinstance(sampler, _HasSizes):
+        return get_world_size() * sampler.batch_size * iterations
+    return get_world_size() * sum(itertools.islice(sampler.sizes(), iterations))
 
 
 def _check_validation(trained_on: Any, loader: DataLoader, model: Any) -> None:

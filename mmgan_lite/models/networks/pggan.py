@@ -13,7 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmgan_lite.models.layers import count_doublings, embed_labels
+from mmgan_lite.models.layers import (
+    EqualizedConv2d,
+    EqualizedLinear,
+    count_doublings,
+    embed_labels,
+)
 from mmgan_lite.registry import MODELS
 from mmgan_lite.utils.validation import check_image_shape, check_positive
 
@@ -95,55 +100,27 @@ def _read_state(network: Any, _incompatible_keys: Any) -> None:
     network._stage, network._fades = int(network.stage), bool(network.fade < 1)
 
 
-class _Equalized(nn.Module):
-    """Weights of N(0, 1), multiplied in each pass by what He's initialization gives once.
-
-    Section 4.1 of the paper: ``gain / sqrt(fan-in)``, so that all weights learn at one speed.
-    """
-
-    def __init__(self, shape: Sequence[int], fan_in: int, outputs: int, gain: float) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(tuple(shape)))
-        self.bias = nn.Parameter(torch.zeros(outputs))
-        self.scale = gain / math.sqrt(fan_in)
-
-
-class _Linear(_Equalized):
-    def __init__(self, inputs: int, outputs: int, gain: float) -> None:
-        super().__init__((outputs, inputs), inputs, outputs, gain)
-
-    def forward(self, features: Tensor) -> Tensor:
-        return F.linear(features, self.scale * self.weight, self.bias)
-
-
-class _Conv(_Equalized):
+def _conv(inputs: int, outputs: int, kernel: int, gain: float = 2**0.5) -> EqualizedConv2d:
     """A convolution that keeps the size."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int, gain: float = 2**0.5) -> None:
-        fan_in = inputs * kernel**2
-        super().__init__((outputs, inputs, kernel, kernel), fan_in, outputs, gain)
-
-    def forward(self, features: Tensor) -> Tensor:
-        padding = self.weight.shape[-1] // 2
-        return F.conv2d(features, self.scale * self.weight, self.bias, padding=padding)
+    return EqualizedConv2d(inputs, outputs, kernel, padding=kernel // 2, gain=gain)
 
 
-class _UpConv(_Equalized):
+class _UpConv(EqualizedConv2d):
     """Upsampling by the nearest pixel and a 3x3 convolution, as one transposed convolution."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__((inputs, outputs, 3, 3), inputs * 9, outputs, 2**0.5)
+        super().__init__(inputs, outputs, 3, gain=2**0.5)
 
     def forward(self, features: Tensor) -> Tensor:
-        kernel = self.scale * _spread(self.weight)
+        kernel = self.scale * _spread(self.weight).transpose(0, 1)
         return F.conv_transpose2d(features, kernel, self.bias, stride=2, padding=1)
 
 
-class _DownConv(_Equalized):
+class _DownConv(EqualizedConv2d):
     """A 3x3 convolution and the mean over 2x2 pixels, as one strided convolution."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__((outputs, inputs, 3, 3), inputs * 9, outputs, 2**0.5)
+        super().__init__(inputs, outputs, 3, gain=2**0.5)
 
     def forward(self, features: Tensor) -> Tensor:
         kernel = self.scale / 4 * _spread(self.weight)
@@ -215,14 +192,14 @@ class PGGANGenerator(GrowingNetwork):
         self.latent_dim = check_positive('latent_dim', latent_dim)
         widths, pixels = self.widths, self.start[0] * self.start[1]
         # One bias a channel. The paper's gain, a quarter of He's.
-        self.first = _Linear(latent_dim, widths[0] * pixels, gain=2**0.5 / 4)
-        self.first.bias = nn.Parameter(torch.zeros(widths[0]))
-        stages = [_activated(_Conv(widths[0], widths[0], 3), norm=True)]
+        self.first = EqualizedLinear(latent_dim, widths[0] * pixels, bias=False, gain=2**0.5 / 4)
+        self.first_bias = nn.Parameter(torch.zeros(widths[0]))
+        stages = [_activated(_conv(widths[0], widths[0], 3), norm=True)]
         for i, o in zip(widths, widths[1:], strict=False):
-            up, conv = _activated(_UpConv(i, o), norm=True), _activated(_Conv(o, o, 3), norm=True)
+            up, conv = _activated(_UpConv(i, o), norm=True), _activated(_conv(o, o, 3), norm=True)
             stages.append(nn.Sequential(*up, *conv))
         self.stages = nn.ModuleList(stages)
-        self.to_image = nn.ModuleList(_Conv(w, self.channels, 1, gain=1) for w in widths)
+        self.to_image = nn.ModuleList(_conv(w, self.channels, 1, gain=1) for w in widths)
 
     def forward(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Images from latents.
@@ -238,10 +215,9 @@ class PGGANGenerator(GrowingNetwork):
             ValueError: If there are labels.
         """
         embed_labels(labels, None)  # raises where there are labels
-        weight = self.first.scale * self.first.weight
         directions = F.normalize(latents) * math.sqrt(self.latent_dim)
-        features = F.linear(directions, weight).unflatten(1, (-1, *self.start))
-        features = F.leaky_relu(features + self.first.bias[:, None, None], 0.2)
+        features = self.first(directions).unflatten(1, (-1, *self.start))
+        features = F.leaky_relu(features + self.first_bias[:, None, None], 0.2)
         features = self.stages[0](_pixel_norm(features))
         for stage in range(1, self._stage + 1):
             before, features = features, self.stages[stage](features)
@@ -296,11 +272,11 @@ class PGGANDiscriminator(GrowingNetwork):
         self.group_size = check_positive('group_size', group_size)
         widths = self.widths
         self.from_image = nn.ModuleList(
-            _activated(_Conv(self.channels, w, 1), norm=False) for w in widths
+            _activated(_conv(self.channels, w, 1), norm=False) for w in widths
         )
         stages = []
         for o, i in zip(widths, widths[1:], strict=False):
-            conv, down = _activated(_Conv(i, i, 3), norm=False), _activated(_DownConv(i, o), False)
+            conv, down = _activated(_conv(i, i, 3), norm=False), _activated(_DownConv(i, o), False)
             stages.append(nn.Sequential(*conv, *down))
         self.stages = nn.ModuleList(stages)  # from the second on: the first has the head alone
         first, pixels = widths[0], self.start[0] * self.start[1]
@@ -308,13 +284,13 @@ class PGGANDiscriminator(GrowingNetwork):
         if last_conv:
             # Flat before the activation: under channels_last the gradient of flat features lies
             # otherwise in memory than the features do, which makes an activation slow.
-            head = [_Conv(first + 1, first, 3), nn.Flatten(), nn.LeakyReLU(0.2, inplace=True)]
+            head = [_conv(first + 1, first, 3), nn.Flatten(), nn.LeakyReLU(0.2, inplace=True)]
         inputs = pixels * (first if last_conv else first + 1)
         self.head = nn.Sequential(
             *head,
-            _Linear(inputs, first, gain=2**0.5),
+            EqualizedLinear(inputs, first, gain=2**0.5),
             nn.LeakyReLU(0.2, inplace=True),
-            _Linear(first, 1, gain=1),
+            EqualizedLinear(first, 1, gain=1),
         )
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:

@@ -21,6 +21,7 @@ import mmgan_lite
 from mmgan_lite.datasets import ImageFolderDataset, InMemoryImageDataset, image_collate
 from mmgan_lite.engine import MultiOptimWrapperConstructor, SetupCheckHook
 from mmgan_lite.engine.hooks import CorruptImageHook, DataPlacementHook
+from mmgan_lite.models import GrowingGAN
 
 
 def check(
@@ -144,6 +145,18 @@ def test_an_average_over_other_images_than_the_batches_have(make_gan):
     message = r'images_per_update must .* 4 with batch_size=4, got 8. Set images_per_update=4\.'
     with pytest.raises(ValueError, match=message):
         check(make_gan(ema=dict(average, images_per_update=8)), num=8)
+
+
+def test_growth_that_is_longer_than_the_training():
+    networks = dict(image_shape=(1, 16, 16), base_channels=8)
+    gan = GrowingGAN(
+        generator=dict(type='PGGANGenerator', latent_dim=4, **networks),
+        discriminator=dict(type='PGGANDiscriminator', **networks),
+        loss=dict(type='HingeGANLoss'),
+        growth=dict(fade_images=4, stable_images=2),  # 12 images, of which there are 4
+    )
+    with pytest.raises(ValueError, match=r'got 12 images until .* a training on 4\. Lower'):
+        check(gan, shape=(1, 16, 16))
 
 
 def test_missing_labels(make_gan):

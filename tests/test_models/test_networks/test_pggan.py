@@ -78,11 +78,11 @@ def test_layers_by_hand_of_the_generator():
         return norm(F.leaky_relu(features, 0.2))
 
     weight = network.first.weight * math.sqrt(2 / 5) / 4
-    features = (norm(latents) @ weight.T).reshape(4, 3, 4, 6) + network.first.bias[:, None, None]
+    features = (norm(latents) @ weight.T).reshape(4, 3, 4, 6) + network.first_bias[:, None, None]
     start, (up, _, _, second, *_) = network.stages[0][0], network.stages[1]
     features = activated(conv(activated(features), start.weight, start.bias))
     # A transposed convolution turns the kernel round.
-    kernel = up.weight.transpose(0, 1).flip(2, 3)
+    kernel = up.weight.flip(2, 3)
     features = activated(conv(F.interpolate(features, scale_factor=2), kernel, up.bias))
     features = activated(conv(features, second.weight, second.bias))
     images = conv(features, network.to_image[1].weight, network.to_image[1].bias, gain=1)
@@ -124,7 +124,12 @@ def test_only_stages_in_use_learn():
     generator.grow_to(1)
     generator(torch.randn(2, 4)).sum().backward()
     learned = {n for n, p in generator.named_parameters() if p.grad is not None}
-    assert {name.partition('.')[0] for name in learned} == {'first', 'stages', 'to_image'}
+    assert {name.partition('.')[0] for name in learned} == {
+        'first',
+        'first_bias',
+        'stages',
+        'to_image',
+    }
     assert not [n for n in learned if n.startswith(('stages.2', 'stages.3', 'to_image.0'))]
 
 
@@ -162,12 +167,12 @@ def stages_of(golden, name):
 def test_generator_computes_what_mmagic_does(golden_of):
     golden = golden_of('mmagic_pggan_generator')
     golden.ours['first.weight'] = golden.theirs.pop('noise2feat.linear.weight_orig')
-    golden.ours['first.bias'] = golden.theirs.pop('noise2feat.bias').flatten()
+    golden.ours['first_bias'] = golden.theirs.pop('noise2feat.bias').flatten()
     for index in range(7):
         stage, place = (index + 1) // 2, 0 if index % 2 or not index else 3
         weight = golden.theirs.pop(f'conv_blocks.{index}.conv.weight_orig')
         if index % 2:  # scaled by the fan-out there
-            weight = weight * math.sqrt(weight.shape[0] / weight.shape[1])
+            weight = (weight * math.sqrt(weight.shape[0] / weight.shape[1])).transpose(0, 1)
         golden.ours[f'stages.{stage}.{place}.weight'] = weight
         golden.take(f'stages.{stage}.{place}', f'conv_blocks.{index}.conv')
     for stage in range(4):
