@@ -1,6 +1,6 @@
 """Kills a training again and again, and tells what came of it. A script of its own process.
 
-usage: kill_driver.py FOLDER KILLS SEED
+usage: kill_driver.py FOLDER KILLS SEED FAMILY
 
 Each training is a forked child, so that only the first pays for importing torch. Half of the kills
 come at any moment; the others wait until a checkpoint is being written.
@@ -23,13 +23,47 @@ from mmgan_lite.checkpoints import find_damage, read_checkpoint
 INTERVAL = 3
 
 
+ADAPTIVE = dict(type='AdaptiveAugment', p=0.2)
+# A config, and what its model has besides.
+FAMILIES = dict(
+    mlp=(
+        'gan_mlp_digits-28x28_conditional',
+        dict(discriminator_steps=2, augmentation=ADAPTIVE),
+    ),
+    stylegan2=(
+        'stylegan2_mnist-32x32_cpu',
+        dict(
+            generator=dict(channel_max=8, noise='random', style_mixing=0.9),
+            discriminator=dict(channel_max=8),
+            regularizers=[
+                dict(type='R1Regularizer', interval=16),
+                dict(type='PathLengthRegularizer', interval=4),
+            ],
+            augmentation=ADAPTIVE,
+        ),
+    ),
+    pggan=(
+        'pggan_digits-28x28',
+        dict(
+            generator=dict(base_channels=16),
+            discriminator=dict(base_channels=16),
+            growth=dict(fade_images=560, stable_images=10),  # fading nearly all the time
+        ),
+    ),
+)
+
+
 def config(folder, iterations):
-    cfg = mmgan_lite.get_config('gan_mlp_digits-28x28_conditional')
+    name, model = FAMILIES[sys.argv[4]]
+    cfg = mmgan_lite.get_config(name)
+    cfg.merge_from_dict(dict(model=model))
     cfg.work_dir, cfg.resume = str(folder), True
     cfg.train_cfg.max_iters = iterations
+    cfg.train_dataloader.update(batch_size=16)
+    cfg.train_dataloader.dataset = dict(
+        type='DigitsDataset', image_size=cfg.model.generator.image_shape[1]
+    )
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    cfg.model.discriminator_steps = 2
-    cfg.model.augmentation = dict(type='AdaptiveAugment', p=0.2)
     cfg.default_hooks.checkpoint.update(interval=INTERVAL, max_keep_ckpts=2)
     cfg.default_hooks.samples.interval = 10
     return cfg

@@ -16,8 +16,8 @@ DRIVER = Path(__file__).with_name('kill_driver.py')
 SIGNAL_DRIVER = Path(__file__).with_name('signal_driver.py')
 
 
-def kill(tmp_path, kills, seed, timeout):
-    command = [sys.executable, str(DRIVER), str(tmp_path), str(kills), str(seed)]
+def kill(tmp_path, kills, seed, timeout, family='mlp'):
+    command = [sys.executable, str(DRIVER), str(tmp_path), str(kills), str(seed), family]
     result = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
     errors = tmp_path / 'killed.err'
     tail = errors.read_text()[-3000:] if errors.is_file() else ''
@@ -42,6 +42,12 @@ def test_a_few_kills(tmp_path):
 @pytest.mark.slow
 def test_fifty_kills(tmp_path):
     assert_survived(kill(tmp_path, kills=50, seed=1, timeout=1800), 50)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('family', ['stylegan2', 'pggan'])
+def test_other_families(tmp_path, family):
+    assert_survived(kill(tmp_path, kills=8, seed=2, timeout=900, family=family), 8)
 
 
 @pytest.mark.parametrize(
