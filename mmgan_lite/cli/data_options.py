@@ -27,7 +27,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     text = 'time until the training ends, such as 90s, 5m or 2h (default: 30m)'
     add('--budget', type=_budget, metavar='TIME', help=text)
     options.add_channels(group)
-    text = "of more than 8 bits per channel: 'scale' 16 bits, or the range of the values"
+    text = "of more than 8 bits per channel: 'scale' 16 bits to 8, keep 16, or the range of values"
     add('--bit-depth', nargs='+', metavar='DEPTH', help=text)
     text = 'a .csv or .json file, or a column of parquet files (default: dataset.json, sub-folders)'
     add('--labels', metavar='FILE', help=text)

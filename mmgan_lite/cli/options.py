@@ -247,16 +247,18 @@ def import_modules(names: list[str]) -> None:
         sys.path.pop(0)
 
 
-def parse_bit_depth(words: list[str]) -> str | list[float]:
-    """Parse ['scale'] or ['0', '4095'] to ``bit_depth`` of a dataset.
+def parse_bit_depth(words: list[str]) -> int | str | list[float]:
+    """Parse ['scale'], ['16'] or ['0', '4095'] to ``bit_depth`` of a dataset.
 
     Raises:
         ValueError: If they are several words that are no numbers.
     """
+    if len(words) == 1:
+        return 16 if words[0] == '16' else words[0]
     try:
-        return words[0] if len(words) == 1 else [float(word) for word in words]
+        return [float(word) for word in words]
     except ValueError:
-        text = f"--bit-depth must be 'scale' or two numbers, got {' '.join(words)!r}."
+        text = f"--bit-depth must be 'scale', 16 or two numbers, got {' '.join(words)!r}."
         raise ValueError(f'{text} Pass 0 4095 for 12 bits.') from None
 
 

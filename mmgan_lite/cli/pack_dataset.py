@@ -28,7 +28,7 @@ def main() -> None:
     add('--resize', choices=['crop', 'pad', 'stretch'], default='crop', help=text)
     text = 'behind transparent pixels and of the bars of pad: a name or #rrggbb (default: white)'
     add('--background', default='white', metavar='COLOR', help=text)
-    text = "of more than 8 bits per channel: 'scale' 16 bits, or the range of the values"
+    text = "of more than 8 bits per channel: 'scale' 16 bits to 8, keep 16, or the range of values"
     add('--bit-depth', nargs='+', default=['error'], metavar='DEPTH', help=text)
     text = 'a .csv or .json file, or a column of parquet files (default: dataset.json, sub-folders)'
     add('--labels', metavar='FILE', help=text)

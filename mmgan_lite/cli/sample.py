@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mmgan_lite.cli import options
 from mmgan_lite.inference import set_standing_statistics
+from mmgan_lite.inference.sampling import bit_depth_of
 from mmgan_lite.models import GAN, NormalLatents, TruncatedNormalLatents
 from mmgan_lite.utils.atomic_io import atomic_write
 from mmgan_lite.visualization import make_picture, save_png
@@ -29,7 +30,7 @@ def write_png(images: Tensor, num_chosen: int, out: Path) -> None:
 
 
 def write_npz(images: Tensor, labels: Tensor | None, out: Path) -> None:
-    """Write ``samples.npz``: images uint8 ``(N, H, W, C)``, and labels int64 ``(N,)`` if any."""
+    """Write ``samples.npz``: images ``(N, H, W, C)``, and labels int64 ``(N,)`` if any."""
     arrays = dict(images=images.permute(0, 2, 3, 1).numpy())
     if labels is not None:
         arrays['labels'] = labels.numpy()
@@ -76,7 +77,7 @@ def main() -> None:
     options.check_folder('--out', args.out)
     inferencer = options.load_inferencer(args)
     if args.format == 'png':
-        check_png_channels(inferencer.model.image_shape[0])
+        check_png_channels(inferencer.model.image_shape[0], bit_depth_of(inferencer.model))
     labels = options.parse_labels(args.labels, inferencer.model.num_classes)
     _prepare(inferencer.model, args)
     result = inferencer(

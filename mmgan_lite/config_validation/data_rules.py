@@ -37,7 +37,7 @@ def check_data(walk: ConfigWalk) -> None:
         if part.is_a(BaseDataset) and is_known(dataset):
             dataset = walk.build(path, lazy_init=True)
         if path == 'train_dataloader.dataset':
-            _check_images(walk, dataset, has_pipeline=bool(part.cfg.get('pipeline')))
+            _check_images(walk, dataset, part.cfg)
 
 
 def _check_loader(walk: ConfigWalk, path: str, cfg: dict) -> None:
@@ -56,13 +56,14 @@ def _check_loader(walk: ConfigWalk, path: str, cfg: dict) -> None:
         walk.attempt(path, lambda: Runner.build_dataloader(given), plain)
 
 
-def _check_images(walk: ConfigWalk, dataset: Any, has_pipeline: bool) -> None:
+def _check_images(walk: ConfigWalk, dataset: Any, cfg: dict) -> None:
     model = walk.model
     if isinstance(dataset, HasImageShape) and isinstance(model, HasProbe):
         # Of a class it may be a property; and a pipeline may change it.
-        shape = None if has_pipeline else dataset.image_shape
+        shape = None if cfg.get('pipeline') else dataset.image_shape
         if isinstance(shape, tuple):
-            batch = dict(inputs=torch.zeros(1, *shape, dtype=torch.uint8), labels=torch.tensor([0]))
+            dtype = torch.uint16 if cfg.get('bit_depth') == 16 else torch.uint8
+            batch = dict(inputs=torch.zeros(1, *shape, dtype=dtype), labels=torch.tensor([0]))
             try:
                 model.prepare_batch(batch)
             except ValueError as error:

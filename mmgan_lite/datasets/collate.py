@@ -24,7 +24,7 @@ class ImageBatch(Sequence):
     tensors as they are.
 
     Args:
-        inputs: Images, uint8 of shape ``(N, C, H, W)``.
+        inputs: Images, uint8 or uint16 of shape ``(N, C, H, W)``.
         labels: Class indices, int64 of shape ``(N,)``; None without labels.
 
     Example:
@@ -53,12 +53,12 @@ def image_collate(batch: Sequence) -> dict[str, Any]:
     """Make one batch of an ``ImageBatch`` or of a list of items.
 
     Args:
-        batch: An ``ImageBatch``, or dicts with ``inputs``, uint8 of shape ``(C, H, W)``, and
-            optionally ``labels`` (int) or ``data_samples`` (data elements of an MM project).
+        batch: An ``ImageBatch``, or dicts with ``inputs``, uint8 or uint16 of shape ``(C, H, W)``,
+            and optionally ``labels`` (int) or ``data_samples`` (data elements of an MM project).
 
     Returns:
-        ``inputs``, uint8 of shape ``(N, C, H, W)``, and if the items have them ``labels``,
-        int64 of shape ``(N,)``, ``data_samples`` as a list.
+        ``inputs``, of the same dtype and of shape ``(N, C, H, W)``, and if the items have them
+        ``labels``, int64 of shape ``(N,)``, ``data_samples`` as a list.
 
     Raises:
         ValueError: If an item holds no image, or the images differ in shape.

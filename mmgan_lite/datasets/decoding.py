@@ -1,7 +1,7 @@
 """From the bytes of an image file to the pixels that a network is trained on."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ _MODES = {'L': 1, 'RGB': 3, 'RGBA': 4}
 _NAMES = {1: 'L', 3: 'RGB'}
 _RESIZES = ('crop', 'pad', 'stretch')
 _ORIENTATION = 0x0112  # the EXIF tag
+_LUMA = np.array([[0.299], [0.587], [0.114]], np.float32)  # ITU-R 601-2, as Pillow's
 
 
 class ImageDecoder:
@@ -36,7 +37,8 @@ class ImageDecoder:
             pixels that are fully transparent.
         bit_depth: What becomes of images of more than 8 bits per channel: ``'error'``; ``'scale'``
             divides 16 bits by 257; ``(low, high)`` scales linearly, ``low`` to 0 and ``high`` to
-            255, and clips the rest: (0, 4095) for 12 bits.
+            255, and clips the rest: (0, 4095) for 12 bits; 16 takes 16 bits as they are, and
+            multiplies 8 bits by 257, so that all images have 16.
 
     Attributes:
         num_channels: Number of channels.
@@ -58,7 +60,7 @@ class ImageDecoder:
         image_size: int | Sequence[int] | None = None,
         resize: str = 'crop',
         background: str | Sequence[int] = 'white',
-        bit_depth: str | Sequence[float] = 'error',
+        bit_depth: int | str | Sequence[float] = 'error',
     ) -> None:
         is_number = type(channels) is int and channels >= 1
         if not is_number and channels not in _MODES:
@@ -84,13 +86,15 @@ class ImageDecoder:
             name: Its path, for the errors.
 
         Returns:
-            uint8 ``(H, W, C)``.
+            uint8 ``(H, W, C)``, or uint16 with ``bit_depth=16``.
 
         Raises:
             Exception: Of many types, if the file is damaged, or not of this kind.
         """
         if self.mode is None and is_multiband(content):
             bands = read_multiband(content, self.num_channels)
+            if self.bit_depth == 16:
+                return self._convert_deep(bands)
             return self._fit_bands(self._to_8_bits(bands))
         file = io.BytesIO(content)
         return self.convert(open_image(file, name), file)
@@ -103,13 +107,16 @@ class ImageDecoder:
             file: From which it was opened.
 
         Returns:
-            uint8 ``(H, W, C)``.
+            uint8 ``(H, W, C)``, or uint16 with ``bit_depth=16``.
 
         Raises:
             Exception: As above.
         """
         bits = bits_of(image, file)
         turn = _read_turn(image)
+        if self.bit_depth == 16:
+            pixels = _deep_pixels(image, file) if bits > 8 else self._stored_pixels(image)
+            return self._convert_deep(np.atleast_3d(pixels), turn)
         if bits > 8:
             from PIL import Image
 
@@ -131,12 +138,13 @@ class ImageDecoder:
         if bits > 8 and self.bit_depth == 'error':
             raise ValueError(
                 f"it has {bits} bits per channel. Pass bit_depth='scale' to divide 16 bits by 257, "
-                'or bit_depth=(low, high) for the range of values, such as (0, 4095)'
+                'bit_depth=(low, high) for the range of values, such as (0, 4095), or bit_depth=16 '
+                'to train on 16 bits'
             )
-        if bits > 16 and self.bit_depth == 'scale':
+        if bits > 16 and self.bit_depth in ('scale', 16):
             raise ValueError(
                 f'it has {bits} bits per channel, whose range is not known. Pass bit_depth=(low, '
-                "high) in place of bit_depth='scale'"
+                f'high) in place of bit_depth={self.bit_depth!r}'
             )
 
     def enlarges(self, width: int, height: int) -> bool:
@@ -150,12 +158,48 @@ class ImageDecoder:
         if pixels.dtype == np.uint8:
             return pixels
         self.check_bits(8 * pixels.itemsize)
-        assert not isinstance(self.bit_depth, str) or self.bit_depth == 'scale'
-        low, high = (0, 65535) if isinstance(self.bit_depth, str) else self.bit_depth
+        assert isinstance(self.bit_depth, tuple) or self.bit_depth == 'scale'
+        low, high = self.bit_depth if isinstance(self.bit_depth, tuple) else (0, 65535)
         scaled = (pixels.astype(np.float64) - low) * (255 / (high - low))
         if not np.isfinite(scaled).all():
             raise ValueError('it has values that are not finite')
         return scaled.round().clip(0, 255).astype(np.uint8)
+
+    def _convert_deep(
+        self, pixels: np.ndarray, turn: 'Image.Transpose | None' = None
+    ) -> np.ndarray:
+        """Pixels ``(H, W, C)`` as uint16; in float32, as Pillow has no colors of 16 bits."""
+        pixels = self._widen(pixels)
+        if turn is not None:
+            pixels = _map_bands(pixels, lambda _, band: band.transpose(turn))
+        if self.mode is None:
+            if pixels.shape[2] != self.num_channels:
+                raise ValueError(f'its channels are {pixels.shape[2]}, not {self.num_channels}')
+            return _to_uint16(self._fit_bands(pixels))
+        background = np.array([[self.background]], np.float32) * 257
+        pixels = _recolor_deep(pixels, self.mode, background)
+        if self.mode == 'RGBA':
+            return _to_uint16(_divide_by_alpha(self._fit_bands(pixels), background))
+        bars = _recolor_deep(background, self.mode, background).ravel().tolist()
+        return _to_uint16(self._fit_bands(pixels, bars))
+
+    def _widen(self, pixels: np.ndarray) -> np.ndarray:
+        """Pixels of 8 or 16 bits as float32 of 0 to 65535."""
+        if pixels.dtype == np.uint8:
+            return pixels.astype(np.float32) * 257
+        self.check_bits(8 * pixels.itemsize)
+        if pixels.dtype.kind != 'u':
+            raise ValueError(
+                f'its values are {pixels.dtype}, whose range is not known. Pass bit_depth=(low, '
+                'high) in place of bit_depth=16'
+            )
+        return pixels.astype(np.float32)
+
+    def _stored_pixels(self, image: 'Image.Image') -> np.ndarray:
+        """The pixels of an image of 8 bits; palettes and the like become colors."""
+        if self.mode is None:
+            return _to_array(image)
+        return _to_array(image.convert('RGBA' if image.has_transparency_data else 'RGB'))
 
     def _recolor(self, image: 'Image.Image') -> 'Image.Image':
         from PIL import Image
@@ -179,13 +223,11 @@ class ImageDecoder:
             pixels[pixels[:, :, 3] == 0, :3] = self.background
         return pixels
 
-    def _fit_bands(self, bands: np.ndarray) -> np.ndarray:
-        from PIL import Image
-
+    def _fit_bands(self, bands: np.ndarray, bars: Sequence[float] | None = None) -> np.ndarray:
         if self.image_size is None:
             return bands
-        images = (Image.fromarray(np.ascontiguousarray(band)) for band in bands.transpose(2, 0, 1))
-        return np.stack([np.asarray(self._resize(image, 0)) for image in images], axis=2)
+        numbers = [0] * bands.shape[2] if bars is None else bars
+        return _map_bands(bands, lambda number, band: self._resize(band, numbers[number]))
 
     def _resize(self, image: 'Image.Image', bars: Any) -> 'Image.Image':
         """Resize; Pillow weights colors with alpha."""
@@ -216,14 +258,14 @@ def _check_color(color: str | Sequence[int]) -> tuple[int, int, int]:
     return found[0], found[1], found[2]
 
 
-def _check_bit_depth(bit_depth: str | Sequence[float]) -> str | tuple[float, float]:
-    if isinstance(bit_depth, str) and bit_depth in ('error', 'scale'):
+def _check_bit_depth(bit_depth: int | str | Sequence[float]) -> int | str | tuple[float, float]:
+    if type(bit_depth) in (int, str) and bit_depth in ('error', 'scale', 16):
         return bit_depth
-    ends: Any = () if isinstance(bit_depth, str | int) else tuple(bit_depth)
+    ends: Any = () if isinstance(bit_depth, str | int | float) else tuple(bit_depth)
     if len(ends) != 2 or not all(type(end) in (int, float) for end in ends) or ends[0] >= ends[1]:
         raise ValueError(
-            "bit_depth must be 'error', 'scale' or two numbers (low, high) with low < high, got "
-            f"{bit_depth!r}. Pass 'scale'."
+            "bit_depth must be 'error', 'scale', 16 or two numbers (low, high) with low < high, "
+            f"got {bit_depth!r}. Pass 'scale' for 8 bits, or 16."
         )
     return ends[0], ends[1]
 
@@ -264,6 +306,48 @@ def _deep_pixels(image: 'Image.Image', file: io.BytesIO | None) -> np.ndarray:
     if pixels.ndim == 2:
         return pixels
     return pixels[:, :, [2, 1, 0, 3][: pixels.shape[2]]]  # it has blue first
+
+
+def _map_bands(
+    bands: np.ndarray, change: Callable[[int, 'Image.Image'], 'Image.Image']
+) -> np.ndarray:
+    """Change each band of ``(H, W, C)``, as an image and by its number."""
+    from PIL import Image
+
+    images = (Image.fromarray(np.ascontiguousarray(band)) for band in bands.transpose(2, 0, 1))
+    changed = [np.asarray(change(number, image)) for number, image in enumerate(images)]
+    return np.stack(changed, axis=2)
+
+
+def _recolor_deep(pixels: np.ndarray, mode: str, background: np.ndarray) -> np.ndarray:
+    """The channels of a mode; those of 'RGBA' are multiplied by alpha, as resizing needs them.
+
+    Args:
+        pixels: Float32 ``(H, W, C)`` of 0 to 65535: gray, RGB, or RGB and alpha.
+        mode: 'L', 'RGB' or 'RGBA'.
+        background: Float32 ``(1, 1, 3)``.
+    """
+    colors, alpha = pixels[:, :, :3], pixels[:, :, 3:] / 65535
+    if mode == 'RGBA':
+        alpha = alpha if alpha.size else np.ones_like(pixels[:, :, :1])
+        return np.concatenate([colors * alpha + np.zeros(3, np.float32), alpha * 65535], axis=2)
+    if alpha.size:
+        colors = colors * alpha + background * (1 - alpha)
+    if mode == 'L':
+        return colors @ _LUMA if colors.shape[2] == 3 else colors
+    return colors + np.zeros(3, np.float32)  # gray is repeated
+
+
+def _divide_by_alpha(pixels: np.ndarray, background: np.ndarray) -> np.ndarray:
+    """RGB and alpha of colors that are multiplied by it; what nobody sees gets the background."""
+    colors, alpha = pixels[:, :, :3], pixels[:, :, 3:]
+    seen = alpha > 0.5
+    colors = np.where(seen, colors * 65535 / np.where(seen, alpha, 1), background)
+    return np.concatenate([colors, alpha], axis=2)
+
+
+def _to_uint16(pixels: np.ndarray) -> np.ndarray:
+    return pixels.round().clip(0, 65535).astype(np.uint16)
 
 
 def _to_array(image: 'Image.Image') -> np.ndarray:

@@ -61,7 +61,7 @@ class ImageFolderDataset(ImageDataset):
     Without a pipeline an item is ``dict(inputs=..., labels=...)``, a uint8 tensor of shape
     ``(C, H, W)`` and an int. With one, each image goes through it under mmcv's names: ``img`` (a
     uint8 array of shape ``(H, W, C)``, RGB), ``img_path``, ``gt_label``, ``img_shape``,
-    ``ori_shape``, ``sample_idx``.
+    ``ori_shape``, ``sample_idx``. With ``bit_depth=16`` tensors and arrays are uint16.
 
     Decoding is slow: give the loader ``num_workers``, ``persistent_workers=True`` and
     ``pin_memory=True``.
@@ -77,7 +77,9 @@ class ImageFolderDataset(ImageDataset):
         resize: ``'crop'`` to cover the size, ``'pad'`` to fit in, or ``'stretch'``.
         background: Color behind transparent pixels, and of the bars of ``'pad'``.
         bit_depth: For images of more than 8 bits per channel: ``'error'``, so that they count as
-            unusable; ``'scale'`` for 16 bits; ``(low, high)`` for the range of their values.
+            unusable; ``'scale'`` for 16 bits; ``(low, high)`` for the range of their values. 16 for
+            images of 16 bits, those of 8 among them; the model needs the same in
+            :class:`~mmgan_lite.models.ImageBatchPreprocessor`.
         labels: A ``.csv`` (rows ``file,label``; labels are numbers or names) or ``.json`` file in
             ``data_root`` or elsewhere; a column of parquet files; False for none.
         kwargs: As for :class:`ImageDataset`; ``metainfo`` takes precedence over the names of the
@@ -116,7 +118,7 @@ class ImageFolderDataset(ImageDataset):
         pipeline: Sequence[Mapping | Callable] = (),
         resize: str = 'crop',
         background: str | Sequence[int] = 'white',
-        bit_depth: str | Sequence[float] = 'error',
+        bit_depth: int | str | Sequence[float] = 'error',
         labels: str | Path | bool | None = None,
         **kwargs: Any,
     ) -> None:
@@ -260,7 +262,7 @@ class ImageFolderDataset(ImageDataset):
         raise ValueError(f"data_root must hold readable images, got none in '{self.data_root}'.")
 
     def _decode(self, position: int) -> np.ndarray:
-        """Decode an image to a uint8 array of shape ``(H, W, C)``."""
+        """Decode an image to an array of shape ``(H, W, C)``."""
         try:
             content = self._files.read(position)
             if self._checksums is not None:

@@ -21,9 +21,10 @@ from mmgan_lite.datasets.image_headers import ImageHeader
 from mmgan_lite.datasets.image_listing import list_images
 from mmgan_lite.datasets.packed import PackedImageDataset
 from mmgan_lite.utils.environment import available_cores
+from mmgan_lite.utils.image_batch import to_8_bits
 
 _BATCH = 64
-_GRAY_MODES = ('1', 'L', 'LA')
+_GRAY_MODES = ('1', 'L', 'LA', 'I', 'I;16', 'I;16B')
 _ARRAY_CHANNELS = (1, 2, 3, 4)
 # What mmgan-lite sample writes next to its images.
 _GRID = 'grid.png'
@@ -40,10 +41,12 @@ class ImageSource:
             several threads.
         is_gray: Whether all images are stored as gray.
         unreadable: Name and error of the images that are not among the items.
+        has_16_bits: Whether any image is stored with 16 bits per channel.
 
     Attributes:
         path: As given.
         is_gray: As given.
+        has_16_bits: As given.
     """
 
     def __init__(
@@ -53,9 +56,11 @@ class ImageSource:
         read: Callable[[Any, ImageDecoder], np.ndarray],
         is_gray: bool,
         unreadable: Sequence[str] = (),
+        has_16_bits: bool = False,
     ) -> None:
         self.path = path
         self.is_gray = is_gray
+        self.has_16_bits = has_16_bits
         self._items = items
         self._read = read
         self._unreadable = list(unreadable)
@@ -67,6 +72,8 @@ class ImageSource:
     def batches(self, channels: int) -> Iterator[list[Tensor]]:
         """All images in order, each in its own size; without alpha, on white.
 
+        Values of 16 bits are divided by 257 and rounded.
+
         An image that cannot be read is left out; a warning counts and names them at the end.
 
         Args:
@@ -77,7 +84,7 @@ class ImageSource:
             Lists of up to 64 images, uint8 ``(C, H, W)``.
         """
         unreadable = self._unreadable.copy()
-        decoder = ImageDecoder('RGBA' if channels == 4 else channels)
+        decoder = ImageDecoder('RGBA' if channels == 4 else channels, bit_depth='scale')
 
         def read(item: Any) -> Tensor | None:
             try:
@@ -103,9 +110,9 @@ def open_images(path: str | Path) -> ImageSource:
 
     - A folder: all images at any depth, of every format that Pillow decodes.
     - A ``.zip`` file: the same.
-    - An ``.npz`` file: the array ``images``, else ``arr_0``, else its only array; uint8, of shape
-      ``(N, H, W, C)`` or ``(N, C, H, W)`` with C of 1 to 4 (2 and 4 have alpha). Where both fit it
-      is the first.
+    - An ``.npz`` file: the array ``images``, else ``arr_0``, else its only array; uint8 or uint16,
+      of shape ``(N, H, W, C)`` or ``(N, C, H, W)`` with C of 1 to 4 (2 and 4 have alpha). Where
+      both fit it is the first.
     - A folder that ``mmgan-lite pack-dataset`` wrote.
 
     Other files, hidden ones, and the ``grid.png`` of ``mmgan-lite sample`` are left out; a warning
@@ -152,20 +159,22 @@ def _open_files(path: Path) -> ImageSource:
         raise ValueError(f"'{path}' must hold images, got {found}{others}. Pass {_KINDS}.")
     if kinds:
         _warn(f"'{path}': files that are no images to score are left out: {kinds}.")
-    is_gray = all(h.mode in _GRAY_MODES for h in headers if isinstance(h, ImageHeader))
+    known = [header for header in headers if isinstance(header, ImageHeader)]
+    is_gray = all(header.mode in _GRAY_MODES for header in known)
+    has_16_bits = any(header.bits == 16 for header in known)
     position_of = {files.name(i): i for i in range(len(files)) if i not in errors}
 
     def read(name: str, decoder: ImageDecoder) -> np.ndarray:
         return decoder(files.read(position_of[name]), name)
 
-    return ImageSource(path, [*position_of], read, is_gray, unreadable)
+    return ImageSource(path, [*position_of], read, is_gray, unreadable, has_16_bits)
 
 
 def _unreadable_text(header: ImageHeader | Exception) -> str:
     """Why an image cannot be scored; '' if it can be."""
     if isinstance(header, Exception):
         return describe_error(header)
-    return '' if header.bits == 8 else f'{header.bits} bits per channel'
+    return '' if header.bits <= 16 else f'{header.bits} bits per channel'
 
 
 def _open_array(path: Path, images: Any) -> ImageSource:
@@ -175,7 +184,7 @@ def _open_array(path: Path, images: Any) -> ImageSource:
     def read(index: int, decoder: ImageDecoder) -> np.ndarray:
         from PIL import Image
 
-        pixels = np.asarray(images[index]).transpose(1, 2, 0)
+        pixels = to_8_bits(torch.as_tensor(images[index])).numpy().transpose(1, 2, 0)
         if channels == decoder.num_channels:
             return pixels
         if channels not in _ARRAY_CHANNELS:
@@ -183,7 +192,8 @@ def _open_array(path: Path, images: Any) -> ImageSource:
         pixels = np.ascontiguousarray(pixels[:, :, 0] if channels == 1 else pixels)
         return decoder.convert(Image.fromarray(pixels))
 
-    return ImageSource(path, range(len(images)), read, is_gray=channels < 3)
+    is_deep = images[:1].dtype.itemsize == 2
+    return ImageSource(path, range(len(images)), read, channels < 3, has_16_bits=is_deep)
 
 
 def _load_npz(path: Path) -> np.ndarray:
@@ -206,11 +216,11 @@ def _load_npz(path: Path) -> np.ndarray:
         )
     is_last = images.ndim == 4 and images.shape[3] in _ARRAY_CHANNELS
     is_first = images.ndim == 4 and images.shape[1] in _ARRAY_CHANNELS
-    if images.dtype != np.uint8 or images.size == 0 or not (is_last or is_first):
+    if images.dtype not in (np.uint8, np.uint16) or images.size == 0 or not (is_last or is_first):
         raise ValueError(
-            f"'{path}' must hold images, uint8 (N, H, W, C) or (N, C, H, W) with C of 1 to 4, got "
-            f'{images.dtype} of shape {images.shape}. Scale floats to 0..255; add the channel of '
-            'gray images by images[..., None].'
+            f"'{path}' must hold images, uint8 or uint16 (N, H, W, C) or (N, C, H, W) with C of 1 "
+            f'to 4, got {images.dtype} of shape {images.shape}. Scale floats to 0..255; add the '
+            'channel of gray images by images[..., None].'
         )
     return images.transpose(0, 3, 1, 2) if is_last else images
 

@@ -1,6 +1,6 @@
 """Images packed into one file that is mapped into memory.
 
-A packed dataset is a folder: ``images.npy``, a uint8 array of shape ``(N, C, H, W)``,
+A packed dataset is a folder: ``images.npy``, a uint8 or uint16 array of shape ``(N, C, H, W)``,
 ``labels.npy``, an int64 array of shape ``(N,)``, if there are labels, and ``meta.json``, which
 describes them. ``pack_images`` writes one, ``PackedImageDataset`` reads it.
 """
@@ -36,7 +36,7 @@ class MappedImages:
     the file again.
 
     Args:
-        path: The file: a uint8 array of shape ``(N, C, H, W)``.
+        path: The file: a uint8 or uint16 array of shape ``(N, C, H, W)``.
         rows: Positions of these images in the file, int64 of shape ``(M,)``; None for all.
 
     Attributes:
@@ -59,7 +59,7 @@ class MappedImages:
         # The working directory may be another one after unpickling.
         self._path = path.absolute()
         self.rows = rows
-        self._stored = _map_array(self._path, np.uint8, num_dims=4)
+        self._stored = _map_array(self._path, (np.uint8, np.uint16), num_dims=4)
         self.shape: tuple[int, ...] = (len(self), *self._stored.shape[1:])
 
     def __len__(self) -> int:
@@ -72,7 +72,7 @@ class MappedImages:
             index: An int, a slice, or an int64 tensor of shape ``(B,)``.
 
         Returns:
-            A copy, uint8 of shape ``(C, H, W)`` for an int and else ``(B, C, H, W)``.
+            A copy of shape ``(C, H, W)`` for an int and else ``(B, C, H, W)``.
 
         Raises:
             IndexError: If a position is out of range.
@@ -145,7 +145,7 @@ class PackedImageDataset(InMemoryImageDataset):
         self._images = MappedImages(images)
         _check_equal(images, 'shape', list(self._images.shape), [meta['count'], *meta['shape']])
         if meta['labels_sha256'] is not None:
-            found = _map_array(labels, np.int64, num_dims=1)
+            found = _map_array(labels, (np.int64,), num_dims=1)
             _check_equal(labels, 'shape', list(found.shape), [meta['count']])
             if found.min() < 0:
                 raise _damaged(labels, 'of values >= 0', found.min())
@@ -180,8 +180,8 @@ def pack_images(
     so ``out`` is always complete. The same images give the same files, with any number of workers.
 
     Args:
-        dataset: Its items hold ``inputs``, uint8 of shape ``(C, H, W)``, and ``labels``, an int,
-            or no labels.
+        dataset: Its items hold ``inputs``, uint8 or uint16 of shape ``(C, H, W)``, and ``labels``,
+            an int, or no labels.
         out: A folder that does not exist yet.
         num_workers: Threads that read items in parallel.
         on_progress: Called with the number of new images after each write.
@@ -250,7 +250,8 @@ def _write_images(
     # Threads: Pillow decodes without the GIL, and no data is sent between processes.
     with path.open('wb') as file, ThreadPoolExecutor(num_workers) as pool:
         shape = (len(dataset), *first['inputs'].shape)
-        header = {'descr': '|u1', 'fortran_order': False, 'shape': shape}
+        descr = np.lib.format.dtype_to_descr(first['inputs'].numpy().dtype)
+        header = {'descr': descr, 'fortran_order': False, 'shape': shape}
         np.lib.format.write_array_header_1_0(file, header)
         for start in range(0, len(dataset), _ITEMS_AT_ONCE):
             positions = range(start, min(start + _ITEMS_AT_ONCE, len(dataset)))
@@ -280,9 +281,10 @@ def _read_meta(root: Path) -> dict[str, Any]:
     return meta
 
 
-def _map_array(path: Path, dtype: type, num_dims: int) -> np.ndarray:
+def _map_array(path: Path, dtypes: Sequence[type], num_dims: int) -> np.ndarray:
     """Map a complete ``.npy`` file of such an array, read-only."""
-    rule = f'{num_dims}-dimensional, of {dtype.__name__}, contiguous and complete'
+    names = ' or '.join(dtype.__name__ for dtype in dtypes)
+    rule = f'{num_dims}-dimensional, of {names}, contiguous and complete'
     try:
         # Not copy-on-write: Linux refuses such a mapping if it is larger than the memory.
         array = np.lib.format.open_memmap(path, mode='r')
@@ -290,7 +292,7 @@ def _map_array(path: Path, dtype: type, num_dims: int) -> np.ndarray:
     except Exception as error:
         raise _damaged(path, rule, error) from error
     is_complete = path.stat().st_size == array.offset + array.nbytes and array.flags.c_contiguous
-    if array.dtype != dtype or array.ndim != num_dims or not is_complete:
+    if array.dtype not in dtypes or array.ndim != num_dims or not is_complete:
         found = f'{array.dtype} of shape {array.shape} in {path.stat().st_size} bytes'
         raise _damaged(path, rule, found)
     return array.view(np.ndarray)

@@ -28,23 +28,26 @@ class PackImage:
         """Pack ``img`` and ``gt_label``, if there is one; the rest is dropped.
 
         Args:
-            results: Holds ``img``, a uint8 array in 0..255 of shape ``(H, W, C)``, or ``(H, W)``
-                as ``mmcv.Resize`` returns a gray image; optionally ``gt_label``, an int.
+            results: Holds ``img``, a uint8 array in 0..255 or a uint16 array in 0..65535, of shape
+                ``(H, W, C)``, or ``(H, W)`` as ``mmcv.Resize`` returns a gray image; optionally
+                ``gt_label``, an int.
 
         Returns:
-            ``inputs``, a uint8 tensor of shape ``(C, H, W)``, and ``labels``, an int, if labeled.
+            ``inputs``, a tensor of the same dtype and of shape ``(C, H, W)``, and ``labels``, an
+            int, if labeled.
 
         Raises:
             ValueError: If ``img`` is not such an array.
         """
         image = results['img']
-        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim not in (2, 3):
+        is_array = isinstance(image, np.ndarray) and image.ndim in (2, 3)
+        if not is_array or (image.dtype != np.uint8 and image.dtype != np.uint16):
             found = type(image).__name__
             if isinstance(image, np.ndarray):
                 found = f'{image.dtype} of shape {image.shape}'
             raise ValueError(
-                'img must be a uint8 array of shape (H, W) or (H, W, C) in PackImage, got '
-                f'{found}. Leave Normalize and ImageToTensor out: the model scales the images.'
+                'img must be a uint8 or uint16 array of shape (H, W) or (H, W, C) in PackImage, '
+                f'got {found}. Leave Normalize and ImageToTensor out: the model scales the images.'
             )
         if image.ndim == 2:
             image = image[:, :, None]

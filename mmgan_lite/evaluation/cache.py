@@ -20,7 +20,13 @@ from torch import Tensor
 
 from mmgan_lite.evaluation.extractors import Extracted, FeatureExtractor
 from mmgan_lite.utils.atomic_io import atomic_write
-from mmgan_lite.utils.image_batch import join_columns, stack_images, stack_labels
+from mmgan_lite.utils.image_batch import (
+    BOTH_DEPTHS,
+    join_columns,
+    stack_images,
+    stack_labels,
+    to_8_bits,
+)
 
 TO_UINT8 = "Convert floats by the model's data_preprocessor.to_uint8."
 
@@ -77,7 +83,8 @@ class FeatureCache:
         rows = []
         for start in range(0, len(positions), _BATCH):
             items = [dataset[i] for i in positions[start : start + _BATCH]]
-            images = stack_images([item['inputs'] for item in items], 'inputs', TO_UINT8)
+            stored = [item['inputs'] for item in items]
+            images = to_8_bits(stack_images(stored, 'inputs', TO_UINT8, BOTH_DEPTHS))
             labels = stack_labels(item.get('gt_label', item.get('labels')) for item in items)
             digests, found = self.look_up(images)
             rows.append((*found, labels, digests))

@@ -21,7 +21,15 @@ from mmgan_lite.evaluation.metrics import Comparison, GANMetric, Samples
 from mmgan_lite.evaluation.report import Report, Score
 from mmgan_lite.evaluation.sampler import spread
 from mmgan_lite.registry import DATASETS, EVALUATOR, METRICS, MODELS, build_part
-from mmgan_lite.utils.image_batch import batch_labels, join_columns, stack_images, stack_labels
+from mmgan_lite.utils.image_batch import (
+    BOTH_DEPTHS,
+    ROUNDED,
+    batch_labels,
+    join_columns,
+    stack_images,
+    stack_labels,
+    to_8_bits,
+)
 from mmgan_lite.utils.interfaces import metainfo_of, unwrap_model
 from mmgan_lite.utils.validation import check_positive
 
@@ -104,7 +112,7 @@ class GANEvaluator(Evaluator):
         # digests of these.
         self._batches: list[tuple[Tensor | None, ...]] = []
         self._weights: str | None = None
-        # What the extractor does to the channels of the images.
+        # What becomes of the images on the way to the extractor and in it.
         self._images: str | None = None
         # Real images and number of fakes that the baseline is for, its name, and the real scores.
         self._baseline: tuple[tuple[bytes, int] | None, str, dict[str, float]] = (None, '', {})
@@ -138,8 +146,8 @@ class GANEvaluator(Evaluator):
         Args:
             data_samples: One for each image, with ``fake_image``, uint8 ``(C, H, W)``, and
                 ``gt_label`` where the model is conditional; ``from_ema`` names the weights.
-            data_batch: A batch of the data loader: ``inputs``, uint8 ``(N, C, H, W)``, and
-                ``labels`` where there are any.
+            data_batch: A batch of the data loader: ``inputs``, uint8 or uint16 ``(N, C, H, W)``,
+                and ``labels`` where there are any. Images of 16 bits are rounded to 8.
 
         Raises:
             ValueError: If it lacks something, or a feature is not finite.
@@ -153,7 +161,8 @@ class GANEvaluator(Evaluator):
             raise ValueError('data samples must have fake_image, got one without. Evaluate a GAN.')
         fakes = stack_images([s['fake_image'] for s in samples], 'fake_image', TO_UINT8)
         labels = stack_labels(sample.get('gt_label') for sample in samples)
-        reals = stack_images(data_batch['inputs'], 'inputs', TO_UINT8)
+        inputs = stack_images(data_batch['inputs'], 'inputs', TO_UINT8, BOTH_DEPTHS)
+        reals = to_8_bits(inputs)
         fake = self.extractor.to(fakes.device).extract(fakes)
         self._require(logits=fake.logits is not None, labels=labels is not None)
         if self._cache is None:
@@ -162,7 +171,9 @@ class GANEvaluator(Evaluator):
         digests, real = self._cache.look_up(reals)
         self._batches.append((*fake, labels, *real, batch_labels(data_batch), digests))
         self._weights = _WEIGHTS[samples[0].get('from_ema')]
-        self._images = self.extractor.describe_channels(reals.shape[1])
+        rounded = ROUNDED if inputs.dtype == torch.uint16 else None
+        changes = (rounded, self.extractor.describe_channels(reals.shape[1]))
+        self._images = ', '.join(filter(None, changes)) or None
 
     def evaluate(self, size: int) -> dict[str, float]:
         """All scores under their full names; ``report`` and the log get their protocol too.

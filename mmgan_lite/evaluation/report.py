@@ -40,8 +40,8 @@ class Report:
         num_reals: How many there are.
         baseline: In words, which real images stood in the place of the fakes for the real scores.
         fake_data: Where the fakes were read from; None if the model drew them.
-        images: In words, what the extractor did to the channels, if anything; of images from files
-            also color, size (height x width) and resizing.
+        images: In words, what became of 16 bits and of the channels, if anything; of images from
+            files also color, size (height x width) and resizing.
     """
 
     scores: list[Score]

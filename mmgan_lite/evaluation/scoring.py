@@ -19,7 +19,7 @@ from mmgan_lite.evaluation.extractors import FeatureExtractor
 from mmgan_lite.evaluation.metrics import FrechetDistance, GANMetric, Samples
 from mmgan_lite.evaluation.report import Report
 from mmgan_lite.registry import METRICS, build_part
-from mmgan_lite.utils.image_batch import join_columns
+from mmgan_lite.utils.image_batch import ROUNDED, join_columns
 from mmgan_lite.utils.validation import check_positive
 
 _LEAST = 2
@@ -41,6 +41,7 @@ class _Images(Protocol):
 
     path: Path
     is_gray: bool
+    has_16_bits: bool
 
     def __len__(self) -> int: ...
 
@@ -118,11 +119,14 @@ def score_images(
     if len(fake_sizes | real_sizes) > 1:
         text = f'The images are of several sizes ({sizes}), each {network.resizing}.'
         _warn(f'{text} The score depends on that too: compare images of one size.')
+    parts = [*_describe_channels(channels, network), sizes, network.resizing]
+    if fake.has_16_bits or real.has_16_bits:
+        parts.append(ROUNDED)
     return replace(
         report,
         fake_data=str(fake.path),
         real_data=str(real.path),
-        images=', '.join([*_describe_channels(channels, network), sizes, network.resizing]),
+        images=', '.join(parts),
     )
 
 

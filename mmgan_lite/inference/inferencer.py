@@ -64,9 +64,10 @@ class GANInferencer(BaseInferencer):
 
     Each call returns a dict:
 
-    - ``predictions``: ``images``, uint8; ``labels``, int64, or None without classes; ``latents``,
-      float32 (before truncation), or ``styles`` in their place where these are interpolated. All
-      on the CPU.
+    - ``predictions``: ``images``, uint8, or uint16 of a model that was trained on 16 bits
+      (``bit_depth=16`` of its data preprocessor); ``labels``, int64, or None without classes;
+      ``latents``, float32 (before truncation), or ``styles`` in their place where these are
+      interpolated. All on the CPU.
     - ``visualization``: one picture of all images, uint8 ``(H', W', 3)``.
     - ``frames``, for images in a sequence: pictures of an animation.
 
@@ -142,7 +143,7 @@ class GANInferencer(BaseInferencer):
                 varied.
             use_ema: Whether to draw from the average of the weights, if there is one.
             return_datasamples: Whether ``predictions`` is a list of ``num`` data elements with
-                ``fake_image``, uint8 ``(C, H, W)``, and ``gt_label``.
+                ``fake_image``, ``(C, H, W)``, and ``gt_label``.
             truncation_cutoff: The first so many layers are truncated; None for all. Only for a
                 generator with ``truncate``.
 
@@ -172,7 +173,7 @@ class GANInferencer(BaseInferencer):
         use_ema: bool = True,
         truncation_cutoff: int | None = None,
     ) -> Tensor:
-        """Images, uint8 ``(N, C, H, W)``."""
+        """Images, ``(N, C, H, W)``."""
         if not use_ema and self.info.get('weights') == 'ema':
             raise ValueError('use_ema must be True: the published file has the average alone.')
         if inputs.styles is not None:
@@ -368,7 +369,7 @@ class GANInferencer(BaseInferencer):
             truncation_cutoff: As in a call.
 
         Returns:
-            ``predictions`` with ``images``, uint8 ``(R, C, ...)`` for R rows and C columns, and
+            ``predictions`` with ``images``, ``(R, C, ...)`` for R rows and C columns, and
             their ``styles``; ``visualization``, a picture of them.
 
         Raises:
@@ -457,7 +458,7 @@ def _pack(
     """Pack the result of an interpolation.
 
     Args:
-        images: uint8 ``(T, R, C, H, W)``.
+        images: uint8 or uint16 ``(T, R, C, H, W)``.
         labels: int64, broadcastable to ``(T, R)``; None without classes.
         latents: Float ``(T, R, Z)``, or styles ``(T, R, num_ws, W)``.
         steps: Frames from one point to the next.

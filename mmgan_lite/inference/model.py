@@ -76,7 +76,10 @@ def load_model(
     checkpoint = {} if weights is None else read_checkpoint(weights, allow_mmengine_types)
     meta = checkpoint.get('meta') or {}
     if gan is None:
-        cfg = _saved_config(meta.get('cfg'), str(weights)) if cfg is None else cfg
+        if cfg is None:
+            cfg = _saved_config(meta.get('cfg'), str(weights))
+        else:
+            cfg = _with_preprocessor(cfg)
         gan = build_part(MODELS, cfg['model'], 'model')
     if weights is None:
         return gan, cfg, {}, None
@@ -98,6 +101,14 @@ def _given_config(model: Any) -> Any:
     return read_config(str(model))
 
 
+def _with_preprocessor(cfg: Any) -> Any:
+    """The config, with its top-level ``data_preprocessor`` in a model without one, as in Runner."""
+    preprocessor = cfg.get('data_preprocessor')
+    if preprocessor is None:
+        return cfg
+    return {**dict(cfg.items()), 'model': {'data_preprocessor': preprocessor, **cfg['model']}}
+
+
 def _class_names(names: Any, model: GAN) -> tuple[str, ...] | None:
     """Names of classes, if there is one for each class of the model."""
     if not isinstance(names, (list, tuple)) or len(names) != model.num_classes:
@@ -109,6 +120,6 @@ def _saved_config(text: Any, source: str) -> dict[str, Any]:
     """The part of the config in a checkpoint that draws; no code in it runs."""
     if not isinstance(text, str):
         raise ValueError(f'{source!r} has no config inside. Pass the one of its training as model.')
-    settings = parse_config(text, source)
+    settings = _with_preprocessor(parse_config(text, source))
     scope, imports = settings.get('default_scope'), settings.get('custom_imports')
     return {**settings, 'model': check_parts(settings['model'], source, scope, imports)}

@@ -10,6 +10,7 @@ from torch import Tensor
 from mmgan_lite.inference.interpolation import blended_classes
 from mmgan_lite.models import GAN
 from mmgan_lite.models.styles import map_latents, synthesize
+from mmgan_lite.utils.interfaces import HasBitDepth
 from mmgan_lite.utils.validation import check_positive
 
 # A fixed size makes an image depend on its seed and index alone: linear algebra libraries round
@@ -28,7 +29,7 @@ def draw_images(
     use_ema: bool = True,
     truncation: float = 1.0,
 ) -> tuple[Tensor, Tensor | None]:
-    """Draw uint8 images; image i of a seed is the same whatever ``num`` is.
+    """Draw images; image i of a seed is the same whatever ``num`` is.
 
     Args:
         model: A trained GAN.
@@ -40,7 +41,8 @@ def draw_images(
         truncation: Factor of the latents, in [0, 1].
 
     Returns:
-        Images, uint8 ``(num, C, H, W)``, and their labels, int64 ``(num,)`` or None, on the CPU.
+        Images, ``(num, C, H, W)``, uint8, or uint16 of a model with ``bit_depth=16``, and their
+        labels, int64 ``(num,)`` or None, on the CPU.
 
     Raises:
         ValueError: If an argument is out of its range, the model has no classes, or an image is not
@@ -127,7 +129,7 @@ def render(
         truncation_cutoff: The first so many layers are truncated; None for all.
 
     Returns:
-        uint8 ``(..., C, H, W)``, on the CPU.
+        As :func:`draw_images`, ``(..., C, H, W)``.
 
     Raises:
         ValueError: If an argument is out of its range, or an image is not finite.
@@ -144,7 +146,7 @@ def render(
                 stack.enter_context(blended_classes(model, *(part[index] for part in blended)))
             truncated = (truncation, truncation_cutoff)
             images = model.sample(CHUNK, given, latents[index], None, use_ema, *truncated)
-        chunks.append(_to_bytes(images[:count], model, use_ema))
+        chunks.append(_to_pixels(images[:count], model, use_ema))
     return torch.cat(chunks).unflatten(0, shape)
 
 
@@ -192,7 +194,7 @@ def render_styles(model: GAN, ws: Tensor, use_ema: bool = True) -> Tensor:
         use_ema: Whether to draw from the average of the weights, if there is one.
 
     Returns:
-        uint8 ``(..., C, H, W)``, on the CPU.
+        As :func:`draw_images`, ``(..., C, H, W)``.
 
     Raises:
         ValueError: If the generator has no styles, or an image is not finite.
@@ -201,7 +203,7 @@ def render_styles(model: GAN, ws: Tensor, use_ema: bool = True) -> Tensor:
     network, chunks = model.sampled_generator(use_ema), []
     for count, index in _chunks(len(ws)):
         images = synthesize(network, ws[index].to(model.device))[:count]
-        chunks.append(_to_bytes(images, model, use_ema))
+        chunks.append(_to_pixels(images, model, use_ema))
     return torch.cat(chunks).unflatten(0, shape)
 
 
@@ -212,8 +214,16 @@ def _chunks(num: int) -> Iterator[tuple[int, list[int]]]:
         yield stop - start, [*range(start, stop), *[start] * (start + CHUNK - stop)]
 
 
-def _to_bytes(images: Tensor, model: GAN, use_ema: bool) -> Tensor:
+def bit_depth_of(model: GAN) -> int:
+    """Bits per channel of the images that a model was trained on, and of its samples: 8 or 16."""
+    preprocessor = model.data_preprocessor
+    return preprocessor.bit_depth if isinstance(preprocessor, HasBitDepth) else 8
+
+
+def _to_pixels(images: Tensor, model: GAN, use_ema: bool) -> Tensor:
     _check_finite(images, model, use_ema)
+    if bit_depth_of(model) == 16:
+        return model.data_preprocessor.to_uint16(images).cpu()
     return model.data_preprocessor.to_uint8(images).cpu()
 
 

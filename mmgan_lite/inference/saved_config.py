@@ -15,11 +15,11 @@ from mmgan_lite.utils.config_text import read_settings
 from mmgan_lite.utils.migration import new_modules
 
 # Settings that drawing needs; others are not read.
-_WANTED = ('model', 'default_scope', 'custom_imports')
+_WANTED = ('model', 'data_preprocessor', 'default_scope', 'custom_imports')
 
 
 def parse_config(text: str, source: str | Path) -> dict[str, Any]:
-    r"""Parse a config: ``model``, and ``default_scope``, ``custom_imports`` if there are any.
+    r"""Parse a config: ``model``, and what else it has of the settings that drawing needs.
 
     Args:
         text: A config as MMEngine dumps it: assignments of literals and ``dict(...)``.

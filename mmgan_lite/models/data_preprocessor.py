@@ -11,6 +11,12 @@ from torch import Tensor
 from mmgan_lite.registry import MODELS
 from mmgan_lite.utils.image_batch import batch_labels, stack_images
 
+_DTYPES = {8: torch.uint8, 16: torch.uint16}
+_REMEDIES = {
+    8: 'Leave normalizing to the data preprocessor; 16 bits need its bit_depth=16.',
+    16: 'Give the dataset bit_depth=16 too, or take it out of the data preprocessor.',
+}
+
 
 @dataclass(eq=False)
 class TrainingBatch:
@@ -55,14 +61,22 @@ class TrainingBatch:
 
 @MODELS.register_module()
 class ImageBatchPreprocessor(BaseDataPreprocessor):
-    """uint8 images of 0 to 255 to float32 images of -1 to 1 on the model's device.
+    """Images of 8 or 16 bits to float32 images of -1 to 1 on the model's device.
 
-    The bytes cross to the device, a quarter of what floats would weigh, and become floats there in
-    one step for the batch. Takes what the datasets of mmgan_lite give (one tensor), and those of
-    other MM projects give: a list of images, and ``data_samples`` that carry ``gt_label``.
+    The pixels cross to the device, a quarter or half of what floats would weigh, and become floats
+    there in one step for the batch. Takes what the datasets of mmgan_lite give (one tensor), and
+    those of other MM projects give: a list of images, and ``data_samples`` that carry ``gt_label``.
 
     On the way to a GPU a batch goes through pinned memory, so that the CPU need not wait for the
     copy; one that the data loader pinned already (``pin_memory=True``) is not copied again.
+
+    Args:
+        non_blocking: Not used; MMEngine's interface.
+        bit_depth: 8 for uint8 images of 0 to 255; 16 for uint16 images of 0 to 65,535, of a dataset
+            with ``bit_depth=16``. The samples of a model have the same.
+
+    Raises:
+        ValueError: If ``bit_depth`` is neither.
 
     Example:
         >>> preprocessor = ImageBatchPreprocessor()
@@ -71,20 +85,33 @@ class ImageBatchPreprocessor(BaseDataPreprocessor):
         {'inputs': tensor([[[[-1.,  1.]]]]), 'labels': tensor([7])}
     """
 
+    def __init__(self, non_blocking: bool | None = False, bit_depth: int = 8) -> None:
+        super().__init__(non_blocking)
+        if type(bit_depth) is not int or bit_depth not in _DTYPES:
+            raise ValueError(
+                f'bit_depth must be 8 or 16, got {bit_depth!r}. Pass 16 where the dataset has '
+                'bit_depth=16, and else 8.'
+            )
+        self.bit_depth = bit_depth
+        self._dtypes = (_DTYPES[bit_depth],)
+        self._half = (2**bit_depth - 1) / 2
+        self._remedy = _REMEDIES[bit_depth]
+
     def forward(self, data: Mapping[str, Any], training: bool = False) -> dict[str, Tensor]:
         """A batch as the model takes it.
 
         Args:
-            data: ``inputs``, uint8 ``(N, C, H, W)`` or a list of N ``(C, H, W)``; where the data
-                has labels, ``labels`` (N ints) or ``data_samples`` (N objects with ``gt_label``).
+            data: ``inputs``, ``(N, C, H, W)`` or a list of N ``(C, H, W)``, uint8, or uint16 with
+                ``bit_depth=16``; where the data has labels, ``labels`` (N ints) or ``data_samples``
+                (N objects with ``gt_label``).
             training: Not used; MMEngine's interface.
 
         Returns:
             ``inputs``, float32 ``(N, C, H, W)`` in [-1, 1], and ``labels``, int64 ``(N,)``, if any.
 
         Raises:
-            ValueError: If there are no images, they differ in shape or are not uint8, or labels are
-                not ints.
+            ValueError: If there are no images, they differ in shape or have another dtype, or
+                labels are not ints.
         """
         images = data.get('inputs') if isinstance(data, Mapping) else None
         if images is None:
@@ -93,9 +120,9 @@ class ImageBatchPreprocessor(BaseDataPreprocessor):
                 f"A batch must hold its images under 'inputs', got {found}. "
                 "End the dataset's pipeline with dict(type='PackImage')."
             )
-        images = stack_images(images, 'inputs', 'Leave normalizing to the data preprocessor.')
+        images = stack_images(images, 'inputs', self._remedy, self._dtypes)
         # In place on the fresh float tensor: one allocation a batch.
-        scaled = self._to_device(images).float().sub_(127.5).div_(127.5)
+        scaled = self._to_device(images).float().sub_(self._half).div_(self._half)
         labels = batch_labels(data)
         if labels is None:
             return dict(inputs=scaled)
@@ -110,3 +137,8 @@ class ImageBatchPreprocessor(BaseDataPreprocessor):
     def to_uint8(images: Tensor) -> Tensor:
         """Float images in [-1, 1] back to uint8 of 0 to 255, rounded; what lies outside is cut."""
         return images.float().mul(127.5).add(127.5).round().clamp(0, 255).to(torch.uint8)
+
+    @staticmethod
+    def to_uint16(images: Tensor) -> Tensor:
+        """The same to uint16 of 0 to 65,535."""
+        return images.float().mul(32767.5).add(32767.5).round().clamp(0, 65535).to(torch.uint16)

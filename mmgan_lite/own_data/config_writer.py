@@ -62,7 +62,7 @@ model = dict(
     {augmentation}
     augmentation={augmentation_config},
     ema=dict(type='ExponentialMovingAverage', momentum={momentum}, warm_up=True),
-    channels_last=True,
+    channels_last=True,{data_preprocessor}
 )
 
 {iterations}
@@ -94,6 +94,8 @@ default_hooks = dict(
 
 {validation}
 """
+_DEEP = """
+    data_preprocessor=dict(type='ImageBatchPreprocessor', bit_depth=16),"""
 _VALIDATION = """
 val_cfg = dict()
 val_dataloader = dict(
@@ -179,6 +181,7 @@ def config_text(plan: Plan) -> str:
         momentum=choose_momentum(plan.iterations),
         num_iterations=plan.iterations,
         val_interval=', val_interval=-(-_iterations // 5)' if plan.num_scored else '',
+        data_preprocessor=_DEEP if plan.request['bit_depth'] == 16 else '',
         dtype=plan.dtype,
         rate=plan.networks.rate,
     )

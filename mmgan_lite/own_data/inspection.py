@@ -44,7 +44,7 @@ def inspect_images(
 ) -> Inspection:
     """Decode all images.
 
-    Pixels of 16 bits are divided by 257.
+    The picture has 8 bits; copies have the same pixels of 16 bits too.
 
     Args:
         description: Of the images, of the same ``channels``.
@@ -55,7 +55,8 @@ def inspect_images(
         ValueError: If none can be decoded.
     """
     own: int | str = 'RGBA' if description.num_with_alpha else 'RGB'
-    decoder = ImageDecoder(own if channels is None else channels, bit_depth='scale')
+    depth = 16 if 16 in description.bits else 'scale'
+    decoder = ImageDecoder(own if channels is None else channels, bit_depth=depth)
     files = description.listing.files
     unreadable, readable = list(description.unreadable), []
     names_of: dict[bytes, list[str]] = {}

@@ -173,8 +173,8 @@ def check_usable(description: DataDescription, bit_depth: Any) -> None:
         found = ' and '.join(f'{count:,} of {bits}' for bits, count in sorted(deep.items()))
         raise ValueError(
             f"'{path}' must hold images of 8 bits per channel, got {found}. Pass --bit-depth scale "
-            'to divide 16 bits by 257, or --bit-depth LOW HIGH for the range of their values, such '
-            'as 0 4095.'
+            'to divide 16 bits by 257, --bit-depth LOW HIGH for the range of their values, such as '
+            '0 4095, or --bit-depth 16 to train on 16 bits.'
         )
 
 

@@ -79,7 +79,7 @@ class Request:
     data: str
     size: tuple[int, ...] | None = None
     channels: int | str | None = None
-    bit_depth: str | list[float] | None = None
+    bit_depth: int | str | list[float] | None = None
     labels: str | bool | None = None
     budget: float | None = None
     work_dir: str | None = None
@@ -236,6 +236,7 @@ def _pack(
     # The last part of the path names the data in reports.
     folder = work_dir / f'packed_{digest[:8]}' / images.metainfo['dataset']
     num_bytes = len(images) * torch.Size(images.image_shape or ()).numel()
+    num_bytes *= 2 if dataset['bit_depth'] == 16 else 1
     packed = dict(type='PackedImageDataset', data_root=str(folder.resolve()))
     size = f'{num_bytes / 2**20:,.1f} MiB'
     if folder.is_dir():
@@ -288,7 +289,9 @@ def _fit_networks(plan: Plan, budget: float) -> tuple[Plan, float]:
         return time_iterations(_config(tried), batches, block, seconds)
 
     dtype, precision = None, Choice('float32', 'this machine has no instructions for bfloat16')
-    if has_bfloat16(torch.device(get_device())):
+    if plan.request['bit_depth'] == 16:
+        precision = Choice('float32', 'bfloat16 has 8 significant bits, fewer than the images')
+    elif has_bfloat16(torch.device(get_device())):
         half, full = (measure(WIDTHS[1], kind) for kind in ('bfloat16', None))
         dtype = 'bfloat16' if half < full else None
         reason = f'{half:.3f} s an iteration in bfloat16, {full:.3f} s in float32'

@@ -1,4 +1,4 @@
-"""What a batch holds: uint8 images of one shape, and labels that are ints.
+"""What a batch holds: uint8 or uint16 images of one shape, and labels that are ints.
 
 The number of channels says what they are: 1 is gray, 2 gray and alpha, 3 RGB, 4 RGB and alpha, and
 5 or more are bands without colors. Alpha is straight: colors are not multiplied by it.
@@ -10,17 +10,31 @@ from typing import Any
 import torch
 from torch import Tensor
 
+_DESCRIPTIONS = {
+    torch.uint8: 'uint8 (N, C, H, W) of 0 to 255',
+    torch.uint16: 'uint16 (N, C, H, W) of 0 to 65,535',
+}
+BOTH_DEPTHS = (torch.uint8, torch.uint16)
+# What to_8_bits does, for the protocol of a score.
+ROUNDED = '16 bits rounded to 8'
 
-def stack_images(images: Tensor | Iterable[Tensor], name: str, remedy: str) -> Tensor:
-    """One uint8 tensor ``(N, C, H, W)`` from a tensor or from N images ``(C, H, W)``.
+
+def stack_images(
+    images: Tensor | Iterable[Tensor],
+    name: str,
+    remedy: str,
+    dtypes: Sequence[torch.dtype] = (torch.uint8,),
+) -> Tensor:
+    """One tensor ``(N, C, H, W)`` from a tensor or from N images ``(C, H, W)``.
 
     Args:
         images: The images.
         name: What the errors call them.
         remedy: Last sentence of the error about a wrong type.
+        dtypes: Of uint8 and uint16, those that the images may have.
 
     Raises:
-        ValueError: If the images differ in shape or are not uint8.
+        ValueError: If the images differ in shape or have another dtype.
     """
     if not isinstance(images, Tensor):
         images = list(images)
@@ -31,12 +45,31 @@ def stack_images(images: Tensor | Iterable[Tensor], name: str, remedy: str) -> T
                 'Resize or crop them in the pipeline of the dataset.'
             )
         images = torch.stack(images)
-    if images.dtype != torch.uint8 or images.ndim != 4:
+    if images.dtype not in dtypes or images.ndim != 4:
+        wanted = ' or '.join(map(_DESCRIPTIONS.__getitem__, dtypes))
         raise ValueError(
-            f'{name} must be uint8 (N, C, H, W) of 0 to 255, got {images.dtype} '
-            f'{tuple(images.shape)}. {remedy}'
+            f'{name} must be {wanted}, got {images.dtype} {tuple(images.shape)}. {remedy}'
         )
     return images
+
+
+def to_8_bits(images: Tensor) -> Tensor:
+    """Images of 16 bits rounded to 8, as pictures and metrics take them; others as they are.
+
+    Args:
+        images: uint8 or uint16 of any shape.
+
+    Returns:
+        uint8 of the same shape: values of 16 bits divided by 257.
+
+    Example:
+        >>> to_8_bits(torch.tensor([0, 128, 129, 65535], dtype=torch.uint16))
+        tensor([  0,   0,   1, 255], dtype=torch.uint8)
+    """
+    if images.dtype == torch.uint8:
+        return images
+    # Rounded to the nearest; a multiple of 1/257 is never halfway between two ints.
+    return images.int().add_(128).div_(257, rounding_mode='floor').to(torch.uint8)
 
 
 def has_alpha(channels: int) -> bool:

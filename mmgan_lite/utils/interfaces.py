@@ -141,6 +141,20 @@ class GivesImagesBack(Protocol):
 
 
 @runtime_checkable
+class HasBitDepth(GivesImagesBack, Protocol):
+    """One that knows the depth of the images that its model trains on.
+
+    Attributes:
+        bit_depth: 8 or 16.
+    """
+
+    bit_depth: int
+
+    def to_uint16(self, images: 'Tensor') -> 'Tensor':
+        """Float images in [-1, 1] as uint16 of 0 to 65,535."""
+
+
+@runtime_checkable
 class TakesOnePass(Protocol):
     """A discriminator that can take real images and fakes in one pass.
 

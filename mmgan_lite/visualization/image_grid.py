@@ -23,11 +23,11 @@ def make_picture(
 ) -> np.ndarray:
     """Lay out images row by row, with a thin black border; a single image has none.
 
-    Gray images are repeated, alpha is composited on white, and of 5 or more channels the first
-    three are drawn.
+    Images of 16 bits are rounded to 8. Gray images are repeated, alpha is composited on white, and
+    of 5 or more channels the first three are drawn.
 
     Args:
-        images: uint8 ``(N, C, H, W)``.
+        images: uint8 or uint16 ``(N, C, H, W)``.
         columns: Images in a row; None for a square.
         source: What the error calls the images.
         to_view: Whether small images are enlarged by :func:`viewing_scale`.
@@ -46,10 +46,10 @@ def make_picture(
     # It takes half a second to load; only pictures need it.
     from torchvision.utils import make_grid
 
-    from mmgan_lite.utils.image_batch import as_rgb, stack_images
+    from mmgan_lite.utils.image_batch import BOTH_DEPTHS, as_rgb, stack_images, to_8_bits
 
     remedy = 'Remove what draws them, such as SampleVisualizationHook.'
-    images = as_rgb(stack_images(images, source, remedy))
+    images = as_rgb(to_8_bits(stack_images(images, source, remedy, BOTH_DEPTHS)))
     columns = math.ceil(len(images) ** 0.5) if columns is None else columns
     if to_view:
         scale = viewing_scale(*images.shape[2:])
@@ -82,16 +82,21 @@ def enlarge(picture: np.ndarray, scale: int) -> np.ndarray:
     return picture.repeat(scale, axis=0).repeat(scale, axis=1)
 
 
-def check_png_channels(channels: int) -> None:
+def check_png_channels(channels: int, bit_depth: int = 8) -> None:
     """Check that a PNG file can hold an image of as many channels.
 
     Raises:
-        ValueError: If there are more than 4.
+        ValueError: If there are more than 4, or 2 with a ``bit_depth`` of 16.
     """
     if channels > 4:
         raise ValueError(
             f'A PNG file must have 1 to 4 channels, got an image of {channels}. Write arrays: '
             'pass --format npz to mmgan-lite sample, or call numpy.savez.'
+        )
+    if channels == 2 and bit_depth == 16:
+        raise ValueError(
+            'A PNG file of 16 bits must have 1, 3 or 4 channels, as OpenCV writes it, got an image '
+            'of 2. Write arrays: pass --format npz to mmgan-lite sample, or call numpy.savez.'
         )
 
 
@@ -99,20 +104,36 @@ def save_png(picture: 'np.ndarray | Tensor', path: str | Path) -> None:
     """Write a picture by an atomic write, with its channels as they are.
 
     Args:
-        picture: uint8 array ``(H, W, C)``, or tensor ``(C, H, W)`` of an image: gray, gray and
-            alpha, RGB, or RGB and alpha, for C of 1 to 4.
+        picture: Array ``(H, W, C)``, or tensor ``(C, H, W)`` of an image: gray, gray and alpha,
+            RGB, or RGB and alpha, for C of 1 to 4. uint8; or uint16 for a file of 16 bits, which
+            cannot be gray and alpha.
         path: The file; its folder is made.
 
     Raises:
-        ValueError: If there are more than 4 channels.
+        ValueError: If there are more than 4 channels, or 2 of 16 bits.
     """
     from PIL import Image
 
     pixels = picture if isinstance(picture, np.ndarray) else picture.permute(1, 2, 0).numpy()
-    check_png_channels(pixels.shape[2])
+    check_png_channels(pixels.shape[2], 8 * pixels.itemsize)
+    if pixels.dtype == np.uint16:
+        _save_deep_png(pixels, path)
+        return
     image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
     with atomic_write(path) as temporary:
         image.save(temporary, format='PNG')
+
+
+def _save_deep_png(pixels: np.ndarray, path: str | Path) -> None:
+    """Write a PNG of 16 bits; Pillow writes gray ones only."""
+    import cv2
+
+    order = [2, 1, 0, 3] if pixels.shape[2] > 1 else [0]  # it has blue first
+    ordered = np.ascontiguousarray(pixels[:, :, order[: pixels.shape[2]]])
+    is_written, content = cv2.imencode('.png', ordered)
+    assert is_written
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(content.tobytes())
 
 
 def save_gif(

@@ -67,7 +67,10 @@ def test_options_that_do_not_fit_together(arguments, message, monkeypatch, capsy
         (('--data', 'nowhere'), "error: There must be a folder or zip of images at 'nowhere'"),
         (('--size', '30'), 'error: --size must have a shorter side of 4, 5, 6 or 7 times a power'),
         (('--resume',), "error: --resume needs a plan, got no 'work_dirs/tiles-16/tiles-16.py'"),
-        (('--bit-depth', 'a', 'b'), "error: --bit-depth must be 'scale' or two numbers, got 'a b'"),
+        (
+            ('--bit-depth', 'a', 'b'),
+            "error: --bit-depth must be 'scale', 16 or two numbers, got",
+        ),
         (('--channels', 'CMYK'), "error: channels must be 'L', 'RGB', 'RGBA' or a number"),
         (('--labels', 'no.csv'), "error: labels must be a .csv or .json file in '"),
     ],

@@ -90,9 +90,9 @@ def test_mistakes_are_answered_without_a_traceback(run, folder, tmp_path):
         ((folder, '--image-size', 1, 2, 3), r'^error: image_size must be an int'),
         (
             (folder, '--bit-depth', 'a', 'b'),
-            r"^error: --bit-depth must be 'scale' or two numbers, got 'a b'\. Pass 0 4095",
+            r"^error: --bit-depth must be 'scale', 16 or two numbers, got 'a b'\. Pass 0 4095",
         ),
-        ((folder, '--bit-depth', 16), r"^error: bit_depth must be 'error', 'scale' or two numb"),
+        ((folder, '--bit-depth', 12), r"^error: bit_depth must be 'error', 'scale', 16 or two n"),
         ((folder, '--channels', 'CMYK'), r"^error: channels must be 'L', 'RGB', 'RGBA' or a num"),
         ((folder, '--labels', 'no.csv'), r"^error: labels must be a \.csv .* got 'no\.csv', which"),
     ):

@@ -116,6 +116,16 @@ def test_neither_data_nor_downloads(mistakes, monkeypatch, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_bits_of_data_and_model(mistakes):
+    folder = dict(type='ImageFolderDataset', data_root='x', channels='L', image_size=28)
+    found = mistakes({f'{LOADER}.dataset': {**folder, 'bit_depth': 16}})
+    assert '16 bits need its bit_depth=16' in found[f'{LOADER}.dataset']
+    deep = {'model.data_preprocessor': dict(type='ImageBatchPreprocessor', bit_depth=16)}
+    assert mistakes(deep) == {}
+    found = mistakes({f'{LOADER}.dataset': folder})
+    assert 'Give the dataset bit_depth=16 too' in found[f'{LOADER}.dataset']
+
+
 def test_pipelines(mistakes):
     pytest.importorskip('mmcv.transforms')
     pipeline = [

@@ -204,6 +204,115 @@ def test_an_upright_image_of_16_bits():
     assert decode(content, 'L', bit_depth='scale')[:, 0, 0].tolist() == [0, 1, 128, 255]
 
 
+def keep_16_bits(content, *args, **kwargs):
+    pixels = ImageDecoder(*args, bit_depth=16, **kwargs)(content, 'a.png')
+    assert pixels.dtype == np.uint16
+    return pixels.astype(int)
+
+
+LOW_BYTES = np.array([[0x8000, 0x8001, 0x80FE, 0xFFFF]], np.uint16)
+
+
+@pytest.mark.parametrize('extension', ['.png', '.tiff', '.pgm'])
+def test_low_bytes_of_gray_are_kept(extension):
+    content = encode_deep(LOW_BYTES, extension)
+    assert keep_16_bits(content, 'L')[:, :, 0].tolist() == LOW_BYTES.tolist()
+    assert keep_16_bits(content, 'RGB').tolist() == LOW_BYTES[:, :, None].repeat(3, 2).tolist()
+
+
+@pytest.mark.parametrize('extension', ['.png', '.tiff', '.ppm'])
+def test_low_bytes_of_colors_are_kept(extension):
+    # Blue comes first in OpenCV.
+    content = encode_deep(np.array([[[30000, 20001, 10002]]], np.uint16), extension)
+    assert keep_16_bits(content).tolist() == [[[10002, 20001, 30000]]]
+    # 0.299 * 10002 + 0.587 * 20001 + 0.114 * 30000 = 18151.185
+    assert keep_16_bits(content, 'L').tolist() == [[[18151]]]
+    assert keep_16_bits(content, 'RGBA').tolist() == [[[10002, 20001, 30000, 65535]]]
+
+
+def test_alpha_of_16_bits():
+    # Green of 40001 and a fifth of alpha, and green that nobody sees.
+    content = encode_deep(np.array([[[0, 40001, 0, 13107], [0, 7, 0, 0]]], np.uint16))
+    assert keep_16_bits(content, 'RGBA', background='red').tolist() == [
+        [[0, 40001, 0, 13107], [65535, 0, 0, 0]]
+    ]
+    # 0.2 * 40001 + 0.8 * 65535 = 60428.2
+    assert keep_16_bits(content).tolist() == [[[52428, 60428, 52428], [65535] * 3]]
+
+
+@pytest.mark.parametrize('mode', ['1', 'L', 'LA', 'P', 'RGB', 'RGBA', 'CMYK'])
+def test_images_of_8_bits_among_those_of_16(mode):
+    """0 and 255 become 0 and 65535, whatever they are stored as."""
+    content = encode(Image.fromarray(SPRITE).convert(mode), 'TIFF')
+    for channels in ('L', 'RGB', 'RGBA'):
+        found = keep_16_bits(content, channels, background=(0, 100, 0))
+        expected = decode(content, channels, background=(0, 100, 0))  # Pillow's, rounded to 8 bits
+        assert found == pytest.approx(257 * expected, abs=0.51 * 257)
+    transparent = Image.new('P', (2, 1))
+    transparent.info['transparency'] = 0
+    assert keep_16_bits(encode(transparent)).tolist() == [[[65535] * 3] * 2]
+
+
+@pytest.mark.parametrize('resize', ['crop', 'pad', 'stretch'])
+@pytest.mark.parametrize('channels', ['L', 'RGB', 'RGBA', 5])
+def test_resizing_of_16_bits(resize, channels):
+    """Pillow does the same with the high bytes, and a plain area keeps its low bytes."""
+    num = ImageDecoder(channels).num_channels
+    stream = np.random.default_rng(0)
+    # Pillow clips 8 bits between the passes of the filter, and of little alpha it has few colors.
+    pixels = stream.integers(60, 196, (9, 14, num), dtype=np.uint8)
+    if num == 4:
+        pixels[..., 3] |= 128
+    kwargs = dict(image_size=(6, 5), resize=resize, background='red')
+
+    def encode_array(array):
+        file = io.BytesIO()
+        if num == 5:
+            np.save(file, array)
+            return file.getvalue()
+        order = [2, 1, 0, 3][:num] if num > 1 else [0]
+        return encode_deep(np.ascontiguousarray(array[:, :, order]))
+
+    found = keep_16_bits(encode_array(pixels.astype(np.uint16) * 257), channels, **kwargs)
+    expected = decode(encode_array(pixels), channels, **kwargs)
+    assert found == pytest.approx(257 * expected, abs=3 * 257 if num == 4 else 257)
+    constant = np.full((9, 14, num), 0x8001, np.uint16)
+    if resize != 'pad':
+        found = keep_16_bits(encode_array(constant), channels, **kwargs)
+        assert found.tolist() == constant[:6, :5].tolist()
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_upright_images_of_16_bits(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    gray = np.arange(6, dtype=np.uint16).reshape(2, 3) + 0x8000
+    content = encode(Image.fromarray(gray), exif=exif)
+    expected = [[gray, gray[:, ::-1]], [gray[::-1, ::-1], gray[::-1]]]
+    expected += [[gray.T, np.rot90(gray, 3)], [np.rot90(gray.T, 2), np.rot90(gray)]]
+    first, second = divmod(orientation - 1, 2)
+    assert keep_16_bits(content, 'L')[:, :, 0].tolist() == expected[first][second].tolist()
+
+
+def test_bands_of_16_bits():
+    array = np.arange(2 * 4 * 5, dtype='>u2').reshape(2, 4, 5) + 0x8000
+    file = io.BytesIO()
+    np.save(file, array)
+    assert keep_16_bits(file.getvalue(), 5).tolist() == array.tolist()
+    with pytest.raises(ValueError, match='its channels are 3, not 2'):
+        keep_16_bits(encode_deep(np.zeros((2, 2, 3), np.uint16)), 2)
+    file = io.BytesIO()
+    np.save(file, array.astype(np.int16))
+    with pytest.raises(ValueError, match=r'its values are int16, whose range is not known\. Pass'):
+        keep_16_bits(file.getvalue(), 5)
+
+
+def test_floats_among_images_of_16_bits():
+    content = encode_deep(np.zeros((1, 1), np.float32), '.tiff')
+    with pytest.raises(ValueError, match=r'32 bits .*\(low, high\) in place of bit_depth=16'):
+        keep_16_bits(content, 'L')
+
+
 STRIPES = np.repeat(np.array([[0, 100, 200, 250]], np.uint8), 8, axis=1).repeat(8, 0)  # 32x8
 
 
@@ -274,9 +383,11 @@ def test_any_number_of_bands():
         (dict(background=(0, 0, 256)), r'three ints of 0 to 255, got \(0, 0, 256\)'),
         (dict(background=7), 'got 7'),
         (dict(background='#00000080'), 'got'),
-        (dict(bit_depth='clip'), "bit_depth must be 'error', 'scale' or two numbers"),
+        (dict(bit_depth='clip'), "bit_depth must be 'error', 'scale', 16 or two numbers"),
         (dict(bit_depth=(5, 5)), r'low < high, got \(5, 5\)'),
-        (dict(bit_depth=16), 'got 16'),
+        (dict(bit_depth=12), 'got 12'),
+        (dict(bit_depth='16'), "got '16'"),
+        (dict(bit_depth=16.0), r'got 16\.0'),
     ],
 )
 def test_wrong_arguments(kwargs, message):

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -24,7 +25,7 @@ CLASSES = ('a', 'a-b', 'dog')
 def save(path, value=0, size=(6, 4), mode='RGB', **kwargs):
     """An image (width, height) filled with one value."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    colour = value if mode in ('L', 'I;16') else (value,) * len(mode)
+    colour = value if mode in ('L', 'I;16', 'F') else (value,) * len(mode)
     Image.new(mode, size, colour).save(path, **kwargs)
 
 
@@ -56,7 +57,7 @@ def log_messages(monkeypatch):
 
 
 def values(dataset):
-    return [int(item['inputs'].max()) for item in dataset]
+    return [int(item['inputs'].int().max()) for item in dataset]
 
 
 def test_flat_folder_has_no_labels_and_is_sorted(flat):
@@ -239,6 +240,34 @@ def test_what_headers_show_is_found_before_the_training(flat, log_messages):
     assert warning.startswith('3 images are replaced by others: 0.png (no image), 1.png (no image)')
     dataset = ImageFolderDataset(flat, max_corrupt=2, bit_depth=(0, 2000), channels='L')
     assert values(dataset) == [128, 128, 128, 30, 40]
+
+
+def test_images_of_8_and_16_bits_as_16(tmp_path):
+    for name, value in (('0', 0x8001), ('1', 0x8002)):
+        cv2.imwrite(str(tmp_path / f'{name}.png'), np.full((4, 6, 3), value, np.uint16))
+    save(tmp_path / '2.png', 128)
+    dataset = ImageFolderDataset(tmp_path, bit_depth=16)
+    assert [item['inputs'].dtype for item in dataset] == [torch.uint16] * 3
+    assert values(dataset) == [0x8001, 0x8002, 128 * 257]
+    batch = dataset.collate_fn([dataset[0], dataset[2]])['inputs']
+    assert batch[:, 0, 0, 0].tolist() == [0x8001, 128 * 257]
+    save(tmp_path / '3.tiff', 0, mode='F')
+    with pytest.raises(ValueError, match=r'3\.tiff \(it has 32 bits per channel, whose range'):
+        ImageFolderDataset(tmp_path, bit_depth=16)
+
+
+def test_transforms_of_16_bits(tmp_path):
+    pytest.importorskip('mmcv')
+    cv2.imwrite(str(tmp_path / 'a.png'), np.array([[0x8001, 0x8002]], np.uint16))
+    pipeline = [
+        dict(type='RandomFlip', prob=1.0),
+        dict(type='Resize', scale=(4, 2), interpolation='nearest'),
+        dict(type='PackImage'),
+    ]
+    for channels in (1, 3):
+        dataset = ImageFolderDataset(tmp_path, None, channels, pipeline=pipeline, bit_depth=16)
+        expected = [[[0x8002, 0x8002, 0x8001, 0x8001]] * 2] * channels
+        assert dataset[0]['inputs'].tolist() == expected
 
 
 def test_an_image_that_vanishes(flat):

@@ -3,12 +3,18 @@
 import os
 import zipfile
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from mmgan_lite.datasets import InMemoryImageDataset, open_images, pack_images
+from mmgan_lite.datasets import (
+    ImageFolderDataset,
+    InMemoryImageDataset,
+    open_images,
+    pack_images,
+)
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 4, 6, 3), dtype=np.uint8)
 
@@ -86,6 +92,27 @@ def test_more_images_than_a_batch(tmp_path):
     assert [image.item() for image in read(source, 1)] == list(range(150))
 
 
+def test_16_bits_are_rounded_to_8(tmp_path):
+    deep = np.array([0, 128, 129, 65535], np.uint16).reshape(2, 1, 2, 1).repeat(3, 3)
+    (tmp_path / 'files').mkdir()
+    for number, image in enumerate(deep):
+        cv2.imwrite(str(tmp_path / 'files' / f'{number}.png'), image)
+    cv2.imwrite(str(tmp_path / 'files' / '2.png'), np.full((1, 2, 3), 7, np.uint8))
+    dataset = ImageFolderDataset(tmp_path / 'files', bit_depth=16, indices=2)
+    pack_images(dataset, tmp_path / 'packed')
+    write_npz(tmp_path / 'a.npz', images=deep)
+    for name in ('files', 'packed', 'a.npz'):
+        source = open_images(tmp_path / name)
+        assert source.has_16_bits
+        images = torch.stack(read(source)[:2])
+        assert images.dtype == torch.uint8
+        assert images[:, :, 0].tolist() == [[[0, 0]] * 3, [[1, 255]] * 3]
+    assert not open_images(write_npz(tmp_path / 'b.npz')).has_16_bits
+    (tmp_path / 'gray').mkdir()
+    Image.fromarray(deep[0, :, :, 0]).save(tmp_path / 'gray' / 'a.png')
+    assert open_images(tmp_path / 'gray').is_gray
+
+
 def test_gray_and_color(tmp_path):
     red = np.zeros((2, 4, 6, 3), np.uint8)
     red[..., 0] = 200
@@ -154,11 +181,11 @@ def test_unreadable_images_are_counted_and_named(is_zip, tmp_path, warnings):
     complete = (path / '0.png').read_bytes()
     (path / '5.png').write_text('no image')
     (path / '6.png').write_bytes(complete[: len(complete) * 2 // 3])
-    Image.fromarray(np.zeros((4, 6), np.uint16)).save(path / '7.png')
+    Image.fromarray(np.zeros((4, 6), np.float32)).save(path / '7.tiff')
     (path / '8.png').touch()
     if is_zip:
         with zipfile.ZipFile(tmp_path / 'images.zip', 'w') as archive:
-            for file in sorted(path.rglob('*.png')):
+            for file in sorted(path.rglob('*.*')):
                 archive.write(file, file.name)
         path = tmp_path / 'images.zip'
     source = open_images(path)
@@ -167,7 +194,7 @@ def test_unreadable_images_are_counted_and_named(is_zip, tmp_path, warnings):
     (message,) = warnings
     start = f"'{path}': images that cannot be read are left out, 4 of 9: 5.png (no image), 6.png ("
     assert message.startswith(start)
-    assert '7.png (16 bits per channel), ...' in message
+    assert '7.tiff (32 bits per channel), ...' in message
 
 
 def test_folder_without_permission(tmp_path, monkeypatch):

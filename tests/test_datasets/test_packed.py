@@ -15,6 +15,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
+from PIL import Image
 
 from mmgan_lite.datasets import (
     ImageBatch,
@@ -50,6 +51,20 @@ def which(dataset):
 
 def sha256(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_images_of_16_bits(tmp_path):
+    images = np.arange(3 * 2, dtype=np.uint16).reshape(3, 1, 2) + 0x8000
+    for number, image in enumerate(images):
+        Image.fromarray(image).save(tmp_path / f'{number}.png')
+    dataset = ImageFolderDataset(tmp_path, channels='L', bit_depth=16)
+    pack_images(dataset, tmp_path / 'packed')
+    np.testing.assert_array_equal(np.load(tmp_path / 'packed' / 'images.npy'), images[:, None])
+    packed = pickle.loads(pickle.dumps(PackedImageDataset(tmp_path / 'packed', verify=True)))
+    assert packed[1]['inputs'].dtype == torch.uint16
+    batch = packed.__getitems__([2, 0]).inputs
+    np.testing.assert_array_equal(batch.numpy(), images[[2, 0], None])
+    assert packed.get_subset([2])[0]['inputs'].tolist() == images[2:].tolist()
 
 
 def test_files_hold_the_images_and_what_they_are(packed):

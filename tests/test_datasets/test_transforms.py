@@ -25,6 +25,13 @@ def test_pack_image_moves_the_channels_to_the_front():
     torch.testing.assert_close(item['inputs'], torch.from_numpy(IMAGE))
 
 
+def test_pack_image_keeps_16_bits():
+    image = np.array([[[0x8001], [0x8002]]], np.uint16)
+    packed = PackImage()({'img': image})['inputs']
+    assert packed.dtype == torch.uint16
+    assert packed.tolist() == [[[0x8001, 0x8002]]]
+
+
 def test_pack_image_gives_a_grey_image_its_channel_back():
     item = PackImage()({'img': IMAGE[0]})
     assert set(item) == {'inputs'}
@@ -41,7 +48,7 @@ def test_pack_image_gives_a_grey_image_its_channel_back():
 )
 def test_pack_image_refuses_what_is_no_uint8_image(image, got):
     with pytest.raises(
-        ValueError, match=rf'img must be a uint8 array.*got {got}\. Leave Normalize'
+        ValueError, match=rf'img must be a uint8 or uint16 array.*got {got}\. Leave Normalize'
     ):
         PackImage()({'img': image})
 

@@ -98,6 +98,14 @@ class Names(BaseMetric):
         return dict(count=len(results))
 
 
+class DeepDataset(InMemoryImageDataset):
+    """Its items have 16 bits."""
+
+    def prepare_data(self, idx):
+        item = super().prepare_data(idx)
+        return {**item, 'inputs': (item['inputs'].int() * 257).to(torch.uint16)}
+
+
 def floats(images):
     return images.flatten(1) / 127.5 - 1
 
@@ -165,6 +173,15 @@ def test_protocol_has_what_happened_to_the_channels(make_evaluator):
     evaluator = make_evaluator(extractor=FirstChannel(Pixels(), 'first'))
     feed(evaluator, FAKES.expand(-1, 4, -1, -1), REALS.expand(-1, 4, -1, -1))
     assert '40 images of unnamed data (first of 4), seen through first' in evaluator.report.table()
+
+
+def test_real_images_of_16_bits_are_rounded_to_8(make_evaluator):
+    deep = REALS.to(torch.int32) * 257 + torch.randint(-128, 129, REALS.shape)
+    deep = deep.clamp(0, 65535).to(torch.uint16)
+    expected = feed(make_evaluator(train_dataset=InMemoryImageDataset(TRAIN)))
+    evaluator = make_evaluator(train_dataset=DeepDataset(TRAIN))
+    assert feed(evaluator, reals=deep) == expected
+    assert ' (16 bits rounded to 8), seen through pixels' in evaluator.report.protocol()
 
 
 def test_log_has_the_protocol_and_the_real_scores(make_evaluator, monkeypatch):

@@ -107,6 +107,15 @@ def test_score_and_protocol(write, score, tmp_path, warnings):
     assert warnings == []
 
 
+def test_16_bits_are_rounded_to_8(write, score):
+    fakes, reals = write('fakes', FAKES), write('reals', REALS)
+    expected = score(fakes, reals).scores
+    deep = write('deep', REALS.astype(np.uint16) * 257 + (REALS < 255))
+    report = score(fakes, deep)
+    assert report.scores == expected
+    assert report.images == 'gray, 2x2, not resized, 16 bits rounded to 8'
+
+
 def test_features_of_the_real_images_are_cached(write, score):
     fakes, reals = write('fakes', FAKES), write('reals', REALS)
     first, again = Pixels(), Pixels()
@@ -164,7 +173,7 @@ def test_color(write, score):
 class Bands:
     """Images of any number of channels, as a source of a data set gives them."""
 
-    is_gray = False
+    is_gray = has_16_bits = False
 
     def __init__(self, path, images):
         self.path, self.images = path, torch.from_numpy(images)

@@ -39,6 +39,22 @@ def test_weights_are_those_of_the_file(checkpoint):
     assert all(torch.equal(value, saved[name]) for name, value in gan.state_dict().items())
 
 
+def test_data_preprocessor_at_the_top_of_the_config(checkpoint, tmp_path):
+    """Runner gives it to the model, and with it the bits of the images."""
+    deep = dict(type='ImageBatchPreprocessor', bit_depth=16)
+    cfg = Config({**config(), 'data_preprocessor': deep})
+    assert get_model(cfg, checkpoint).data_preprocessor.bit_depth == 16
+    assert 'data_preprocessor' not in cfg.model
+    content = torch.load(checkpoint)
+    content['meta']['cfg'] = cfg.pretty_text
+    torch.save(content, tmp_path / 'whole.pth')
+    gan, found, *_ = load_model(None, tmp_path / 'whole.pth', False)
+    assert gan.data_preprocessor.bit_depth == found['model']['data_preprocessor']['bit_depth'] == 16
+    own = {**config()['model'], 'data_preprocessor': dict(type='ImageBatchPreprocessor')}
+    gan = get_model({**cfg.to_dict(), 'model': own}, checkpoint)
+    assert gan.data_preprocessor.bit_depth == 8
+
+
 def test_missing_file(tmp_path):
     with pytest.raises(ValueError, match=r"checkpoint must be a file, but .*no.pth' is none"):
         get_model(config(), tmp_path / 'no.pth')

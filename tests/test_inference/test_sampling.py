@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmgan_lite.inference import draw_images
-from mmgan_lite.inference.sampling import draw_inputs, label_indices, render
+from mmgan_lite.inference.sampling import bit_depth_of, draw_inputs, label_indices, render
 
 
 def test_image_depends_on_seed_and_index_alone(make_gan):
@@ -22,6 +22,18 @@ def test_dtype_and_shape(make_gan):
     assert images.dtype == torch.uint8
     assert images.shape == (3, 1, 4, 4)
     assert labels is None
+
+
+def test_images_of_16_bits(make_gan):
+    gan = make_gan(data_preprocessor=dict(type='ImageBatchPreprocessor', bit_depth=16))
+    images, _ = draw_images(gan, 3)
+    assert images.dtype == torch.uint16
+    latents, _ = draw_inputs(gan, 3)
+    gan.eval()
+    plain = (gan.generator(latents).double() + 1) * 32767.5
+    torch.testing.assert_close(images.double(), plain, atol=0.52, rtol=0)
+    assert bit_depth_of(gan) == 16
+    assert bit_depth_of(make_gan()) == 8
 
 
 def test_labels_are_taken_in_turn(make_gan):

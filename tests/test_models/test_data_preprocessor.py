@@ -28,6 +28,57 @@ def test_to_uint8_rounds_and_cuts():
     assert ImageBatchPreprocessor.to_uint8(images).tolist() == [0, 0, 0, 128, 255, 255]
 
 
+def test_16_bits_become_floats_and_come_back():
+    preprocessor = ImageBatchPreprocessor(bit_depth=16)
+    # A fifth of 65535 is 13107.
+    pixels = torch.tensor([0, 13107, 32768, 32769, 52428, 65535]).to(torch.uint16)
+    images = preprocessor(dict(inputs=pixels.view(1, 1, 2, 3)))['inputs']
+    assert images.dtype == torch.float32
+    expected = torch.tensor([-1, -0.6, 1 / 65535, 3 / 65535, 0.6, 1]).view(1, 1, 2, 3)
+    torch.testing.assert_close(images, expected, rtol=0, atol=6e-8)
+    pixels = torch.arange(65536).to(torch.uint16).view(1, 1, 256, 256)
+    assert torch.equal(preprocessor.to_uint16(preprocessor(dict(inputs=pixels))['inputs']), pixels)
+
+
+def test_to_uint16_rounds_and_cuts():
+    # (0.5 + 1) * 32767.5 = 49151.25; half of 65535 rounds to the even 32768.
+    images = torch.tensor([-2.0, -1.0, 0.0, 0.5, 1.0, 3.0])
+    for dtype in (torch.float32, torch.bfloat16):  # all of them are exact in both
+        found = ImageBatchPreprocessor.to_uint16(images.to(dtype))
+        assert found.tolist() == [0, 0, 32768, 49151, 65535, 65535]
+
+
+@pytest.mark.gpu
+def test_16_bits_on_a_gpu():
+    preprocessor = ImageBatchPreprocessor(bit_depth=16).cuda()
+    pixels = torch.arange(65536).to(torch.uint16).view(1, 1, 256, 256)
+    images = preprocessor(dict(inputs=pixels))['inputs']
+    assert images.is_cuda
+    assert torch.equal(preprocessor.to_uint16(images).cpu(), pixels)
+
+
+def test_data_and_model_of_different_depths():
+    images = torch.zeros(1, 1, 2, 2, dtype=torch.uint8)
+    with pytest.raises(
+        ValueError,
+        match=r'inputs must be uint16 .* to 65,535, got torch.uint8 .*'
+        r'Give the dataset bit_depth=16 too, or take it out of the data pre',
+    ):
+        ImageBatchPreprocessor(bit_depth=16)(dict(inputs=images))
+    with pytest.raises(
+        ValueError,
+        match=r'inputs must be uint8 .* to 255, got torch.uint16 .*'
+        r'16 bits need its bit_depth=16',
+    ):
+        ImageBatchPreprocessor()(dict(inputs=images.to(torch.uint16)))
+
+
+@pytest.mark.parametrize('bit_depth', [12, '16', True, None])
+def test_bad_bit_depth(bit_depth):
+    with pytest.raises(ValueError, match=r'bit_depth must be 8 or 16, got .*Pass 16 where'):
+        ImageBatchPreprocessor(bit_depth=bit_depth)
+
+
 def test_labels_in_each_form_of_the_mm_world():
     image = torch.zeros(1, 2, 2, dtype=torch.uint8)
     preprocessor = ImageBatchPreprocessor()

@@ -13,7 +13,7 @@ from mmgan_lite.own_data.planning import Choice, Networks
 @pytest.fixture
 def plan():
     return Plan(
-        request=dict(data='/photos', budget=300.0),
+        request=dict(data='/photos', budget=300.0, bit_depth=None),
         path='work_dirs/photos-32/photos-32.py',
         work_dir='work_dirs/photos-32',
         dataset=dict(
@@ -34,7 +34,7 @@ def plan():
 def test_valid_and_as_planned(plan):
     cfg = Config.fromstring(config_text(plan), '.py')
     assert check_config(cfg) == []
-    assert cfg._request == dict(data='/photos', budget=300.0)
+    assert cfg._request == dict(data='/photos', budget=300.0, bit_depth=None)
     assert cfg.train_dataloader.dataset.data_root == "/it's"
     assert cfg.train_dataloader.batch_size == 16
     assert cfg.model.generator.channels == (64, 32, 16, 8)
@@ -45,6 +45,17 @@ def test_valid_and_as_planned(plan):
     assert cfg.default_hooks.samples.interval == 50
     assert cfg.default_hooks.checkpoint.type == 'GANCheckpointHook'  # of the default runtime
     assert 'val_evaluator' not in cfg
+
+
+def test_16_bits(plan):
+    dataset = dict(type='ImageFolderDataset', data_root='/x', image_size=(32, 48), bit_depth=16)
+    request = dict(data='/x', bit_depth=16)
+    cfg = Config.fromstring(
+        config_text(dataclasses.replace(plan, dataset=dataset, request=request)), '.py'
+    )
+    assert check_config(cfg) == []
+    assert cfg.model.data_preprocessor == dict(type='ImageBatchPreprocessor', bit_depth=16)
+    assert 'data_preprocessor' not in Config.fromstring(config_text(plan), '.py').model
 
 
 @pytest.mark.parametrize(

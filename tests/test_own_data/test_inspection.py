@@ -27,6 +27,15 @@ def test_the_same_numbers_in_another_shape_are_no_copy(tmp_path):
     assert inspect_images(describe(tmp_path)).duplicates == []
 
 
+def test_low_bytes_of_16_bits_tell_images_apart(tmp_path):
+    for name, value in (('a', 0x8001), ('b', 0x8002), ('c', 0x8001)):
+        Image.fromarray(np.full((4, 4), value, np.uint16)).save(tmp_path / f'{name}.png')
+    found = inspect_images(describe(tmp_path))
+    assert found.duplicates == [['a.png', 'c.png']]
+    assert found.picture.max() == 128
+    assert found.unreadable == []
+
+
 def test_picture_has_whole_images_side_by_side(tmp_path):
     Image.new('RGB', (48, 24), (255, 0, 0)).save(tmp_path / 'a.png')
     Image.new('RGBA', (48, 48), (0, 0, 255, 0)).save(tmp_path / 'b.png')

@@ -2,7 +2,9 @@
 
 import contextlib
 
+import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from PIL import Image
 
@@ -58,6 +60,21 @@ def test_images_are_packed_once(plan, make_images):
     Image.new('RGB', (20, 18)).save(folder / 'new.png')
     other, _ = plan(folder)
     assert len(PackedImageDataset(other.train_dataloader.dataset.data_root)) == 23
+
+
+def test_16_bits_are_packed(plan, make_images, seconds):
+    folder = make_images(16, mode='L', dtype=np.uint16)
+    seconds['bfloat16'] = 0.01  # faster, and yet not chosen
+    cfg, lines = plan(folder, bit_depth=16)
+    assert check_config(cfg) == []
+    assert cfg.optim_wrapper.generator.dtype is None
+    assert 'float32: bfloat16 has 8 significant bits, fewer than the images' in lines
+    dataset = PackedImageDataset(cfg.train_dataloader.dataset.data_root)
+    assert dataset[0]['inputs'].dtype == torch.uint16
+    assert dataset[0]['inputs'].int().max() < 256  # the numbers of the files
+    assert cfg.model.data_preprocessor.bit_depth == 16
+    again, _ = plan(folder, bit_depth=16)
+    assert again.model == cfg.model
 
 
 def test_classes_are_packed(plan, make_images):

@@ -7,12 +7,14 @@ from mmengine.structures import BaseDataElement
 from PIL import Image
 
 from mmgan_lite.utils.image_batch import (
+    BOTH_DEPTHS,
     as_rgb,
     batch_labels,
     describe_as_rgb,
     join_columns,
     stack_images,
     stack_labels,
+    to_8_bits,
 )
 
 IMAGES = torch.randint(0, 256, (5, 1, 2, 2), dtype=torch.uint8)
@@ -36,6 +38,21 @@ def test_images_that_differ_or_are_floats():
 def pixels(*channels):
     """An image of a row of pixels, from the values of each channel."""
     return torch.tensor(channels, dtype=torch.uint8)[None, :, None]
+
+
+def test_depths():
+    deep = torch.arange(65536).to(torch.uint16)
+    found = to_8_bits(deep)
+    assert found.dtype == torch.uint8
+    assert np.array_equal(found.numpy(), np.rint(np.arange(65536) / 257))
+    assert to_8_bits(IMAGES) is IMAGES
+    deep = IMAGES.to(torch.uint16)
+    assert stack_images(deep, 'inputs', '', BOTH_DEPTHS) is deep
+    with pytest.raises(ValueError, match=r'inputs must be uint8 .* 0 to 255, got torch.uint16'):
+        stack_images(deep, 'inputs', '')
+    message = r'uint8 \(N, C, H, W\) of 0 to 255 or uint16 .* of 0 to 65,535, got torch.float32'
+    with pytest.raises(ValueError, match=message):
+        stack_images(IMAGES.float(), 'inputs', '', BOTH_DEPTHS)
 
 
 def test_gray_and_color_as_rgb():

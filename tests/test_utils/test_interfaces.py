@@ -1,10 +1,17 @@
 """A model has an interface if it has its attributes, whatever its class."""
 
 from mmengine.dataset import BaseDataset
+from mmengine.model import BaseDataPreprocessor
 from torch import nn
 
 from mmgan_lite.models import GAN
-from mmgan_lite.utils.interfaces import HasProbe, SamplesImages, metainfo_of, unwrap_model
+from mmgan_lite.utils.interfaces import (
+    HasBitDepth,
+    HasProbe,
+    SamplesImages,
+    metainfo_of,
+    unwrap_model,
+)
 
 
 def build_gan():
@@ -19,6 +26,11 @@ def test_gan_has_the_interfaces_and_a_layer_has_none():
     for interface in (SamplesImages, HasProbe):
         assert isinstance(build_gan(), interface)
         assert not isinstance(nn.Linear(1, 1), interface)
+
+
+def test_a_data_preprocessor_knows_its_bits():
+    assert isinstance(build_gan().data_preprocessor, HasBitDepth)
+    assert not isinstance(BaseDataPreprocessor(), HasBitDepth)
 
 
 def test_only_a_wrapper_is_unwrapped():

@@ -1,5 +1,6 @@
 """Grids of images, PNG and GIF files."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -55,6 +56,31 @@ def test_any_number_of_channels_is_drawn(pixel, drawn, to_view):
     picture = make_picture(image, to_view=to_view)
     assert picture.shape == ((96, 48, 3) if to_view else (48, 24, 3))
     assert (picture == drawn).all()
+
+
+def test_pictures_of_16_bits_have_8():
+    image = torch.tensor([0, 128, 129, 65535]).to(torch.uint16).view(1, 1, 2, 2)
+    assert make_picture(image)[:, :, 0].tolist() == [[0, 0], [1, 255]]
+
+
+@pytest.mark.parametrize('channels', [1, 3, 4])
+def test_png_of_16_bits(channels, tmp_path):
+    image = torch.randint(0, 65536, (channels, 5, 4)).to(torch.uint16)
+    save_png(image, tmp_path / 'new' / 'a.png')
+    found = cv2.imread(str(tmp_path / 'new' / 'a.png'), cv2.IMREAD_UNCHANGED)
+    found = found.reshape(5, 4, channels)
+    if channels > 1:
+        found = found[:, :, [2, 1, 0, 3][:channels]]  # blue comes first in OpenCV
+    assert found.dtype == np.uint16
+    assert np.array_equal(found, image.permute(1, 2, 0).numpy())
+    save_png(image.permute(1, 2, 0).numpy(), tmp_path / 'b.png')
+    assert (tmp_path / 'b.png').read_bytes() == (tmp_path / 'new' / 'a.png').read_bytes()
+
+
+def test_png_of_16_bits_with_gray_and_alpha(tmp_path):
+    with pytest.raises(ValueError, match=r'16 bits must have 1, 3 or 4 channels, .* image of 2\.'):
+        save_png(np.zeros((2, 2, 2), np.uint16), tmp_path / 'a.png')
+    check_png_channels(2)
 
 
 def test_bad_images():

@@ -39,8 +39,8 @@ class SampleVisualizationHook(Hook):
     """Draws samples of the same latents while the generator trains.
 
     Writes to ``<work_dir>/samples/``, and the grids also to the Runner's visualizer. Small images
-    are enlarged, pixel by pixel: those of 28x28 three times. Alpha is composited on white, and of 5
-    or more channels the first three are drawn.
+    are enlarged, pixel by pixel: those of 28x28 three times. Alpha is composited on white, of 5 or
+    more channels the first three are drawn, and 16 bits are rounded to 8.
 
     - ``samples_iter-00001000.png``: a grid of samples before training starts, at every interval
       and after the last iteration. Square for an unconditional model. One row a class for a
@@ -64,8 +64,8 @@ class SampleVisualizationHook(Hook):
     float in [-1, 1], from the generator in eval mode (or its moving average);
     ``sample_latents(num, generator)``; and ``num_classes``, None for an unconditional model. For
     any other model, such as one of images to images, the hook does nothing. The
-    dataset's items hold ``inputs``, a uint8 tensor ``(C, H, W)``, and with labels ``labels`` or
-    ``data_samples.gt_label``.
+    dataset's items hold ``inputs``, a uint8 or uint16 tensor ``(C, H, W)``, and with labels
+    ``labels`` or ``data_samples.gt_label``.
 
     Args:
         interval: Iterations from one grid to the next, or epochs with ``by_epoch=True``; >= 1.
