@@ -214,6 +214,22 @@ class Grows(Protocol):
 
 
 @runtime_checkable
+class HasFeatures(Protocol):
+    """A network from images to images with features that can be compared: ``ResNetTranslator``.
+
+    Attributes:
+        in_channels: Of the images that it takes.
+        min_side: Pixels that each side of an image must have.
+    """
+
+    in_channels: int
+    min_side: int
+
+    def features(self, images: 'Tensor', layers: Sequence[int]) -> 'list[Tensor]':
+        """Float ``(N, C, H, W)`` of each layer."""
+
+
+@runtime_checkable
 class NeedsLength(Protocol):
     """A model that needs a training of some length."""
 

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from mmgan_lite.models.data_preprocessor import TrainingBatch
 from mmgan_lite.models.losses.contrastive import PatchNCELoss, PatchProjector
+from mmgan_lite.models.modes import evaluating
 from mmgan_lite.models.translation.base import TranslationModel
 from mmgan_lite.registry import MODELS, build_part
-from mmgan_lite.utils.interfaces import unwrap_model
+from mmgan_lite.utils.interfaces import HasFeatures, unwrap_model
 from mmgan_lite.utils.validation import check_positive, check_weight
 
 
@@ -60,12 +61,7 @@ class CUT(TranslationModel):
         **settings: Any,
     ) -> None:
         generator = build_part(MODELS, generator, 'generator')
-        if not hasattr(generator, 'features'):
-            raise ValueError(
-                'generator of CUT must have features(images, layers), but '
-                f"{type(generator).__name__} has not. Take dict(type='ResNetTranslator')."
-            )
-        projector = PatchProjector(generator.feature_channels(layers), projection_dim)
+        projector = PatchProjector(_feature_channels(generator, layers), projection_dim)
         super().__init__(
             dict(generator=generator),
             dict(discriminator=discriminator),
@@ -115,3 +111,17 @@ class CUT(TranslationModel):
             keys = self.projector(keys, places)
         pairs = zip(self.projector(queries, places), keys, strict=True)
         return torch.stack([self.contrast(query, key) for query, key in pairs]).mean()
+
+
+def _feature_channels(generator: Any, layers: Sequence[int]) -> list[int]:
+    """Channels of the features of each layer, from a pass of the smallest image."""
+    if not isinstance(generator, HasFeatures):
+        raise ValueError(
+            'generator of CUT must have in_channels, min_side and features(images, layers), but '
+            f"{type(generator).__name__} has not. Take dict(type='ResNetTranslator')."
+        )
+    side = generator.min_side
+    weight = next(generator.parameters())
+    with torch.no_grad(), evaluating(generator):
+        image = weight.new_zeros(1, generator.in_channels, side, side)
+        return [feature.shape[1] for feature in generator.features(image, layers)]
