@@ -201,7 +201,8 @@ def _kind_of(part: Any) -> str:
     folder = part.__module__.split('.')[-2]
     if folder != 'networks':
         return folder
-    return 'generators' if part.__name__.endswith('Generator') else 'discriminators'
+    roles = ('Generator', 'Translator', 'Discriminator')
+    return next(f'{role.lower()}s' for role in roles if part.__name__.endswith(role))
 
 
 def _parts() -> list[Any]:

@@ -34,6 +34,7 @@ INTERNAL = {
         'ConditionalDiscriminator',
         'GrowingNetwork',
         'ImageNetwork',
+        'ImageTranslator',
         'LatentGenerator',
         'R3GANBlock',
         'ResidualDiscriminator',

@@ -87,6 +87,14 @@ _REPLACEMENTS = {
     'StyleGANv2Discriminator StyleGAN2AuxDiscriminator ADAStyleGAN2Discriminator': (
         'StyleGAN2Discriminator(image_shape=...); see configs/stylegan2'
     ),
+    'UnetGenerator': (
+        'UNetTranslator(in_channels=3, out_channels=3, levels=8, base_channels=64), with levels '
+        "for num_down and norm='batch' for norm_cfg"
+    ),
+    'ResnetGenerator': (
+        'ResNetTranslator(in_channels=3, out_channels=3, base_channels=64, num_blocks=9), with '
+        "norm='instance' for norm_cfg"
+    ),
     'GeneratorPathRegularizer GeneratorPathRegularizerComps': (
         'PathLengthRegularizer(weight=2.0, interval=4) under regularizers of the GAN; '
         'weight is loss_weight / interval'

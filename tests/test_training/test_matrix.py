@@ -23,7 +23,11 @@ DISCRIMINATORS = dict(
     BigGANDiscriminator=dict(channels=(4, 4), halvings=1, attention=()),
     PGGANDiscriminator=dict(base_channels=16, max_channels=4),
     StyleGAN2Discriminator=dict(channel_max=4, num_mapping_layers=1),
+    PatchDiscriminator=dict(in_channels=1, base_channels=4, num_layers=1, norm='none'),
+    MultiScaleDiscriminator=dict(in_channels=1, base_channels=4, num_layers=0, norm='none'),
 )
+ANY_SIZE = {'PatchDiscriminator', 'MultiScaleDiscriminator'}
+NO_LABELS = {'PGGANDiscriminator', *ANY_SIZE}
 # Of a network that grows: the layer of smaller images, which do not occur here.
 IDLE = 'discriminator.from_image.0'
 PENALTIES = [None, 'R1Regularizer', 'GradientPenalty']
@@ -40,7 +44,7 @@ def test_matrix_is_whole():
 @pytest.mark.parametrize('objective', OBJECTIVES)
 @pytest.mark.parametrize('num_classes', [None, 3])
 def test_trains(objective, discriminator, penalty, num_classes, make_batch, make_optim_wrapper):
-    if discriminator == 'PGGANDiscriminator' and num_classes:
+    if discriminator in NO_LABELS and num_classes:
         pytest.skip('takes no labels')
     gan = GAN(
         generator=dict(
@@ -52,7 +56,7 @@ def test_trains(objective, discriminator, penalty, num_classes, make_batch, make
         ),
         discriminator=dict(
             type=discriminator,
-            image_shape=SHAPE,
+            **({} if discriminator in ANY_SIZE else dict(image_shape=SHAPE)),
             **({} if num_classes is None else dict(num_classes=num_classes)),
             **DISCRIMINATORS[discriminator],
         ),

@@ -26,6 +26,8 @@ from mmgan_lite.utils.migration import OLD_NAMES, either_name, former_hooks
         (MODELS, dict(type='GradientPenaltyLossComps'), 'GradientPenalty'),
         (MODELS, dict(type='DiscShiftLoss'), 'DriftRegularizer'),
         (MODELS, dict(type='SNGANGenerator'), 'ResNetGenerator'),
+        (MODELS, dict(type='UnetGenerator', num_down=8), 'UNetTranslator'),
+        (MODELS, dict(type='ResnetGenerator'), 'ResNetTranslator'),
         (OPTIM_WRAPPER_CONSTRUCTORS, dict(type='GenOptimWrapperConstructor'), 'MultiOptimWrapper'),
     ],
 )

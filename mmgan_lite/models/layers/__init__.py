@@ -22,7 +22,13 @@ from mmgan_lite.models.layers.initialization import (
 )
 from mmgan_lite.models.layers.minibatch_stddev import MinibatchStddev
 from mmgan_lite.models.layers.modulated_conv import ModulatedConv2d, StyledConv2d, StyledToImage
-from mmgan_lite.models.layers.resampling import FilteredDownsample, FilteredUpsample, LowPass
+from mmgan_lite.models.layers.normalization import NORMS, make_norm
+from mmgan_lite.models.layers.resampling import (
+    BlurPool,
+    FilteredDownsample,
+    FilteredUpsample,
+    LowPass,
+)
 from mmgan_lite.models.layers.spectral_norm import add_spectral_norm
 from mmgan_lite.models.layers.stages import count_doublings, halved_sides, per_stage
 from mmgan_lite.models.layers.style_mapping import StyleMapping, TrackedStyleMapping
@@ -34,6 +40,8 @@ from mmgan_lite.models.layers.style_synthesis import (
 )
 
 __all__ = [
+    'NORMS',
+    'BlurPool',
     'ClassBatchNorm2d',
     'ConditionalBatchNorm2d',
     'EqualizedConv2d',
@@ -66,5 +74,6 @@ __all__ = [
     'init_orthogonal',
     'init_xavier',
     'make_levels',
+    'make_norm',
     'per_stage',
 ]

@@ -8,20 +8,24 @@ from torch import nn
 Layer = TypeVar('Layer', nn.Conv2d, nn.Linear)
 
 
-def init_normal(network: nn.Module, std: float = 0.02) -> None:
+def init_normal(network: nn.Module, std: float = 0.02, norms: bool = False) -> None:
     """Draw the weights of all convolutions and linear layers from N(0, std²); biases are 0.
 
-    Radford et al. 2016, arXiv:1511.06434, section 4. Norms and embeddings stay as torch made them.
+    Radford et al. 2016, arXiv:1511.06434, section 4. Embeddings stay as torch made them.
 
     Args:
         network: Changed in place.
         std: Standard deviation of a weight.
+        norms: Whether to draw the gains of batch norms from N(1, std²), as pix2pix
+            (arXiv:1611.07004) does; else they are 1.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             nn.init.normal_(module.weight, std=std)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+        elif norms and isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight, mean=1.0, std=std)
 
 
 def init_fan_in(layer: Layer, gain: float = 1.0) -> Layer:

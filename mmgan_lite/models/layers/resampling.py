@@ -1,8 +1,12 @@
 """Twice the size and half of it without aliasing.
 
 The filter of Karras et al. 2020, Analyzing and Improving the Image Quality of StyleGAN,
-arXiv:1912.04958: [1, 2, 1] * [1, 1] = [1, 3, 3, 1] along each side, and zeros beyond the edge.
+arXiv:1912.04958: [1, 2, 1] * [1, 1] = [1, 3, 3, 1] along each side, and zeros beyond the edge. For
+:class:`BlurPool` that of Zhang 2019, Making Convolutional Networks Shift-Invariant Again,
+arXiv:1904.11486.
 """
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -12,14 +16,14 @@ from torch import Tensor, nn
 class _Resample(nn.Module):
     kernel: Tensor
 
-    def __init__(self, gain: float) -> None:
+    def __init__(self, gain: float, filter_taps: Sequence[float] = (1.0, 3.0, 3.0, 1.0)) -> None:
         super().__init__()
-        taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
+        taps = torch.tensor(filter_taps) / sum(filter_taps)
         # A constant, so it belongs in no checkpoint.
         self.register_buffer('kernel', gain * torch.outer(taps, taps)[None, None], persistent=False)
 
     def _kernels(self, features: Tensor) -> Tensor:
-        return self.kernel.to(features.dtype).expand(features.shape[1], 1, 4, 4)
+        return self.kernel.to(features.dtype).expand(features.shape[1], -1, -1, -1)
 
 
 class LowPass(_Resample):
@@ -76,3 +80,20 @@ class FilteredDownsample(_Resample):
         """Float ``(N, C, H/2, W/2)`` from float ``(N, C, H, W)`` with even H and W."""
         kernels = self._kernels(features)
         return F.conv2d(features, kernels, stride=2, padding=1, groups=features.shape[1])
+
+
+class BlurPool(_Resample):
+    """Both sides halved after the filter [1, 2, 1]; beyond each edge is its reflection.
+
+    Example:
+        >>> BlurPool()(torch.arange(6.0).expand(1, 1, 6, 6))[0, 0, 0]
+        tensor([0.5000, 2.0000, 4.0000])
+    """
+
+    def __init__(self) -> None:
+        super().__init__(gain=1, filter_taps=(1.0, 2.0, 1.0))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Float ``(N, C, H/2, W/2)``, rounded up, from ``(N, C, H, W)``; H and W at least 2."""
+        padded = F.pad(features, (1, 1, 1, 1), mode='reflect')
+        return F.conv2d(padded, self._kernels(features), stride=2, groups=features.shape[1])

@@ -1,4 +1,4 @@
-"""What networks of several families have: checked arguments, and ways for labels to come in."""
+"""What networks of several families have: checked arguments and images, and how labels come in."""
 
 from collections.abc import Sequence
 
@@ -142,3 +142,85 @@ class ConditionalDiscriminator(ImageNetwork):
         if self.conditioning != 'projection':
             images, labels = append_label_channel(images, labels, self.label_embedding), None
         return self.head(self.features(images), labels, return_classes)
+
+
+class ImageTranslator(nn.Module):
+    """Base class of networks that make of an image another one of its size, by ``layers``.
+
+    Args:
+        in_channels: Channels of the images that come in, at least 1.
+        out_channels: Channels of the images that come out, at least 1.
+        levels: How often the network halves the sides of an image, at least 1.
+        min_side: Pixels that each side must have, at least; a multiple of ``2**levels``.
+
+    Attributes:
+        size_multiple: ``2**levels``, which both sides of an image must be a multiple of.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+    """
+
+    layers: nn.Module
+
+    def __init__(self, in_channels: int, out_channels: int, levels: int, min_side: int) -> None:
+        super().__init__()
+        self.in_channels = check_positive('in_channels', in_channels)
+        self.out_channels = check_positive('out_channels', out_channels)
+        self.levels, self.min_side = levels, min_side
+        self.size_multiple = 2**levels
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images of images.
+
+        Args:
+            images: Float ``(N, in_channels, H, W)`` in [-1, 1]; H and W are multiples of
+                ``size_multiple``, whatever the network trained on.
+
+        Returns:
+            Float ``(N, out_channels, H, W)`` in [-1, 1].
+
+        Raises:
+            ValueError: If the images have other channels, or a side that is no such multiple.
+        """
+        self.check_images(images)
+        return self.layers(images)
+
+    def check_images(self, images: Tensor) -> None:
+        """Raise ``ValueError`` if the images have other channels, or a side that does not fit."""
+        check_channels(images, self.in_channels)
+        multiple, least, sides = self.size_multiple, self.min_side, images.shape[2:]
+        if all(side >= least and side % multiple == 0 for side in sides):
+            return
+        smaller = [max(least, side // multiple * multiple) for side in sides]
+        larger = [max(least, -(-side // multiple) * multiple) for side in sides]
+        nearest = dict.fromkeys('x'.join(map(str, size)) for size in (smaller, larger))
+        raise ValueError(
+            f'images must have sides of {least}, {least + multiple}, {least + 2 * multiple}, ... '
+            f'pixels, multiples of {multiple} (2 to the power of {self.levels} levels), got '
+            f'{"x".join(map(str, sides))}. Resize or pad them to {" or ".join(nearest)}.'
+        )
+
+
+def check_channels(images: Tensor, in_channels: int, min_side: int = 1) -> None:
+    """Check images of any size before a network takes them.
+
+    Args:
+        images: Float ``(N, in_channels, H, W)``.
+        in_channels: Of the network.
+        min_side: Pixels that each side must have, at least.
+
+    Raises:
+        ValueError: If the images have other channels or a smaller side.
+    """
+    if images.ndim != 4 or images.shape[1] != in_channels:
+        raise ValueError(
+            f'images must be of shape (N, {in_channels}, H, W) for a network with '
+            f'in_channels={in_channels}, got {tuple(images.shape)}. Build it with the channels of '
+            'the images; a discriminator of pairs has those of source and target together.'
+        )
+    if min(images.shape[2:]) < min_side:
+        height, width = images.shape[2:]
+        raise ValueError(
+            f'images must have sides of at least {min_side} pixels, got {height}x{width}. '
+            'Build the network with fewer layers or scales, or resize the images.'
+        )

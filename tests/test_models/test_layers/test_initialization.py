@@ -19,6 +19,14 @@ def test_normal_reaches_every_layer_and_leaves_norms():
     assert (network[1].weight == 1).all()
 
 
+def test_normal_reaches_norms_where_asked():
+    network = nn.Sequential(nn.BatchNorm2d(2000), nn.InstanceNorm2d(2000))
+    init_normal(network, std=0.05, norms=True)
+    assert network[0].weight.mean().item() == pytest.approx(1, abs=0.005)
+    assert network[0].weight.std().item() == pytest.approx(0.05, rel=0.1)
+    assert not network[0].bias.any()
+
+
 def test_fan_in_keeps_the_variance():
     # Grouped: an output sees 8 of 32 channels, so the fan-in is 8 * 3 * 3.
     layer = init_fan_in(nn.Conv2d(32, 64, 3, groups=4), gain=1.5)

@@ -1,11 +1,12 @@
 """Twice and half the size."""
 
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
-from scipy import signal
+from scipy import ndimage, signal
 
-from mmgan_lite.models.layers import FilteredDownsample, FilteredUpsample, LowPass
+from mmgan_lite.models.layers import BlurPool, FilteredDownsample, FilteredUpsample, LowPass
 
 
 def test_filter_is_that_of_the_paper():
@@ -43,6 +44,7 @@ def test_downsampling_matches_a_loop():
 
 def test_kernel_is_in_no_checkpoint():
     assert not FilteredUpsample().state_dict()
+    assert not BlurPool().state_dict()
 
 
 def test_low_pass_matches_scipy():
@@ -55,6 +57,17 @@ def test_low_pass_matches_scipy():
         torch.testing.assert_close(out.double(), torch.from_numpy(expected), atol=1e-6, rtol=1e-5)
 
 
+@pytest.mark.parametrize('sides', [(6, 8), (5, 2)])
+def test_blur_pool_matches_scipy(sides):
+    """Every second pixel of the blurred image, from the first; the edge pixel is not repeated."""
+    image = torch.randn(sides, dtype=torch.float64)
+    taps = np.array([1, 2, 1]) / 4
+    blurred = ndimage.convolve(image.numpy(), np.outer(taps, taps), mode='mirror')
+    out = BlurPool()(image.float()[None, None])[0, 0]
+    expected = torch.from_numpy(blurred[::2, ::2].copy())
+    torch.testing.assert_close(out.double(), expected, atol=1e-6, rtol=1e-5)
+
+
 def test_features_keep_their_dtype():
-    for layer in (FilteredUpsample(), FilteredDownsample(), LowPass(1)):
+    for layer in (FilteredUpsample(), FilteredDownsample(), LowPass(1), BlurPool()):
         assert layer(torch.ones(1, 1, 4, 4).bfloat16()).dtype == torch.bfloat16

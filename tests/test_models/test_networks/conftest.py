@@ -1,4 +1,4 @@
-"""Networks of MMagic, run by someone else, to compare ours with."""
+"""Networks of other projects, run by someone else, to compare ours with."""
 
 import pytest
 import torch
@@ -50,9 +50,11 @@ class Golden:
 @pytest.fixture
 def golden_of(repo):
     def load(name):
-        path = repo.parent / 'shared' / 'reference' / 'goldens' / f'{name}.safetensors'
-        if not path.is_file():
-            pytest.skip(f'{path.name} is not in ../shared/reference/goldens')
-        return Golden(path)
+        folders = repo / 'tests' / 'goldens', repo.parent / 'shared' / 'reference' / 'goldens'
+        for folder in folders:
+            path = folder / f'{name}.safetensors'
+            if path.is_file():
+                return Golden(path)
+        pytest.skip(f'{name} is neither in tests/goldens nor in ../shared/reference/goldens')
 
     return load
