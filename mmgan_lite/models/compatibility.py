@@ -55,13 +55,21 @@ def check_regularizers(regularizers: Iterable[Any], model: nn.Module) -> None:
 
 
 def check_batch(
-    images: Tensor, labels: Tensor | None, image_shape: Sequence[int], num_classes: int | None
+    images: Tensor | None,
+    labels: Tensor | None,
+    image_shape: Sequence[int],
+    num_classes: int | None,
 ) -> Tensor | None:
     """The labels of a batch that fits the networks; None for an unconditional model.
 
     Raises:
-        ValueError: If the images are of another shape, or labels are missing.
+        ValueError: If there are no images, they are of another shape, or labels are missing.
     """
+    if images is None:
+        raise ValueError(
+            "A GAN trains on images, got a batch without 'inputs'. Give it a dataset of images, or "
+            'train a model that translates on source and target.'
+        )
     shape = tuple(images.shape[1:])
     if shape != image_shape:
         raise ValueError(

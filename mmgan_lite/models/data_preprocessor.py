@@ -101,32 +101,38 @@ class ImageBatchPreprocessor(BaseDataPreprocessor):
         """A batch as the model takes it.
 
         Args:
-            data: ``inputs``, ``(N, C, H, W)`` or a list of N ``(C, H, W)``, uint8, or uint16 with
-                ``bit_depth=16``; where the data has labels, ``labels`` (N ints) or ``data_samples``
-                (N objects with ``gt_label``).
+            data: ``inputs``, or ``source`` and ``target`` of translation: ``(N, C, H, W)`` or a
+                list of N ``(C, H, W)``, uint8, or uint16 with ``bit_depth=16``; where the data has
+                labels, ``labels`` (N ints) or ``data_samples`` (N objects with ``gt_label``).
             training: Not used; MMEngine's interface.
 
         Returns:
-            ``inputs``, float32 ``(N, C, H, W)`` in [-1, 1], and ``labels``, int64 ``(N,)``, if any.
+            The images by their names, float32 ``(N, C, H, W)`` in [-1, 1], and ``labels``, int64
+            ``(N,)``, if any.
 
         Raises:
             ValueError: If there are no images, they differ in shape or have another dtype, or
                 labels are not ints.
         """
-        images = data.get('inputs') if isinstance(data, Mapping) else None
-        if images is None:
+        given = data if isinstance(data, Mapping) else {}
+        batch = {
+            name: self._to_floats(name, given[name])
+            for name in ('inputs', 'source', 'target')
+            if given.get(name) is not None
+        }
+        if not batch:
             found = sorted(data) if isinstance(data, Mapping) else type(data).__name__
             raise ValueError(
                 f"A batch must hold its images under 'inputs', got {found}. "
                 "End the dataset's pipeline with dict(type='PackImage')."
             )
-        images = stack_images(images, 'inputs', self._remedy, self._dtypes)
-        # In place on the fresh float tensor: one allocation a batch.
-        scaled = self._to_device(images).float().sub_(self._half).div_(self._half)
         labels = batch_labels(data)
-        if labels is None:
-            return dict(inputs=scaled)
-        return dict(inputs=scaled, labels=self._to_device(labels))
+        return batch if labels is None else batch | dict(labels=self._to_device(labels))
+
+    def _to_floats(self, name: str, images: Any) -> Tensor:
+        images = stack_images(images, name, self._remedy, self._dtypes)
+        # In place on the fresh float tensor: one allocation a batch.
+        return self._to_device(images).float().sub_(self._half).div_(self._half)
 
     def _to_device(self, tensor: Tensor) -> Tensor:
         if self.device.type == 'cuda' and tensor.device.type == 'cpu' and not tensor.is_pinned():

@@ -39,3 +39,8 @@ def test_classifier_is_an_attribute_of_the_network():
     assert not has_classifier(network)
     network.has_classifier = True
     assert has_classifier(network)
+
+
+def test_batch_of_translation():
+    with pytest.raises(ValueError, match=r"A GAN trains on images, got a batch without 'inputs'"):
+        check_batch(None, None, (1, 4, 4), None)

@@ -126,3 +126,15 @@ def test_bad_batches():
     mixed = [torch.zeros(1, size, size, dtype=torch.uint8) for size in (2, 3)]
     with pytest.raises(ValueError, match=r'one shape in a batch, got \[\(1, 2, 2\), \(1, 3, 3\)\]'):
         preprocessor(dict(inputs=mixed))
+
+
+def test_source_and_target_of_translation():
+    batch = ImageBatchPreprocessor()(
+        dict(
+            source=torch.tensor([[[[0, 255]]]], dtype=torch.uint8),
+            target=[torch.tensor([[[255]]], dtype=torch.uint8)],
+        )
+    )
+    assert batch.keys() == {'source', 'target'}
+    assert batch['source'].tolist() == [[[[-1, 1]]]]
+    assert batch['target'].tolist() == [[[[1]]]]

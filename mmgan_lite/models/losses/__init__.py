@@ -11,6 +11,7 @@ from mmgan_lite.models.losses.adversarial import (
     WassersteinGANLoss,
 )
 from mmgan_lite.models.losses.auxiliary import AuxiliaryClassifierLoss, AuxiliaryLoss
+from mmgan_lite.models.losses.contrastive import PatchNCELoss, PatchProjector
 from mmgan_lite.models.losses.path_length import PathLengthRegularizer
 from mmgan_lite.models.losses.regularizers import (
     BalancedConsistencyRegularizer,
@@ -40,6 +41,8 @@ __all__ = [
     'LeastSquaresGANLoss',
     'NonSaturatingGANLoss',
     'OrthogonalRegularizer',
+    'PatchNCELoss',
+    'PatchProjector',
     'PathLengthRegularizer',
     'PenaltyBatch',
     'R1Regularizer',

@@ -104,8 +104,7 @@ class CUT(TranslationModel):
         if flipped:
             queries = [query.flip(3) for query in queries]
         places = [
-            torch.randperm(key[0, 0].numel(), device=key.device)[: self.num_patches]
-            for key in keys
+            torch.randperm(key[0, 0].numel(), device=key.device)[: self.num_patches] for key in keys
         ]
         with torch.no_grad():
             keys = self.projector(keys, places)
