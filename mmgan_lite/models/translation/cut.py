@@ -119,8 +119,8 @@ def _feature_channels(generator: Any, layers: Sequence[int]) -> list[int]:
             'generator of CUT must have in_channels, min_side and features(images, layers), but '
             f"{type(generator).__name__} has not. Take dict(type='ResNetTranslator')."
         )
-    side = generator.min_side
-    weight = next(generator.parameters())
-    with torch.no_grad(), evaluating(generator):
-        image = weight.new_zeros(1, generator.in_channels, side, side)
-        return [feature.shape[1] for feature in generator.features(image, layers)]
+    network: Any = generator
+    weight, side = next(network.parameters()), network.min_side
+    with torch.no_grad(), evaluating(network):
+        image = weight.new_zeros(1, network.in_channels, side, side)
+        return [feature.shape[1] for feature in network.features(image, layers)]

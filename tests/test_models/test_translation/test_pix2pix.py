@@ -65,7 +65,7 @@ def test_translate_and_predict(as_it_is):
 
 
 def test_statistics_when_translating(as_it_is):
-    """By the batch: normalized, without a trace; by running statistics: as they are at the start."""
+    """By the batch: normalized, without a trace; by running statistics: as they are."""
     networks = dict(
         generator=torch.nn.BatchNorm2d(1),
         discriminator=dict(type='TranslationMeanLogit', weight=1.0),
