@@ -229,9 +229,9 @@ def shrunk_config(tmp_path, tiny_mnist_root):
         for network in (cfg.model.generator, cfg.model.discriminator):
             if network.type.startswith('R3GAN'):  # hundreds of MB otherwise
                 network.update(channels=16, cardinality=2)
-            elif network.type in ('BigGANGenerator', 'SAGANGenerator'):
+            elif network.type in ('BigGANGenerator', 'BigGANDeepGenerator', 'SAGANGenerator'):
                 network.update(channels=16, attention=1)  # where there are few pixels
-            elif network.type in ('BigGANDiscriminator', 'SAGANDiscriminator'):
+            elif network.type.startswith(('BigGAN', 'SAGAN')):
                 network.update(channels=(16,) * (network.get('halvings', 2) + 1))
         return cfg
 

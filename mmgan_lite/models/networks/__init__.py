@@ -5,6 +5,7 @@ to logits; both take labels ``(N,)`` where they are conditional.
 """
 
 from mmgan_lite.models.networks.biggan import BigGANDiscriminator, BigGANGenerator
+from mmgan_lite.models.networks.biggan_deep import BigGANDeepDiscriminator, BigGANDeepGenerator
 from mmgan_lite.models.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from mmgan_lite.models.networks.mlp import MLPDiscriminator, MLPGenerator
 from mmgan_lite.models.networks.pggan import PGGANDiscriminator, PGGANGenerator
@@ -15,6 +16,8 @@ from mmgan_lite.models.networks.sagan import SAGANDiscriminator, SAGANGenerator
 from mmgan_lite.models.networks.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
 
 __all__ = [
+    'BigGANDeepDiscriminator',
+    'BigGANDeepGenerator',
     'BigGANDiscriminator',
     'BigGANGenerator',
     'DCGANDiscriminator',

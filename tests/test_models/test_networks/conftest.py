@@ -50,9 +50,11 @@ class Golden:
 @pytest.fixture
 def golden_of(repo):
     def load(name):
-        path = repo.parent / 'shared' / 'reference' / 'goldens' / f'{name}.safetensors'
-        if not path.is_file():
-            pytest.skip(f'{path.name} is not in ../shared/reference/goldens')
-        return Golden(path)
+        folders = [repo / 'tests', repo.parent / 'shared' / 'reference']
+        for folder in folders:
+            path = folder / 'goldens' / f'{name}.safetensors'
+            if path.is_file():
+                return Golden(path)
+        pytest.skip(f'{path.name} is not in ../shared/reference/goldens')
 
     return load
