@@ -480,6 +480,18 @@ def test_activation_checkpointing_of_a_runner(repo, shrunk_config):
     assert model['layer'].forward.__wrapped__.__self__ is model['layer']
 
 
+def test_compile_of_a_runner(repo, shrunk_config):
+    """Each network, and not the training step as in MMEngine, which has no second derivative."""
+    cfg = shrunk_config(repo / 'configs/r3gan/r3gan_resizeconv_digits-28x28.py', iterations=1)
+    cfg.compile = dict(backend='aot_eager')
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert runner.iter == 1
+    assert 'train_step' not in vars(runner.model)
+    assert runner.model.discriminator._compiled_call_impl is not None
+    assert runner.model.generator._compiled_call_impl is not None
+
+
 def test_private_names_are_used_here_only(repo):
     """Other modules use the functions of this one."""
     names = ('runner._', 'loop._', '_accumulative_counts', '._inner_count', '._schemes')
