@@ -165,7 +165,7 @@ def list_components(kind: str | None = None) -> list[Component]:
 
     Example:
         >>> [component.name for component in list_components('generators')][:2]
-        ['BigGANGenerator', 'DCGANGenerator']
+        ['BigGANDeepGenerator', 'BigGANGenerator']
     """
     components = []
     for part in _parts():

@@ -240,9 +240,9 @@ def shrunk_config(tmp_path, tiny_mnist_root):
                 network.update(channels=16, cardinality=2)
             elif network.type.startswith('PGGAN'):
                 network.update(base_channels=64, max_channels=8)
-            elif network.type in ('BigGANGenerator', 'SAGANGenerator'):
+            elif network.type in ('BigGANGenerator', 'BigGANDeepGenerator', 'SAGANGenerator'):
                 network.update(channels=16, attention=1)  # where there are few pixels
-            elif network.type in ('BigGANDiscriminator', 'SAGANDiscriminator'):
+            elif network.type.startswith(('BigGAN', 'SAGAN')):
                 network.update(channels=(16,) * (network.get('halvings', 2) + 1))
         return cfg
 

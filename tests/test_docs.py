@@ -28,7 +28,9 @@ def forgotten_afterwards():
     for registry, before in zip(registries, names, strict=True):
         registry._module_dict = before
     for name in set(sys.modules) - modules:
-        if not name.startswith(('torch', 'mm')):
+        file = getattr(sys.modules[name], '__file__', None)
+        # Not of an installed package, which a second import may break.
+        if file and not Path(file).is_relative_to(sys.prefix) and not name.startswith('mm'):
             del sys.modules[name]
 
 

@@ -11,6 +11,7 @@ from mmengine import registry as roots
 from torch import nn
 
 from mmgan_lite.config_validation.walk import NO_EPOCHS, ConfigWalk, Place, find, is_known
+from mmgan_lite.engine.activation_checkpointing import find_checkpointed
 from mmgan_lite.engine.mmengine_compat import named_wrappers
 from mmgan_lite.engine.optimizers import GANOptimWrapper, MultiOptimWrapperConstructor
 from mmgan_lite.engine.optimizers import multi_optim_wrapper as multi
@@ -36,6 +37,9 @@ def build_model(walk: ConfigWalk) -> None:
     if preprocessor := walk.cfg.get('data_preprocessor'):
         cfg = {'data_preprocessor': preprocessor, **cfg}
     walk.model = walk.attempt('model', lambda: _on_meta(roots.MODELS.build, cfg))
+    if (names := walk.cfg.get('activation_checkpointing')) and isinstance(walk.model, HasPlayers):
+        key = 'activation_checkpointing'
+        walk.attempt(key, lambda: find_checkpointed(walk.model, names))
     if walk.model is None and is_known(target):
         error, count = walk.problems.pop(), len(walk.problems)
         for path, part in walk.of_kind('MODELS'):  # to find those that raise by themselves

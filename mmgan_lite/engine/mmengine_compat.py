@@ -35,12 +35,15 @@ from mmengine.runner import (
     IterBasedTrainLoop,
     Runner,
 )
+from mmengine.runner import runner as _runner_module
 from mmengine.runner.loops import _InfiniteDataloaderIterator
 from mmengine.runner.runner import _SlicedDataset
 from torch.utils.data import DataLoader
 
 from mmgan_lite.checkpoints import read_checkpoint, reading, write_checkpoint
+from mmgan_lite.engine.activation_checkpointing import checkpoint_activations
 from mmgan_lite.registry import SCOPE
+from mmgan_lite.utils.interfaces import HasPlayers, unwrap_model
 
 # The Runner.
 
@@ -205,6 +208,40 @@ def _build_short(runner: Runner, *args: Any, **kwargs: Any) -> MMLogger:
     shorten_console()
     return logger
 
+
+_turn_on_checkpointing = _runner_module.turn_on_activation_checkpointing
+
+
+@functools.wraps(_turn_on_checkpointing)
+def _turn_on_for_players(model: Any, modules: Any) -> None:
+    """With gradients of gradients for networks that train against each other.
+
+    MMEngine's raises in R1 and path length: it lets torch choose the reentrant form.
+    """
+    turn_on = checkpoint_activations if isinstance(model, HasPlayers) else _turn_on_checkpointing
+    turn_on(model, modules)
+
+
+_runner_module.turn_on_activation_checkpointing = _turn_on_for_players
+_maybe_compile = Runner._maybe_compile
+
+
+@functools.wraps(_maybe_compile)
+def _compile_networks(runner: Runner, target: str) -> None:
+    """The networks of a model with players, one by one.
+
+    MMEngine's compiles the training step: again in each iteration, since its counts change, and
+    without a gradient of a gradient.
+    """
+    settings, model = runner.cfg.get('compile'), unwrap_model(runner.model)
+    if not settings or not isinstance(model, HasPlayers):
+        _maybe_compile(runner, target)
+        return
+    model.compile(**({} if settings is True else settings))
+    runner.logger.info('The networks are compiled in the first iterations, which are slow.')
+
+
+Runner._maybe_compile = _compile_networks
 
 # The registries of datasets, hooks and optim wrappers import this module.
 Runner.build_dataloader = staticmethod(_build_collating)

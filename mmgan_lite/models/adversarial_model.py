@@ -3,9 +3,10 @@
 Goodfellow et al. 2014, Generative Adversarial Networks, arXiv:1406.2661.
 """
 
+import functools
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -73,6 +74,7 @@ class AdversarialModel(BaseModel, ABC):
 
     Attributes:
         term_players: The player whose step computed each logged term, once it has.
+        uncompiled: Context in which the networks run as they are, also after :meth:`compile`.
 
     Raises:
         ValueError: If the first player does not play in every iteration, two players have one optim
@@ -100,6 +102,7 @@ class AdversarialModel(BaseModel, ABC):
         self._regularized = _owners(self.regularizers, self.players)
         self.cuda_graph = cuda_graph
         self._graphed_step: GraphedStep | None = None
+        self.uncompiled: Callable[[], AbstractContextManager] = nullcontext
 
     @property
     def device(self) -> torch.device:
@@ -116,6 +119,19 @@ class AdversarialModel(BaseModel, ABC):
         if self.training != mode or any(module.training != mode for module in modules):
             super().train(mode)
         return self
+
+    def compile(self, **settings: Any) -> None:
+        """Compile each player's networks in place by ``torch.compile``: MMEngine's ``compile``.
+
+        Regularizers run the networks as they are: compiled ones have no gradient of a gradient.
+
+        Raises:
+            ValueError: If torch is older than 2.6, or with ``cuda_graph=True``.
+        """
+        _check_compile(self.cuda_graph)
+        for name in chain.from_iterable(player.modules for player in self.players.values()):
+            unwrap_model(self.get_submodule(name)).compile(**settings)
+        self.uncompiled = functools.partial(torch.compiler.set_stance, 'force_eager')
 
     def train_step(self, data: Any, optim_wrapper: OptimWrapperDict) -> dict[str, Tensor]:
         """One iteration: the steps of each player whose turn it is.
@@ -260,7 +276,7 @@ class AdversarialModel(BaseModel, ABC):
         player = self.players[name]
         optim_wrapper = optim_wrappers[player.optim_wrapper]
         with ExitStack() as others:
-            for module in self._frozen_modules(name):
+            for module in _frozen_modules(self.players, name):
                 others.enter_context(frozen(unwrap_model(self.get_submodule(module))))
             with ExitStack() as contexts:
                 for module in player.modules:
@@ -270,7 +286,8 @@ class AdversarialModel(BaseModel, ABC):
                 total = sum(losses.values())
                 for index in due:
                     regularizer = self.regularizers[index]
-                    penalty = self.penalty(regularizer, name, batch)
+                    with self.uncompiled():
+                        penalty = self.penalty(regularizer, name, batch)
                     losses[f'loss_{regularizer.name}'] = penalty
                     # Lazy: what is computed every k-th time counts k times.
                     total = total + regularizer.interval * penalty
@@ -284,10 +301,20 @@ class AdversarialModel(BaseModel, ABC):
         self.term_players |= dict.fromkeys(log, name)
         return log
 
-    def _frozen_modules(self, name: str) -> Iterable[str]:
-        if (chosen := self.players[name].frozen) is not None:
-            return chosen
-        return [m for other, p in self.players.items() if other != name for m in p.modules]
+
+def _frozen_modules(players: Mapping[str, Player], name: str) -> Iterable[str]:
+    """Names of the modules that are frozen in a player's step."""
+    if (chosen := players[name].frozen) is not None:
+        return chosen
+    return [m for other, p in players.items() if other != name for m in p.modules]
+
+
+def _check_compile(cuda_graph: bool) -> None:
+    if cuda_graph or not hasattr(torch.compiler, 'set_stance'):
+        raise ValueError(
+            f'compile needs torch 2.6 or later and cuda_graph=False, got {torch.__version__} and '
+            f'cuda_graph={cuda_graph}. Leave compile out.'
+        )
 
 
 def _check_players(players: Mapping[str, Player]) -> None:

@@ -358,7 +358,7 @@ class GAN(AdversarialModel):
             regularizers.
         """
         norms = {}
-        with torch.enable_grad(), unchanged_buffers(self):
+        with torch.enable_grad(), unchanged_buffers(self), self.uncompiled():
             batch = self._judged(TrainingBatch(real_images, labels))
             for name in ('discriminator', 'generator'):
                 loss = sum(self._objective(name, batch).values())

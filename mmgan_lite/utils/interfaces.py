@@ -67,6 +67,9 @@ class HasPlayers(Protocol):
     def step_counts(self, iterations: int) -> dict[str, int]:
         """Steps that each optim wrapper has made after so many iterations."""
 
+    def compile(self, **settings: Any) -> None:
+        """Compile the networks by ``torch.compile``."""
+
 
 @runtime_checkable
 class HasLazyRegularizers(Protocol):

@@ -30,6 +30,14 @@ def test_errors_of_the_model(mistakes, settings, place, expected):
     assert expected in found[place]
 
 
+def test_activation_checkpointing_names_modules(mistakes):
+    key = 'activation_checkpointing'
+    assert mistakes({key: 'discriminator.layers'}) == {}
+    found = mistakes({key: ['discriminator.layer']})
+    assert list(found) == [key]
+    assert "Did you mean 'discriminator.layers'?" in found[key]
+
+
 def test_each_part_has_its_own_error(mistakes):
     found = mistakes({'model.generator.latent_dim': 0, 'model.discriminator.hidden_dims': ()})
     assert list(found) == ['model.generator', 'model.discriminator']

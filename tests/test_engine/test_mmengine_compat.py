@@ -21,7 +21,9 @@ from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.registry import DefaultScope
 from mmengine.runner import CheckpointLoader, EpochBasedTrainLoop, IterBasedTrainLoop, Runner
+from mmengine.runner import runner as runner_module
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 from torch.utils.data import DataLoader
 
 from mmgan_lite.datasets import (
@@ -461,6 +463,33 @@ def test_publishing(tmp_path):
     hook, runner = recorder(tmp_path, published_keys=['meta'])
     hook.after_train(runner)
     assert hook.done[0] == 'publish /out/iter_2.pth'
+
+
+def test_activation_checkpointing_of_a_runner(repo, shrunk_config):
+    """MMEngine's own form raises in R1; here the regularized first iteration passes."""
+    cfg = shrunk_config(repo / 'configs/r3gan/r3gan_resizeconv_digits-28x28.py', iterations=1)
+    cfg.activation_checkpointing = ['discriminator.layers.2']
+    assert [regularizer.type[:2] for regularizer in cfg.model.regularizers] == ['R1', 'R2']
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert runner.iter == 1
+    assert runner.model.discriminator.layers[2].forward.func is checkpoint
+    # Of another model it stays MMEngine's.
+    model = nn.ModuleDict(dict(layer=nn.Linear(1, 1)))
+    runner_module.turn_on_activation_checkpointing(model, 'layer')
+    assert model['layer'].forward.__wrapped__.__self__ is model['layer']
+
+
+def test_compile_of_a_runner(repo, shrunk_config):
+    """Each network, and not the training step as in MMEngine, which has no second derivative."""
+    cfg = shrunk_config(repo / 'configs/r3gan/r3gan_resizeconv_digits-28x28.py', iterations=1)
+    cfg.compile = dict(backend='aot_eager')
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert runner.iter == 1
+    assert 'train_step' not in vars(runner.model)
+    assert runner.model.discriminator._compiled_call_impl is not None
+    assert runner.model.generator._compiled_call_impl is not None
 
 
 def test_private_names_are_used_here_only(repo):

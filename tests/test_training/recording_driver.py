@@ -60,6 +60,8 @@ SMALL = {
     'SAGANDiscriminator': dict(channels=(3, 3, 3), halvings=1),
     'BigGANGenerator': dict(latent_dim=12, channels=2, attention=1),
     'BigGANDiscriminator': dict(channels=(3, 3, 3), halvings=1, attention=1),
+    'BigGANDeepGenerator': dict(latent_dim=4, channels=4, shared_dim=3, attention=1),
+    'BigGANDeepDiscriminator': dict(channels=(4, 4, 4), halvings=1, attention=1),
     'R3GANGenerator': dict(
         latent_dim=4, channels=2, cardinality=2, blocks_per_stage=1, embedding_dim=3
     ),

@@ -21,6 +21,7 @@ DISCRIMINATORS = dict(
     ResizeConvDiscriminator=dict(channels=(4, 4)),
     SAGANDiscriminator=dict(channels=(4, 4), halvings=1),
     BigGANDiscriminator=dict(channels=(4, 4), halvings=1, attention=()),
+    BigGANDeepDiscriminator=dict(channels=(4, 4), halvings=1),
     PGGANDiscriminator=dict(base_channels=16, max_channels=4),
     StyleGAN2Discriminator=dict(channel_max=4, num_mapping_layers=1),
     PatchDiscriminator=dict(in_channels=1, base_channels=4, num_layers=1, norm='none'),

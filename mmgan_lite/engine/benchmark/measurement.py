@@ -300,9 +300,10 @@ def _alternatives(cfg: Config, runner: Runner, notes: list[str]) -> Alternatives
     alternatives: Alternatives = dict(data=functools.partial(next, batches))
     if loader.num_workers > 0 or get_device() != 'cpu':
         notes.append('data and step overlap, by workers or a device: overhead may be negative')
-    if cfg.get('compile'):
-        notes.append('step and reference loop left out: they have no compile')
-        return alternatives
+    for key in ('compile', 'activation_checkpointing'):
+        if cfg.get(key):
+            notes.append(f'step and reference loop left out: they have no {key}')
+            return alternatives
     batch, (model, optim_wrapper) = next(batches), _build_model(cfg, runner)
     alternatives['step'] = functools.partial(model.train_step, batch, optim_wrapper)
     plain = copy.deepcopy(cfg)

@@ -5,6 +5,7 @@ to logits; both take labels ``(N,)`` where they are conditional. Translators map
 """
 
 from mmgan_lite.models.networks.biggan import BigGANDiscriminator, BigGANGenerator
+from mmgan_lite.models.networks.biggan_deep import BigGANDeepDiscriminator, BigGANDeepGenerator
 from mmgan_lite.models.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from mmgan_lite.models.networks.mlp import MLPDiscriminator, MLPGenerator
 from mmgan_lite.models.networks.patchgan import MultiScaleDiscriminator, PatchDiscriminator
@@ -18,6 +19,8 @@ from mmgan_lite.models.networks.stylegan2 import StyleGAN2Discriminator, StyleGA
 from mmgan_lite.models.networks.unet import UNetTranslator
 
 __all__ = [
+    'BigGANDeepDiscriminator',
+    'BigGANDeepGenerator',
     'BigGANDiscriminator',
     'BigGANGenerator',
     'DCGANDiscriminator',

@@ -101,7 +101,7 @@ class BigGANGenerator(ResidualGenerator):
             return nn.BatchNorm2d(channels)
 
         self.build(part, channels, norm, attention)
-        _initialize(self, initialization)
+        initialize(self, initialization)
         if spectral_norm:
             add_spectral_norm(self.first, self.blocks, self.attention, self.last)
 
@@ -156,6 +156,8 @@ class BigGANDiscriminator(ResidualDiscriminator):
         torch.Size([4])
     """
 
+    wide = True
+
     def __init__(
         self,
         image_shape: Sequence[int] = (1, 28, 28),
@@ -166,15 +168,13 @@ class BigGANDiscriminator(ResidualDiscriminator):
         spectral_norm: bool = True,
         initialization: str = 'orthogonal',
     ) -> None:
-        super().__init__(
-            image_shape, channels, halvings, num_classes, attention=attention, wide=True
-        )
-        _initialize(self, initialization)
+        super().__init__(image_shape, channels, halvings, num_classes, attention=attention)
+        initialize(self, initialization)
         if spectral_norm:
             add_spectral_norm(self)
 
 
-def _initialize(network: nn.Module, initialization: str) -> None:
+def initialize(network: nn.Module, initialization: str) -> None:
     """All weights, before spectral norm divides them."""
     if initialization == 'orthogonal':
         init_orthogonal(network)

@@ -6,6 +6,7 @@ a quarter of the work.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -56,9 +57,7 @@ class ResidualGenerator(LatentGenerator):
             init_xavier(nn.Linear(in_features, widths[0] * start[0] * start[1])),
             nn.Unflatten(1, (widths[0], *start)),
         )
-        self.blocks = nn.ModuleList(
-            ResidualUpBlock(i, o, make_norm) for i, o in zip(widths, widths[1:], strict=False)
-        )
+        self.blocks = nn.ModuleList(self.make_block(i, o, make_norm) for i, o in pairwise(widths))
         # By the number of the block that comes before.
         self.attention = nn.ModuleDict(
             {str(n): SelfAttention(widths[n]) for n in check_attention(attention, doublings)}
@@ -69,6 +68,12 @@ class ResidualGenerator(LatentGenerator):
             init_xavier(nn.Conv2d(widths[-1], self.image_shape[0], 3, padding=1)),
             nn.Tanh(),
         )
+
+    def make_block(
+        self, in_channels: int, channels: int, make_norm: Callable[[int], nn.Module]
+    ) -> nn.Module:
+        """What doubles the size, called with features and a condition."""
+        return ResidualUpBlock(in_channels, channels, make_norm)
 
     def images(self, inputs: Tensor, conditions: Iterable[Tensor | None]) -> Tensor:
         """Images from what the first layer takes, and what the norms of each block take."""
@@ -124,11 +129,15 @@ class ResidualDiscriminator(ConditionalDiscriminator):
         conditioning: How labels enter; None for the first of ``choices``.
         choices: The ways that the network offers.
         attention: After which blocks attention comes, counted from 1.
-        wide: Whether a block that changes the channels does so in its first convolution.
 
     Raises:
         ValueError: If an argument is out of its range, or ``conditioning`` has no classes.
     """
+
+    # Whether a block that changes the channels does so in its first convolution.
+    wide = False
+    # Whether the first of ``channels`` is that of a layer before the blocks, numbered 0.
+    has_stem = False
 
     def __init__(
         self,
@@ -139,30 +148,34 @@ class ResidualDiscriminator(ConditionalDiscriminator):
         conditioning: str | None = None,
         choices: Sequence[str] = ('projection',),
         attention: Attention = (),
-        wide: bool = False,
     ) -> None:
         super().__init__(image_shape, num_classes, conditioning, choices)
         widths = check_hidden_dims(channels, 'channels')
-        if type(halvings) is not int or not 1 <= halvings <= len(widths):
+        num_blocks = len(widths) - self.has_stem
+        if type(halvings) is not int or not 1 <= halvings <= num_blocks:
             raise ValueError(
-                f'halvings must be an int from 1 to the number of blocks, {len(widths)}, '
-                f'got {halvings!r}. Pass halvings={len(widths)}, or more channels.'
+                f'halvings must be an int from 1 to the number of blocks, {num_blocks}, '
+                f'got {halvings!r}. Pass halvings={max(1, num_blocks)}, or more channels.'
             )
         halved_sides(self.image_shape, halvings)
-        places = check_attention(attention, len(widths))
+        places = check_attention(attention, num_blocks)
         blocks: list[nn.Module] = []
-        for index, width in enumerate(widths):
-            if index == 0:
-                blocks.append(_first_block(self.in_channels, width))
-            else:
-                blocks.append(_block(widths[index - 1], width, index < halvings, wide))
-            if index + 1 in places:
+        pairs = pairwise((self.in_channels, *widths))
+        for number, (before, width) in enumerate(pairs, 1 - self.has_stem):
+            blocks.append(self.make_block(number, before, width, number <= halvings))
+            if number in places:
                 blocks.append(SelfAttention(width))
         self.blocks = nn.Sequential(*blocks)
         self.head = LogitHead(widths[-1], num_classes, self.conditioning)
         init_xavier(self.head.linear)
         if self.head.classifier is not None:
             init_xavier(self.head.classifier)
+
+    def make_block(self, number: int, in_channels: int, channels: int, halve: bool) -> nn.Module:
+        """The block of a number, counted from 1; the first one takes images."""
+        if number == 1:
+            return _first_block(in_channels, channels)
+        return _block(in_channels, channels, halve, self.wide)
 
     def features(self, images: Tensor) -> Tensor:
         """Float ``(N, channels[-1])``, summed over the pixels."""

@@ -122,6 +122,14 @@ def test_notes_name_what_is_left_out(tiny):
     assert result['notes'] == ['reference loop left out: it has no clip_grad of the generator']
 
 
+@pytest.mark.parametrize('key', ['compile', 'activation_checkpointing'])
+def test_what_runs_beside_the_runner_has_it_too(tiny, key):
+    tiny[key] = dict(disable=True) if key == 'compile' else ['discriminator.layers.0']
+    result = benchmark_training(tiny, iters=1, blocks=1)
+    assert set(result['figures']) == {'runner', 'data'}
+    assert result['notes'] == [f'step and reference loop left out: they have no {key}']
+
+
 def test_data_without_a_tensor_of_images(tiny, loops):
     pytest.importorskip('mmcv')
     tiny.train_dataloader.dataset.pipeline = [dict(type='PackImage')]

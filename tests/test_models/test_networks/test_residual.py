@@ -34,6 +34,7 @@ def test_plain_batch_norm_takes_no_condition():
 
 @pytest.mark.parametrize(('wide', 'inner'), [(False, 4), (True, 6)])
 def test_width_inside_a_block_of_the_discriminator(wide, inner):
-    network = ResidualDiscriminator((1, 8, 8), (4, 6), 1, None, wide=wide)
+    kind = type('Kind', (ResidualDiscriminator,), dict(wide=wide))
+    network = kind((1, 8, 8), (4, 6), 1, None)
     widths = [m.out_channels for m in network.blocks[1].residual if isinstance(m, nn.Conv2d)]
     assert widths == [inner, 6]
