@@ -9,6 +9,7 @@ again for comparison.
 import hashlib
 import logging
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +76,7 @@ class FeatureCache:
     def read(self, dataset: Any, positions: range | list[int]) -> list[Any]:
         """Features, logits and labels of some images of a data set; saves the features."""
         rows = []
-        for start in range(0, len(positions), _BATCH):
-            items = [dataset[i] for i in positions[start : start + _BATCH]]
-            images = stack_images([item['inputs'] for item in items], 'inputs', TO_UINT8)
-            labels = stack_labels(item.get('gt_label', item.get('labels')) for item in items)
+        for images, labels in read_batches(dataset, positions):
             digests, found = self.look_up(images)
             rows.append((*found, labels, digests))
         features, logits, labels, digests = join_columns(rows)
@@ -136,6 +134,16 @@ class FeatureCache:
             _warn(f"The cache '{self.path}' is damaged ({error}): it is replaced.")
             return
         self._add(tensors['digests'], Extracted(tensors['features'], tensors.get('logits')))
+
+
+def read_batches(
+    dataset: Any, positions: range | list[int]
+) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Images, uint8 ``(N, C, H, W)``, and labels of some items of a data set, in batches."""
+    for start in range(0, len(positions), _BATCH):
+        items = [dataset[i] for i in positions[start : start + _BATCH]]
+        images = stack_images([item['inputs'] for item in items], 'inputs', TO_UINT8)
+        yield images, stack_labels(item.get('gt_label', item.get('labels')) for item in items)
 
 
 def image_digests(images: Tensor) -> Tensor:
