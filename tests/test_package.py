@@ -28,6 +28,7 @@ INTERNAL = {
     },
     'mmgan_lite.engine': {'CountedOptimWrapper', 'LazyHistoryBuffer', 'OrderedCheckpointHook'},
     'mmgan_lite.engine.hooks': {'HealthWatch', 'Rule', 'Schedule', 'SealedFileBackend', 'State'},
+    'mmgan_lite.evaluation': {'ImagePool', 'LoopImages', 'RealBaseline', 'ReportBuilder'},
     'mmgan_lite.models': {'GraphedStep'},
     'mmgan_lite.own_data': {'Choice', 'Networks', 'Plan'},
     'mmgan_lite.models.networks': {

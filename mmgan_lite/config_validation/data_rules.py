@@ -13,7 +13,7 @@ from torch import nn
 from mmgan_lite.config_validation.walk import ConfigWalk, Place, is_known, is_registered, items_of
 from mmgan_lite.engine.hooks.gan_checkpoint_hook import check_save_best
 from mmgan_lite.evaluation import GANEvaluator, GANMetric, ModuleExtractor
-from mmgan_lite.evaluation.evaluator import score_names
+from mmgan_lite.evaluation.report_builder import score_names
 from mmgan_lite.utils.interfaces import HasImageShape, HasProbe, SamplesImages
 from mmgan_lite.utils.signatures import package_of
 from mmgan_lite.utils.validation import check_class_count
@@ -96,22 +96,22 @@ def check_evaluators(walk: ConfigWalk) -> None:
         stand_ins = dict(extractor=flatten, train_dataset=SimpleNamespace(metainfo={}))
         if part.target is GANEvaluator:
             given = {k: v for k, v in stand_ins.items() if part.cfg.get(k) is not None}
-            evaluator, tag = walk.build(path, **given), _tag_of(walk, path)
-            if path == 'val_evaluator' and evaluator is not None and tag is not None:
-                names = score_names(evaluator.metrics, tag)
+            evaluator, tags = walk.build(path, **given), _tag_of(walk, path)
+            if path == 'val_evaluator' and evaluator is not None and tags is not None:
+                names = score_names(evaluator.metrics, *tags)
     _check_best(walk, names)
 
 
-def _tag_of(walk: ConfigWalk, evaluator: str) -> str | None:
-    """What the extractor adds to names of scores; None if it may choose that when it is built."""
+def _tag_of(walk: ConfigWalk, evaluator: str) -> tuple[str, str] | None:
+    """What the extractor adds to names of scores, and its name; None if it may choose these."""
     extractor = walk.parts.get(f'{evaluator}.extractor')
     if extractor is None:
-        return None if walk.entry(evaluator).get('extractor') else ''
+        return None if walk.entry(evaluator).get('extractor') else ('', '')
     cfg, target = extractor.cfg, extractor.target
     if package_of(target) != 'mmgan_lite':
         return None
     name = cfg['name'] if target is ModuleExtractor else target.name
-    return target.tag if isinstance(target.tag, str) else f'[{name}]'
+    return target.tag if isinstance(target.tag, str) else f'[{name}]', name
 
 
 def _check_best(walk: ConfigWalk, names: list[str] | None) -> None:

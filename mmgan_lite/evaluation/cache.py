@@ -9,6 +9,7 @@ again for comparison.
 import hashlib
 import logging
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,11 +82,7 @@ class FeatureCache:
     def read(self, dataset: Any, positions: range | list[int]) -> list[Any]:
         """Features, logits and labels of some images of a data set; saves the features."""
         rows = []
-        for start in range(0, len(positions), _BATCH):
-            items = [dataset[i] for i in positions[start : start + _BATCH]]
-            stored = [item['inputs'] for item in items]
-            images = to_8_bits(stack_images(stored, 'inputs', TO_UINT8, BOTH_DEPTHS))
-            labels = stack_labels(item.get('gt_label', item.get('labels')) for item in items)
+        for images, labels in read_batches(dataset, positions):
             digests, found = self.look_up(images)
             rows.append((*found, labels, digests))
         features, logits, labels, digests = join_columns(rows)
@@ -143,6 +140,17 @@ class FeatureCache:
             _warn(f"The cache '{self.path}' is damaged ({error}): it is replaced.")
             return
         self._add(tensors['digests'], Extracted(tensors['features'], tensors.get('logits')))
+
+
+def read_batches(
+    dataset: Any, positions: range | list[int]
+) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Images, uint8 ``(N, C, H, W)``, and labels of some items of a data set, in batches."""
+    for start in range(0, len(positions), _BATCH):
+        items = [dataset[i] for i in positions[start : start + _BATCH]]
+        stored = [item['inputs'] for item in items]
+        images = to_8_bits(stack_images(stored, 'inputs', TO_UINT8, BOTH_DEPTHS))
+        yield images, stack_labels(item.get('gt_label', item.get('labels')) for item in items)
 
 
 def image_digests(images: Tensor) -> Tensor:

@@ -1,7 +1,5 @@
 """One evaluation for MMEngine's loops: all metrics get the same fakes and real images."""
 
-import contextlib
-import functools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,11 +13,13 @@ from mmengine.logging import print_log
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
+from mmgan_lite.evaluation.baseline import RealBaseline, data_name
 from mmgan_lite.evaluation.cache import TO_UINT8, FeatureCache
 from mmgan_lite.evaluation.extractors import FeatureExtractor
+from mmgan_lite.evaluation.image_pool import LoopImages, merge_images
 from mmgan_lite.evaluation.metrics import Comparison, GANMetric, Samples
-from mmgan_lite.evaluation.report import Report, Score
-from mmgan_lite.evaluation.sampler import spread
+from mmgan_lite.evaluation.report import Report
+from mmgan_lite.evaluation.report_builder import ReportBuilder, score_names
 from mmgan_lite.registry import DATASETS, EVALUATOR, METRICS, MODELS, build_part
 from mmgan_lite.utils.image_batch import (
     BOTH_DEPTHS,
@@ -51,7 +51,8 @@ class GANEvaluator(Evaluator):
     It is used in MMEngine's own validation and test loops. Their data loader gives the real images,
     and the model draws a fake for each of them, with its label where the model is conditional. Each
     image goes through the extractor once. Features of real images are kept in a file, by their
-    pixels. Metrics that need nothing but the model get it from :meth:`bind_model`.
+    pixels. Metrics of the images themselves get a random subset of them. Metrics that need the
+    model get it from :meth:`bind_model`.
 
     Each score comes with its real score: what real images score in the place of the fakes. These
     are as many images of ``train_dataset``, spread evenly over it, or without one half of the
@@ -59,8 +60,8 @@ class GANEvaluator(Evaluator):
 
     Args:
         metrics: Configs or objects; :class:`GANMetric` ones and any other of MMEngine's.
-        extractor: A config or an object of a :class:`FeatureExtractor`; None if all metrics need
-            the model alone.
+        extractor: A config or an object of a :class:`FeatureExtractor`; None if no metric needs
+            one.
         num_samples: How many fakes are compared; None for as many as there are real images. For
             more than that the data loader needs a ``RepeatingSampler``, and for fewer real images
             a ``SpreadSampler``, of the same number.
@@ -100,11 +101,19 @@ class GANEvaluator(Evaluator):
         if train_dataset is not None:
             train_dataset = build_part(DATASETS, train_dataset, 'train_dataset')
         self.train_dataset: Any = train_dataset
-        self._train_name = _data_name(metainfo_of(train_dataset), 'unnamed training data')
         root = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
         self.cache_dir = Path(cache_dir or Path(root, 'mmgan_lite', 'features')).expanduser()
+        self._baseline = RealBaseline(train_dataset, self.extractor, self.cache_dir)
+        self._builder = ReportBuilder(self.gan_metrics, self.extractor, self._baseline)
         self._needs = {need for metric in self.gan_metrics for need in metric.needs}
         self._require(extractor=self.extractor is not None, train=train_dataset is not None)
+        # Whether any metric compares features, and how many images the others compare.
+        of_features = [m for m in self.gan_metrics if m.needs_images and m.needs_extractor]
+        self._compares_features = bool(of_features)
+        self._num_images = max(
+            [m.num_images for m in self.gan_metrics if 'images' in m.needs], default=0
+        )
+        self._images = LoopImages(self._num_images, self.num_samples)
         self.report: Report | None = None
         self._model: nn.Module | None = None
         self._cache: FeatureCache | None = None
@@ -113,9 +122,7 @@ class GANEvaluator(Evaluator):
         self._batches: list[tuple[Tensor | None, ...]] = []
         self._weights: str | None = None
         # What becomes of the images on the way to the extractor and in it.
-        self._images: str | None = None
-        # Real images and number of fakes that the baseline is for, its name, and the real scores.
-        self._baseline: tuple[tuple[bytes, int] | None, str, dict[str, float]] = (None, '', {})
+        self._channels: str | None = None
 
     @Evaluator.dataset_meta.setter
     def dataset_meta(self, dataset_meta: dict) -> None:
@@ -132,16 +139,24 @@ class GANEvaluator(Evaluator):
     @property
     def score_names(self) -> list[str] | None:
         """Full names of all scores, in their order; None where a metric has none declared."""
-        return score_names(self.metrics, '' if self.extractor is None else self.extractor.tag)
+        extractor = self.extractor
+        return score_names(self.metrics, *(extractor.tag, extractor.name) if extractor else ())
 
     def bind_model(self, model: nn.Module) -> None:
-        """Give the metrics the model; a hook of the default runtime does so before each loop."""
+        """Give the metrics the model; a hook of the default runtime does so before each loop.
+
+        Raises:
+            ValueError: If a metric cannot be computed for it.
+        """
         self._model = unwrap_model(model)
+        for metric in self.gan_metrics:
+            if 'model' in metric.needs:
+                metric.check_model(self._model)
 
     def process(
         self, data_samples: Sequence[BaseDataElement | Mapping], data_batch: Any = None
     ) -> None:
-        """Extract the features of a batch, unless no metric needs any.
+        """Extract the features of a batch and keep some of its images, as the metrics need.
 
         Args:
             data_samples: One for each image, with ``fake_image``, uint8 ``(C, H, W)``, and
@@ -154,27 +169,35 @@ class GANEvaluator(Evaluator):
         """
         super().process(data_samples, data_batch)
         self._require(model=self._model is not None)
-        if self.extractor is None or not self._needs - {'model'}:
-            return
         samples = [s.to_dict() if isinstance(s, BaseDataElement) else s for s in data_samples]
+        self._weights = _WEIGHTS[(samples[0] or {}).get('from_ema')]
+        if not any(metric.needs_images for metric in self.gan_metrics):
+            return
         if any(sample.get('fake_image') is None for sample in samples):
             raise ValueError('data samples must have fake_image, got one without. Evaluate a GAN.')
         fakes = stack_images([s['fake_image'] for s in samples], 'fake_image', TO_UINT8)
         labels = stack_labels(sample.get('gt_label') for sample in samples)
         inputs = stack_images(data_batch['inputs'], 'inputs', TO_UINT8, BOTH_DEPTHS)
         reals = to_8_bits(inputs)
+        real_labels = batch_labels(data_batch)
+        self._require(labels=labels is not None)
+        if self._num_images:
+            self._images.add(fakes, labels, reals, real_labels)
+        if not self._compares_features:
+            return
+        assert self.extractor is not None
         fake = self.extractor.to(fakes.device).extract(fakes)
-        self._require(logits=fake.logits is not None, labels=labels is not None)
+        self._require(logits=fake.logits is not None)
         if self._cache is None:
-            name = _data_name(self.dataset_meta, 'unnamed')
+            name = data_name(self.dataset_meta, 'unnamed')
             self._cache = FeatureCache(self.cache_dir, name, reals.shape[1:], self.extractor)
         digests, real = self._cache.look_up(reals)
-        self._batches.append((*fake, labels, *real, batch_labels(data_batch), digests))
-        self._weights = _WEIGHTS[samples[0].get('from_ema')]
+        self._batches.append((*fake, labels, *real, real_labels, digests))
         rounded = ROUNDED if inputs.dtype == torch.uint16 else None
         changes = (rounded, self.extractor.describe_channels(reals.shape[1]))
-        self._images = ', '.join(filter(None, changes)) or None
+        self._channels = ', '.join(filter(None, changes)) or None
 
+    @torch.no_grad()
     def evaluate(self, size: int) -> dict[str, float]:
         """All scores under their full names; ``report`` and the log get their protocol too.
 
@@ -183,14 +206,17 @@ class GANEvaluator(Evaluator):
                 added to it is left out.
 
         Raises:
-            ValueError: If there are too few images for a metric.
+            ValueError: If there are too few images for a metric, or one cannot draw from the model.
         """
-        own, self._batches = join_columns(self._batches), []
-        parts = [part for part in all_gather_object(own) if part]
+        own = (join_columns(self._batches), self._images, self._draw())
+        self._batches, self._images = [], LoopImages(self._num_images, self.num_samples)
+        parts, images, drawn = zip(*all_gather_object(own), strict=True)
+        rows = self._join_drawn(drawn)
         outcome: list[Any] = [None]
         if is_main_process():
             try:
-                outcome = [self._make_report(join_columns(parts, _interleave), size)]
+                columns = join_columns([part for part in parts if part], _interleave)
+                outcome = [self._make_report(columns, images, rows, size)]
             except Exception as error:  # the other processes must not wait for ever
                 outcome = [error]
         broadcast_object_list(outcome)
@@ -203,18 +229,53 @@ class GANEvaluator(Evaluator):
             metrics.update(metric.evaluate(size))
         return metrics
 
-    def _make_report(self, columns: list[Any], size: int) -> Report:
+    def _draw(self) -> list[Tensor | None] | Exception:
+        """What each metric draws from the model in this process; an error is for all processes."""
+        model = self._model
+        try:
+            return [
+                metric.draw(model, self.extractor)
+                if model is not None and 'model' in metric.needs
+                else None
+                for metric in self.gan_metrics
+            ]
+        except Exception as error:  # the other processes must not wait for ever
+            return error
+
+    def _join_drawn(
+        self, parts: Sequence[list[Tensor | None] | Exception]
+    ) -> dict[GANMetric, Tensor]:
+        """What the metrics drew in all processes."""
+        columns: list[Sequence[Tensor | None]] = []
+        for part in parts:
+            if isinstance(part, Exception):
+                raise part
+            columns.append(part)
+        rows = zip(self.gan_metrics, join_columns(columns), strict=True)
+        return {metric: row for metric, row in rows if row is not None}
+
+    def _make_report(
+        self,
+        columns: list[Any],
+        pools: Sequence[LoopImages],
+        drawn: Mapping[GANMetric, Tensor],
+        size: int,
+    ) -> Report:
         """All scores, in the main process."""
-        if self.extractor is None or not self._needs - {'model'}:
-            return Report(self._scores(Comparison(Samples(), Samples(), model=self._model), {}))
         num_fakes = size if self.num_samples is None else self.num_samples
-        comparison, digests = self._compare(columns, size, num_fakes)
-        key = (digests.numpy().tobytes(), num_fakes)
-        if self._baseline[0] != key:
-            self._baseline = key, *self._score_baseline(comparison)
-        report = self._report(comparison, *self._baseline[1:])
-        real_data = _data_name(self.dataset_meta, 'unnamed data')
-        return replace(report, weights=self._weights, real_data=real_data, images=self._images)
+        features = images = Comparison(Samples(), Samples(), model=self._model)
+        digests = b''
+        if self._compares_features:
+            features, digests = self._compare(columns, size, num_fakes)
+        if self._num_images:
+            fakes, reals = merge_images(pools, num_fakes, self._num_images)
+            images = Comparison(fakes.samples(), reals.samples(), model=self._model)
+            digests += b''.join(reals.keys)
+        report = self._builder.build(features, images, drawn, (digests, num_fakes))
+        report = replace(report, weights=self._weights, images=self._channels)
+        if report.num_reals is None:
+            return report
+        return replace(report, real_data=data_name(self.dataset_meta, 'unnamed data'))
 
     def compare(self, fake: Samples, real: Samples) -> Report:
         """The scores of features from elsewhere, without a loop; the report names no data.
@@ -234,23 +295,15 @@ class GANEvaluator(Evaluator):
             logits=fake.logits is not None,
             labels=fake.labels is not None,
         )
-        train = self._train if 'train' in self._needs else None
-        comparison = Comparison(fake, real, train, self._model)
-        return self._report(comparison, *self._score_baseline(comparison))
+        nothing = Comparison(Samples(), Samples())
+        drawn = self._join_drawn([self._draw()])
+        return self._builder.build(self._comparison(fake, real), nothing, drawn)
 
-    def _report(self, comparison: Comparison, baseline: str, real_scores: Mapping) -> Report:
-        assert self.extractor is not None
-        return Report(
-            scores=self._scores(comparison, real_scores),
-            extractor=self.extractor.name,
-            extractor_sha256=self.extractor.fingerprint,
-            num_features=comparison.real.features.shape[1],
-            num_fakes=len(comparison.fake),
-            num_reals=len(comparison.real),
-            baseline=baseline,
-        )
+    def _comparison(self, fake: Samples, real: Samples) -> Comparison:
+        train = self._baseline.train if 'train' in self._needs else None
+        return Comparison(fake, real, train, self._model)
 
-    def _compare(self, columns: list[Any], size: int, num_fakes: int) -> tuple[Comparison, Tensor]:
+    def _compare(self, columns: list[Any], size: int, num_fakes: int) -> tuple[Comparison, bytes]:
         """Fakes and real images without those that samplers added, and the digests of the latter.
 
         Features of the real images are saved.
@@ -268,86 +321,16 @@ class GANEvaluator(Evaluator):
         real, digests = real[:size], digests[:size]
         if self._cache is not None:
             self._cache.save(digests, real.features, real.logits)
-        train = self._train if 'train' in self._needs else None
-        return Comparison(fake[:num_fakes], real, train, self._model), digests
-
-    @functools.cached_property
-    def _train(self) -> Samples:
-        """All training images."""
-        return self._read_train(range(len(self.train_dataset)))
-
-    def _read_train(self, positions: range | list[int]) -> Samples:
-        """Training images at these positions."""
-        if not positions:
-            raise ValueError('train_dataset must hold images, got 0. Pass one that has some.')
-        assert self.extractor is not None
-        shape = self.train_dataset[0]['inputs'].shape
-        cache = FeatureCache(self.cache_dir, self._train_name, shape, self.extractor)
-        return Samples(*cache.read(self.train_dataset, positions))
-
-    def _score_baseline(self, comparison: Comparison) -> tuple[str, dict[str, float]]:
-        """In words which real images are in the place of the fakes, and their scores."""
-        real, train = comparison.real, comparison.train
-        if self.train_dataset is not None:
-            total = len(self.train_dataset)
-            positions = spread(min(len(comparison.fake), total), total)
-            fake = self._read_train(positions) if train is None else train[torch.tensor(positions)]
-            text = f'{len(fake):,} images of {self._train_name}'
-        else:
-            half = len(real) // 2
-            order = torch.randperm(len(real), generator=torch.Generator().manual_seed(0))
-            fake, real = real[order[:half]], real[order[half : 2 * half]]
-            text = f'the real images in two halves of {half:,}'
-        baseline = Comparison(fake, real, train, self._model)
-        return text, self._compute_real_scores(baseline)
-
-    def _scores(self, comparison: Comparison, real_scores: Mapping[str, float]) -> list[Score]:
-        scores = [
-            Score(name + self._tag_of(metric), value, real_scores.get(name), metric.settings)
-            for metric in self.gan_metrics
-            for name, value in metric.compute(comparison).items()
-        ]
-        names = [score.name for score in scores]
-        if len(set(names)) < len(names):
-            raise ValueError(f'metrics must give each score once, got {names}. Remove one of two.')
-        return scores
-
-    def _compute_real_scores(self, baseline: Comparison) -> dict[str, float]:
-        scores: dict[str, float] = {}
-        for metric in self.gan_metrics:
-            if 'labels' in metric.needs and baseline.fake.labels is None:
-                continue
-            # Of too few images, as in a half, the table shows that there is no real score.
-            with contextlib.suppress(ValueError):
-                scores.update(metric.compute_real_score(baseline))
-        return scores
-
-    def _tag_of(self, metric: GANMetric) -> str:
-        return self.extractor.tag if self.extractor is not None and metric.needs_images else ''
+        return self._comparison(fake[:num_fakes], real), digests.numpy().tobytes()
 
     def _require(self, **available: bool) -> None:
         """Raise ``ValueError`` if a metric needs what is not available."""
         for metric in self.gan_metrics:
-            needs = (*metric.needs, 'extractor') if metric.needs_images else metric.needs
+            needs = (*metric.needs, 'extractor') if metric.needs_extractor else metric.needs
             for need in needs:
                 if not available.get(need, True):
                     name = type(metric).__name__
                     raise ValueError(f'{name} needs {_LACKS[need]}, or take the metric out.')
-
-
-def score_names(metrics: Sequence[BaseMetric], tag: str) -> list[str] | None:
-    """Full names of the scores of metrics; None where a metric has none declared.
-
-    Args:
-        metrics: In the order of their scores.
-        tag: Of the extractor; empty without one.
-    """
-    names: list[str] = []
-    for metric in metrics:
-        if not isinstance(metric, GANMetric) or not metric.score_names:
-            return None
-        names += [name + (tag if metric.needs_images else '') for name in metric.score_names]
-    return names
 
 
 def _build_extractor(extractor: Any) -> FeatureExtractor:
@@ -358,12 +341,6 @@ def _build_extractor(extractor: Any) -> FeatureExtractor:
             "extractor=dict(type='ModuleExtractor', module=..., name='my-net')."
         )
     return extractor
-
-
-def _data_name(metainfo: Mapping[str, Any] | None, otherwise: str) -> str:
-    """Name and split of a data set, such as 'MNIST test'."""
-    metainfo = metainfo or {}
-    return ' '.join(str(metainfo[k]) for k in ('dataset', 'split') if k in metainfo) or otherwise
 
 
 def _interleave(parts: list[Tensor]) -> Tensor:

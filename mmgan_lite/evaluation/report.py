@@ -27,14 +27,15 @@ class Score:
 
 @dataclass(frozen=True)
 class Report:
-    """The scores of an evaluation, and its protocol; all of that is None without an extractor.
+    """The scores of an evaluation, and its protocol, of which None does not apply.
 
     Args:
         scores: In the order of the metrics.
-        extractor: Its name.
+        extractor: Its name; None without one.
         extractor_sha256: Of its weights, 64 hexadecimal digits.
-        num_features: F, its width.
-        num_fakes: N.
+        num_features: F, its width; None if no features were compared.
+        num_fakes: N; None for scores of the model alone. Metrics of the images themselves have at
+            most the ``num_images`` of their settings.
         weights: Which of the generator's weights drew the fakes: 'EMA', 'last' or None if unknown.
         real_data: Name and split of the real images.
         num_reals: How many there are.
@@ -60,18 +61,22 @@ class Report:
 
     def protocol(self) -> str:
         """All but the scores, in one line."""
-        if self.extractor_sha256 is None:
-            return 'scores of the model, without an extractor'
-        fakes = f'{self.num_fakes:,} fakes ({self.weights or "unknown"} weights)'
-        if self.fake_data is not None:
-            fakes = f'{self.num_fakes:,} images of {self.fake_data}'
-        images = '' if self.images is None else f' ({self.images})'
-        return (
-            f'{fakes} against {self.num_reals:,} images of {self.real_data}{images}, seen through '
-            f'{self.extractor} ({self.num_features} features, sha256 '
-            f'{self.extractor_sha256[:12]}); '
-            f'real-data baseline: {self.baseline}'
-        )
+        weights = f'({self.weights or "unknown"} weights)'
+        if self.num_fakes is None:
+            if self.extractor_sha256 is None:
+                return 'scores of the model, without an extractor'
+            text = f'scores of the model {weights}'
+        else:
+            fakes = f'{self.num_fakes:,} fakes {weights}'
+            if self.fake_data is not None:
+                fakes = f'{self.num_fakes:,} images of {self.fake_data}'
+            images = '' if self.images is None else f' ({self.images})'
+            text = f'{fakes} against {self.num_reals:,} images of {self.real_data}{images}'
+        if self.extractor_sha256 is not None:
+            features = '' if self.num_features is None else f'{self.num_features} features, '
+            sha256 = self.extractor_sha256[:12]
+            text += f', seen through {self.extractor} ({features}sha256 {sha256})'
+        return text if self.baseline is None else f'{text}; real-data baseline: {self.baseline}'
 
     def table(self) -> str:
         """The protocol, and a line for each score."""

@@ -30,6 +30,7 @@ _ABSENT = {
     'model': 'the model',
     'labels': 'the labels that the fakes were drawn for',
     'train': 'the training images besides the real ones',
+    'images': 'images of one size from a loop',
 }
 _Sizes = Counter[tuple[int, ...]]
 _Columns = tuple[Any, ...]  # of one tensor or None each

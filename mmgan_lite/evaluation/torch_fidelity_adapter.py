@@ -151,3 +151,18 @@ def build_inception(path: Path) -> tuple[nn.Module, str]:
         outputs = ['2048', 'logits_unbiased']
         network = inceptionv3.FeatureExtractorInceptionV3('inception-v3-compat', outputs, str(path))
     return network, sha256
+
+
+def inception_features(network: nn.Module, images: Tensor) -> Tensor:
+    """Features ``(N, 2048)`` of images between those of uint8, which the network itself refuses.
+
+    Args:
+        network: From :func:`build_inception`.
+        images: Float ``(N, 3, H, W)`` of 0 to 255, which need not be whole.
+    """
+    side = inceptionv3.FeatureExtractorInceptionV3.INPUT_IMAGE_SIZE
+    resize = inceptionv3.interpolate_bilinear_2d_like_tensorflow1x
+    images = resize(images, size=(side, side), align_corners=False)
+    # Its children are its steps in their order; the last one gives the logits.
+    features = nn.Sequential(*list(network.children())[:-1])((images - 128) / 128)
+    return features.flatten(1)

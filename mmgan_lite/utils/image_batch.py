@@ -84,17 +84,20 @@ def as_rgb(images: Tensor) -> Tensor:
     taken for red, green and blue.
 
     Args:
-        images: uint8 ``(N, C, H, W)`` of 0 to 255, C at least 1.
+        images: uint8 or float ``(N, C, H, W)`` of 0 to 255, C at least 1.
 
     Returns:
-        uint8 ``(N, 3, H, W)``; a view where nothing is computed.
+        ``(N, 3, H, W)`` of the same dtype; a view where nothing is computed.
 
     Example:
         >>> half_transparent_black = torch.tensor([0, 128], dtype=torch.uint8).view(1, 2, 1, 1)
         >>> as_rgb(half_transparent_black).flatten()
         tensor([127, 127, 127], dtype=torch.uint8)
     """
-    if has_alpha(images.shape[1]):
+    if has_alpha(images.shape[1]) and images.is_floating_point():
+        colors, alpha = images[:, :-1], images[:, -1:] / 255
+        images = 255 + alpha * (colors - 255)
+    elif has_alpha(images.shape[1]):
         colors, alpha = images[:, :-1].int(), images[:, -1:].int()
         # Rounded to the nearest; a multiple of 1/255 is never halfway between two ints.
         images = ((colors * alpha + 255 * (255 - alpha) + 127) // 255).to(torch.uint8)

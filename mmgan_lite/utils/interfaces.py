@@ -45,6 +45,14 @@ class SamplesImages(Protocol):
 
 
 @runtime_checkable
+class SharesGenerator(SamplesImages, Protocol):
+    """One that gives the network itself, too."""
+
+    def sampled_generator(self, use_ema: bool = True) -> Any:
+        """The generator that images are drawn from: the average of the weights, or the last."""
+
+
+@runtime_checkable
 class HasPlayers(Protocol):
     """Trains networks against each other: :class:`~mmgan_lite.models.AdversarialModel`.
 

@@ -102,6 +102,12 @@ _REPLACEMENTS = {
     'FrechetInceptionDistance FID': (
         "FrechetDistance() in a GANEvaluator with extractor=dict(type='InceptionV3')"
     ),
+    'MS_SSIM MultiScaleStructureSimilarity': 'MSSSIM(num_images=10_000) in a GANEvaluator',
+    'SWD': 'SlicedWassersteinDistance(num_images=8192) in a GANEvaluator',
+    'PPL': (
+        "PerceptualPathLength(space='w', sampling='end', num_pairs=50_000, epsilon=1e-4) in a "
+        'GANEvaluator; its distance is that of the extractor, not LPIPS'
+    ),
 }
 OLD_NAMES = {old: new for names, new in _REPLACEMENTS.items() for old in names.split()}
 

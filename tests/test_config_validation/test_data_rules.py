@@ -267,6 +267,19 @@ DUMP = dict(type='DumpResults', out_file_path='x.pkl')
     [
         {BEST: [FID, 'precision[mnist-classifier]'], RULE: ['less', 'greater']},
         {BEST: 'auto'},
+        # No paper reports it through Inception.
+        {
+            BEST: 'PPL_Z_end[inception-v3]',
+            RULE: 'less',
+            f'{EVALUATOR}.extractor': dict(type='InceptionV3'),
+            f'{EVALUATOR}.metrics': [dict(type='PerceptualPathLength', space='z')],
+        },
+        # Its levels depend on the images.
+        {
+            BEST: 'SWD_28',
+            RULE: 'less',
+            f'{EVALUATOR}.metrics': [dict(type='SlicedWassersteinDistance')],
+        },
         # The scores of other metrics are not known before they are there.
         {BEST: 'count', RULE: 'less', EVALUATOR: [DUMP]},
         {BEST: 'count', RULE: 'less', f'{EVALUATOR}.metrics': [DUMP]},

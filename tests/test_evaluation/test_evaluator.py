@@ -12,6 +12,7 @@ from torch import nn
 
 from mmgan_lite.datasets import InMemoryImageDataset
 from mmgan_lite.evaluation import (
+    MSSSIM,
     ConditionalAccuracy,
     DensityCoverage,
     FrechetDistance,
@@ -22,11 +23,15 @@ from mmgan_lite.evaluation import (
     Memorization,
     ModeCoverage,
     ModuleExtractor,
+    PerceptualPathLength,
     PrecisionRecall,
+    Samples,
+    SlicedWassersteinDistance,
     SpreadSampler,
     torch_fidelity_adapter,
 )
-from mmgan_lite.evaluation.evaluator import _data_name, _interleave
+from mmgan_lite.evaluation.evaluator import _interleave
+from mmgan_lite.models import GAN
 from mmgan_lite.registry import EVALUATOR, METRICS, MODELS
 
 stream = torch.Generator().manual_seed(0)
@@ -47,6 +52,13 @@ class Pixels(nn.Module):
     def forward(self, images):
         self.seen += len(images)
         return images.flatten(1), images.flatten(1)
+
+
+class FourPixels(Pixels):
+    """The pixels of 2x2 places of larger images."""
+
+    def forward(self, images):
+        return super().forward(nn.functional.interpolate(images, (2, 2)))
 
 
 @METRICS.register_module()
@@ -108,6 +120,11 @@ class DeepDataset(InMemoryImageDataset):
 
 def floats(images):
     return images.flatten(1) / 127.5 - 1
+
+
+def larger(images):
+    """2x2 pixels as 16x16."""
+    return images.repeat_interleave(8, 2).repeat_interleave(8, 3)
 
 
 @pytest.fixture
@@ -297,7 +314,7 @@ def test_memorization_of_copies(make_evaluator):
     assert evaluator.report.scores[0].real_score == 0.5
 
 
-def test_names_are_known_beforehand(make_evaluator):
+def test_names_are_known_beforehand(make_evaluator, make_gan):
     kinds = [
         ConditionalAccuracy,
         DensityCoverage,
@@ -307,18 +324,28 @@ def test_names_are_known_beforehand(make_evaluator):
         Memorization,
         ModeCoverage,
         PrecisionRecall,
+        MSSSIM,
+        PerceptualPathLength,
     ]
-    registered = METRICS.module_dict.values()
-    assert {*kinds} == {kind for kind in registered if kind.__module__.startswith('mmgan_lite.')}
-    settings = {InceptionScore: dict(splits=2), KernelDistance: dict(subsets=2, subset_size=20)}
+    registered = {k for k in METRICS.module_dict.values() if k.__module__.startswith('mmgan_lite.')}
+    assert {*kinds, SlicedWassersteinDistance} == registered
+    settings = {
+        InceptionScore: dict(splits=2),
+        KernelDistance: dict(subsets=2, subset_size=20),
+        PerceptualPathLength: dict(space='z', num_pairs=5),
+    }
     metrics = [kind(**settings.get(kind, {})) for kind in kinds]
-    evaluator = make_evaluator(*metrics, train_dataset=InMemoryImageDataset(TRAIN))
+    extractor = ModuleExtractor(FourPixels(), 'pixels')
+    train = InMemoryImageDataset(larger(TRAIN))
+    evaluator = make_evaluator(*metrics, extractor=extractor, train_dataset=train)
+    evaluator.bind_model(make_gan())
     names = evaluator.score_names
-    assert [*feed(evaluator, labels=torch.arange(40) % 4)] == names
+    assert [*feed(evaluator, larger(FAKES), larger(REALS), torch.arange(40) % 4)] == names
 
 
 def test_names_that_are_not_known_beforehand(make_evaluator):
     assert make_evaluator(FrechetDistance(), Names()).score_names is None
+    assert make_evaluator(SlicedWassersteinDistance()).score_names is None
 
 
 def test_other_metrics_in_the_list(make_evaluator):
@@ -381,6 +408,90 @@ def test_metric_of_the_model_extracts_nothing(make_evaluator, make_gan):
     evaluator.process([None], None)
     assert evaluator.evaluate(1)['path_length'] > 0
     assert evaluator.extractor.module.seen == 0
+
+
+class ImageSums(GANMetric):
+    """Sums of the images that it gets, and how many there are."""
+
+    needs = ('images',)
+
+    def __init__(self, num_images=100):
+        super().__init__()
+        self.num_images = num_images
+
+    def compute(self, comparison):
+        parts = dict(fake=comparison.fake, real=comparison.real)
+        return {
+            f'{kind} {what}': value
+            for kind, samples in parts.items()
+            for what, value in (('sum', int(samples.images.sum())), ('num', len(samples)))
+        }
+
+
+def test_metric_of_images_beside_one_of_features(make_evaluator):
+    evaluator = make_evaluator(FrechetDistance(), ImageSums())
+    scores = feed(evaluator)
+    assert scores.pop('FID[pixels]') == feed(make_evaluator())['FID[pixels]']
+    sums = {'fake sum': int(FAKES.sum()), 'real sum': int(REALS.sum())}
+    assert scores == {**sums, 'fake num': 40, 'real num': 40}
+    assert feed(evaluator)['fake sum'] == sums['fake sum']  # nothing is left over from before
+    # The halves of the real images.
+    by_name = {score.name: score.real_score for score in evaluator.report.scores}
+    assert by_name['fake sum'] + by_name['real sum'] == sums['real sum']
+
+
+def test_metric_of_images_needs_no_extractor(tmp_path):
+    train = InMemoryImageDataset(TRAIN)
+    evaluator = GANEvaluator([ImageSums()], train_dataset=train, cache_dir=tmp_path)
+    feed(evaluator, from_ema=True)
+    assert evaluator.report.protocol() == (
+        '40 fakes (EMA weights) against 40 images of unnamed data; '
+        'real-data baseline: 40 images of unnamed training data'
+    )
+    chosen = torch.linspace(0, 89, 40).round().long()
+    assert evaluator.report.scores[0].real_score == int(TRAIN[chosen].sum())
+    assert not any(tmp_path.iterdir())
+
+
+def test_metrics_of_images_get_at_most_their_number(make_evaluator):
+    evaluator = make_evaluator(FrechetDistance(), ImageSums(7), num_samples=30)
+    scores = feed(evaluator)
+    assert (scores['fake num'], scores['real num']) == (7, 7)
+    # No more than other metrics compare.
+    assert feed(make_evaluator(ImageSums(), num_samples=30))['fake num'] == 30
+
+
+def test_images_of_a_loader_that_repeats_them(make_evaluator):
+    evaluator = make_evaluator(ImageSums(), num_samples=40)
+    for start in range(0, 40, 20):
+        samples = [dict(fake_image=image) for image in FAKES[start : start + 20]]
+        evaluator.process(samples, dict(inputs=REALS[:20]))
+    scores = evaluator.evaluate(20)
+    assert (scores['fake num'], scores['real num']) == (40, 20)
+    assert scores['real sum'] == int(REALS[:20].sum())
+
+
+def test_path_length_through_the_extractor(make_evaluator, make_gan):
+    metric = PerceptualPathLength(space='z', num_pairs=40)
+    evaluator, gan = make_evaluator(FrechetDistance(), metric), make_gan().eval()
+    evaluator.bind_model(gan)
+    score = feed(evaluator)['PPL_Z_end[pixels]']
+    with torch.no_grad():
+        lengths = metric.draw(gan, evaluator.extractor)
+    kept = lengths.sort().values[:40]  # of 40 the percentiles are the first and the last
+    assert score == pytest.approx(float(kept.mean()))
+    assert evaluator.report.scores[1].real_score is None
+    # And without a loop.
+    fake, real = (Samples(floats(images)) for images in (FAKES, REALS))
+    report = evaluator.compare(fake, real)
+    assert report.scores[1].value == score
+
+
+def test_path_length_of_a_model_that_has_none(make_evaluator, make_gan):
+    """It is said before the first image is drawn."""
+    evaluator = make_evaluator(PerceptualPathLength())
+    with pytest.raises(ValueError, match="space='w' needs a generator with mapping.* MLPGenerator"):
+        evaluator.bind_model(make_gan())
 
 
 def test_model_that_nobody_bound():
@@ -490,12 +601,6 @@ def test_rows_of_several_processes_in_turns():
     assert _interleave(parts).tolist() == [0, 1, 2, 3, 4, 5, 6]
 
 
-def test_names_of_data():
-    assert _data_name(dict(dataset='MNIST', split='test', classes=()), 'none') == 'MNIST test'
-    assert _data_name(dict(dataset='MNIST'), 'none') == 'MNIST'
-    assert _data_name(None, 'none') == _data_name({}, 'none') == 'none'
-
-
 def test_more_fakes_through_the_test_loop(repo, shrunk_config, tmp_path):
     cfg = shrunk_config(repo / 'configs/gan/gan_mlp_digits-28x28_conditional.py')
     cfg = with_evaluation(cfg, tmp_path, 'test', num_samples=50)
@@ -529,7 +634,9 @@ import torch
 from mmengine.dist import get_dist_info
 from torch import nn
 from mmgan_lite.evaluation import FrechetDistance, GANEvaluator, ModuleExtractor
-from mmgan_lite.evaluation import RepeatingSampler, SpreadSampler
+from mmgan_lite.evaluation import PerceptualPathLength, RepeatingSampler
+from mmgan_lite.evaluation import SlicedWassersteinDistance, SpreadSampler
+from mmgan_lite.models import GAN
 
 torch.distributed.init_process_group('gloo')
 rank, world = get_dist_info()
@@ -558,18 +665,51 @@ try:
         cache_dir=sys.argv[2]).evaluate(0)
 except ValueError as error:
     found['error'] = str(error)
+# Metrics of the images and of the model.
+gan = GAN(**images['networks']).eval()
+gan.load_state_dict(images['weights'])
+path_length = PerceptualPathLength(space='z', num_pairs=30, batch_size=4)
+metrics = [SlicedWassersteinDistance(), path_length]
+evaluator = GANEvaluator(metrics, ModuleExtractor(nn.Flatten(), 'pixels'), cache_dir=sys.argv[2])
+evaluator.bind_model(gan)
+fakes, reals = images['patches'][0], images['patches'][1, :11]
+for place in range(rank, len(reals) + 1, world):
+    evaluator.process([dict(fake_image=fakes[place])], dict(inputs=reals[[place % len(reals)]]))
+found['metrics'] = evaluator.evaluate(len(reals))
+found['numbers'] = (evaluator.report.num_fakes, evaluator.report.num_reals)
+if rank == 1:
+    path_length.draw = lambda model, extractor: 1 / 0
+evaluator.process([dict(fake_image=fakes[0])], dict(inputs=reals[:1]))
+try:
+    evaluator.evaluate(1)
+except ZeroDivisionError:
+    found['error of the second'] = True
 torch.distributed.barrier()
 torch.distributed.destroy_process_group()
 Path(sys.argv[2], f'rank_{rank}.json').write_text(json.dumps(found))
 """
+NETWORKS = dict(
+    generator=dict(type='MLPGenerator', latent_dim=6, image_shape=(1, 4, 4), hidden_dims=(8,)),
+    discriminator=dict(type='MLPDiscriminator', image_shape=(1, 4, 4), hidden_dims=(8,)),
+    loss=dict(type='NonSaturatingGANLoss'),
+)
 
 
 def test_two_processes_count_no_image_twice(torchrun, tmp_path):
     script = tmp_path / 'evaluate.py'
     script.write_text(TWO_PROCESSES)
-    torch.save(dict(fakes=FAKES[:21], reals=REALS[:11]), tmp_path / 'images.pt')
+    gan = GAN(**NETWORKS).eval()
+    # In an image of 7x7 there is one patch, so neither order nor places count.
+    patches = torch.randint(0, 256, (2, 12, 1, 7, 7), dtype=torch.uint8)
+    shared = dict(networks=NETWORKS, weights=gan.state_dict(), patches=patches)
+    torch.save(dict(fakes=FAKES[:21], reals=REALS[:11], **shared), tmp_path / 'images.pt')
     cache = tmp_path / 'cache'
     torchrun(script, tmp_path / 'images.pt', cache)
+    path_length = PerceptualPathLength(space='z', num_pairs=30, batch_size=4)
+    metrics = [SlicedWassersteinDistance(), path_length]
+    alone = GANEvaluator(metrics, ModuleExtractor(nn.Flatten(), 'pixels'), cache_dir=tmp_path)
+    alone.bind_model(gan)
+    expected_metrics = feed(alone, patches[0, :11], patches[1, :11])
     reals = floats(REALS[:11])
     for rank in range(2):
         found = json.loads((cache / f'rank_{rank}.json').read_text())
@@ -581,4 +721,7 @@ def test_two_processes_count_no_image_twice(torchrun, tmp_path):
         assert found['spread'] == [pytest.approx(expected, rel=1e-4), 7]
         # An error of the process that computes reaches all.
         assert found['error'].startswith('The data loader must give images')
+        assert found['metrics'] == pytest.approx(expected_metrics, rel=1e-5)
+        assert found['numbers'] == [11, 11]
+        assert found['error of the second']
     assert len(list(cache.glob('*.safetensors'))) == 1

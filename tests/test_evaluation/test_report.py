@@ -39,6 +39,22 @@ def test_images_from_files():
     )
 
 
+def test_images_without_an_extractor():
+    unseen = replace(REPORT, extractor=None, extractor_sha256=None, num_features=None)
+    assert unseen.protocol() == (
+        '10,000 fakes (EMA weights) against 9,999 images of MNIST test; '
+        'real-data baseline: 10,000 images of MNIST train'
+    )
+
+
+def test_model_alone():
+    scores = [Score('PPL_W_end[net]', 1.5)]
+    report = Report(scores, extractor='net', extractor_sha256='0123456789abcdef', weights='EMA')
+    first = 'scores of the model (EMA weights), seen through net (sha256 0123456789ab)'
+    assert report.protocol() == first
+    assert Report(scores).protocol() == 'scores of the model, without an extractor'
+
+
 def test_old_names():
     assert REPORT.scores[0].floor == 0.25
     assert REPORT.floor == '10,000 images of MNIST train'

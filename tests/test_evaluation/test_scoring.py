@@ -12,6 +12,7 @@ from torch import nn
 
 from mmgan_lite.datasets import open_images
 from mmgan_lite.evaluation import (
+    MSSSIM,
     ConditionalAccuracy,
     FrechetDistance,
     GANEvaluator,
@@ -19,6 +20,7 @@ from mmgan_lite.evaluation import (
     InceptionScore,
     Memorization,
     ModuleExtractor,
+    PerceptualPathLength,
     PrecisionRecall,
     Samples,
     score_images,
@@ -255,6 +257,8 @@ class Other(BaseMetric):
         (ModelSize(), 'ModelSize needs the model, which two sets of images do not have. Choose'),
         (Memorization(), 'Memorization needs the training images besides the real ones, which'),
         (ConditionalAccuracy(), 'ConditionalAccuracy needs the labels that the fakes were drawn'),
+        (MSSSIM(), 'MSSSIM needs images of one size from a loop, which two sets of images do not'),
+        (PerceptualPathLength(), 'PerceptualPathLength needs the model, which two sets of images'),
         (InceptionScore(), 'InceptionScore needs an extractor with logits'),
         (Other(), 'metrics must be GANMetrics, got Other'),
     ],

@@ -78,6 +78,15 @@ def test_alpha_as_rgb_is_on_white():
     assert describe_as_rgb(2) == describe_as_rgb(4) == 'alpha composited on white'
 
 
+@pytest.mark.parametrize('channels', [1, 2, 3, 4, 7])
+def test_floats_as_rgb(channels):
+    """As of bytes, but not rounded."""
+    images = torch.randint(0, 256, (9, channels, 5, 5), dtype=torch.uint8)
+    found = as_rgb(images.float())
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, as_rgb(images).float(), atol=0.501, rtol=0)
+
+
 def test_alpha_as_rgb_is_the_nearest_value():
     color, alpha = torch.meshgrid(torch.arange(256), torch.arange(256), indexing='ij')
     images = torch.stack([color, color, color, alpha]).to(torch.uint8)[None]

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from mmgan_lite.utils.image_batch import join_columns
+from mmgan_lite.utils.precision import full_precision
 
 # Inception's images of 299x299 fill a GPU soon.
 _BATCH = 250
@@ -55,7 +56,8 @@ class FeatureExtractor(nn.Module):
         """Features, and logits of the classes if there are any.
 
         Args:
-            images: uint8 ``(N, C, H, W)`` of 0 to 255.
+            images: uint8 ``(N, C, H, W)`` of 0 to 255, or float32 of about this range, which need
+                not be whole: ``PerceptualPathLength`` compares images that are equal as bytes.
 
         Raises:
             ValueError: If the network takes no such images.
@@ -67,7 +69,8 @@ class FeatureExtractor(nn.Module):
         """Features of any number of images in float32, whatever autocast is on.
 
         Args:
-            images: uint8 ``(N, C, H, W)``, N >= 1; moved to the device of the extractor.
+            images: ``(N, C, H, W)`` as for ``forward``, N >= 1; moved to the device of the
+                extractor.
 
         Returns:
             Features and logits, on the CPU.
@@ -76,11 +79,8 @@ class FeatureExtractor(nn.Module):
             ValueError: If a feature is not finite, or the extractor takes no such images.
         """
         images = images.to(next(iter(self.state_dict().values()), images).device)
-        with (
-            torch.autocast(images.device.type, enabled=False),
-            # TF32 would round the features of one image differently from those on a CPU.
-            torch.backends.cudnn.flags(enabled=True, allow_tf32=False),
-        ):
+        # TF32 would round the features of one image differently from those on a CPU.
+        with full_precision(images.device):
             parts = [self(part) for part in images.split(_BATCH)]
         columns = join_columns(parts, lambda column: torch.cat(column).float().cpu())
         for what, tensor in zip(('features', 'logits'), columns, strict=True):

@@ -44,5 +44,12 @@ class InceptionV3(FeatureExtractor):
         return describe_as_rgb(channels)
 
     def forward(self, images: Tensor) -> Extracted:
-        """Features ``(N, 2048)`` and logits ``(N, 1008)`` of uint8 images ``(N, C, H, W)``."""
+        """Features ``(N, 2048)`` and logits ``(N, 1008)`` of images ``(N, C, H, W)``.
+
+        Of floats, which need not be whole, features alone.
+        """
+        from mmgan_lite.evaluation.torch_fidelity_adapter import inception_features
+
+        if images.is_floating_point():
+            return Extracted(inception_features(self.network, as_rgb(images)), None)
         return Extracted(*self.network(as_rgb(images)))

@@ -60,7 +60,7 @@ def _convolution(in_dim: int, out_dim: int, kernel_size: int, stride: int = 1) -
 
 
 def scale_images(images: Tensor) -> Tensor:
-    """uint8 images of 0 to 255 to float32 in [-1, 1], the input of the network."""
+    """Images of 0 to 255 to float32 in [-1, 1], the input of the network."""
     return images.float() / 127.5 - 1
 
 
@@ -122,7 +122,8 @@ class MNISTClassifier(FeatureExtractor):
         """Features ``(N, 96 C)`` and logits ``(N, 10^C)``.
 
         Args:
-            images: uint8 ``(N, C, 28, 28)``, C 1 or 3, with ``padding`` beyond each edge.
+            images: uint8 or float32 ``(N, C, 28, 28)`` of 0 to 255, C 1 or 3, with ``padding``
+                beyond each edge.
 
         Raises:
             ValueError: If the images are of another shape.

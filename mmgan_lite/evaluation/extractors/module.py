@@ -40,7 +40,7 @@ class ModuleExtractor(FeatureExtractor):
         self.fingerprint = state_fingerprint(module)
 
     def forward(self, images: Tensor) -> Extracted:
-        """Features, and maybe logits, of uint8 images ``(N, C, H, W)``.
+        """Features, and maybe logits, of images ``(N, C, H, W)`` of 0 to 255.
 
         Raises:
             ValueError: If the module returns other shapes.

@@ -8,9 +8,13 @@ from mmgan_lite.evaluation.metrics.inception_score import InceptionScore
 from mmgan_lite.evaluation.metrics.kernel_distance import KernelDistance
 from mmgan_lite.evaluation.metrics.memorization import Memorization
 from mmgan_lite.evaluation.metrics.mode_coverage import ModeCoverage
+from mmgan_lite.evaluation.metrics.ms_ssim import MSSSIM
+from mmgan_lite.evaluation.metrics.perceptual_path_length import PerceptualPathLength
 from mmgan_lite.evaluation.metrics.precision_recall import PrecisionRecall
+from mmgan_lite.evaluation.metrics.sliced_wasserstein_distance import SlicedWassersteinDistance
 
 __all__ = [
+    'MSSSIM',
     'Comparison',
     'ConditionalAccuracy',
     'DensityCoverage',
@@ -20,6 +24,8 @@ __all__ = [
     'KernelDistance',
     'Memorization',
     'ModeCoverage',
+    'PerceptualPathLength',
     'PrecisionRecall',
     'Samples',
+    'SlicedWassersteinDistance',
 ]

@@ -12,29 +12,37 @@ from torch import Tensor, nn
 from mmgan_lite.utils.image_batch import join_columns
 from mmgan_lite.utils.validation import did_you_mean
 
-NEEDS = ('features', 'logits', 'labels', 'train', 'model')
+# What comes from the extractor, and then what does not.
+OF_FEATURES = ('features', 'logits', 'train')
+NEEDS = (*OF_FEATURES, 'labels', 'images', 'model', 'extractor')
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Features of N images, on the CPU.
+    """Features of N images, or the images themselves, on the CPU.
 
     Args:
-        features: Float32 ``(N, F)``.
+        features: Float32 ``(N, F)``; F is 0 where there are images.
         logits: Float32 ``(N, K)``; None where the extractor is no classifier.
         labels: int64 ``(N,)``, the class of each image; for fakes the class that the model was
             given. None where there are no labels.
+        images: uint8 ``(N, C, H, W)``, in random order; None for features.
     """
 
     features: Tensor = field(default_factory=lambda: torch.empty(0, 0))
     logits: Tensor | None = None
     labels: Tensor | None = None
+    images: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.images is not None:
+            object.__setattr__(self, 'features', torch.empty(len(self.images), 0))
 
     def __len__(self) -> int:
         return len(self.features)
 
     def __getitem__(self, index: Tensor | slice) -> 'Samples':
-        columns = (self.features, self.logits, self.labels)
+        columns = (self.features, self.logits, self.labels, self.images)
         return Samples(*join_columns([columns], lambda column: column[0][index]))
 
 
@@ -47,12 +55,15 @@ class Comparison:
         real: The real images that they are compared with.
         train: The images that the model was trained on; None without ``train_dataset``.
         model: The model, without a wrapper for several processes; None where none is bound.
+        drawn: What :meth:`GANMetric.draw` of this metric gave in all processes, in any order; None
+            where it gave nothing.
     """
 
     fake: Samples
     real: Samples
     train: Samples | None = None
     model: nn.Module | None = None
+    drawn: Tensor | None = None
 
 
 class GANMetric(BaseMetric):
@@ -65,11 +76,15 @@ class GANMetric(BaseMetric):
     - ``'logits'``: those of a classifier, besides the features.
     - ``'labels'``: labels of the fakes; only a conditional model has them.
     - ``'train'``: features of all training images, from the evaluator's ``train_dataset``.
+    - ``'images'``: the images themselves, without features: of the fakes and of the real images a
+      random subset of at most ``num_images`` each, because all would fill the memory.
     - ``'model'``: the model. Without anything else the evaluator needs no extractor, and
       ``fake`` and ``real`` are empty. The model is in eval mode and gradients are off.
+    - ``'extractor'``: the extractor, for images that ``draw`` makes; with ``'model'``.
 
     Attributes:
         needs: Some of these names.
+        num_images: With ``'images'``: how many of each kind, at least 1.
         score_names: The names that ``compute`` returns; empty if they depend on the data.
         settings: Arguments that the scores depend on, by name, for the report.
 
@@ -86,13 +101,14 @@ class GANMetric(BaseMetric):
     default_prefix = ''
     score_names: tuple[str, ...] = ()
     needs: tuple[str, ...] = ('features',)
+    num_images: int = 1
     settings: dict[str, Any] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Check ``needs``, and read the attributes of metrics for version 0.1.
 
         Raises:
-            ValueError: If ``needs`` has an unknown name.
+            ValueError: If ``needs`` has an unknown name, or images besides features.
         """
         super().__init_subclass__(**kwargs)
         for need in NEEDS:
@@ -109,11 +125,50 @@ class GANMetric(BaseMetric):
                     f'needs of {cls.__name__} must be a tuple of {", ".join(NEEDS)}, got '
                     f'{cls.needs!r}. {did_you_mean(need, NEEDS, "Remove what is none of them.")}'
                 )
+        if 'images' in cls.needs and not {*OF_FEATURES}.isdisjoint(cls.needs):
+            raise ValueError(
+                f'needs of {cls.__name__} must name either images or {", ".join(OF_FEATURES)}, got '
+                f'{cls.needs!r}. Make two metrics of it.'
+            )
 
     @property
     def needs_images(self) -> bool:
-        """Whether it needs anything but the model."""
-        return bool(set(self.needs) - {'model'})
+        """Whether it needs images of a loop, or their features."""
+        return not {*self.needs} <= {'model', 'extractor'}
+
+    @property
+    def needs_extractor(self) -> bool:
+        """Whether its scores depend on the extractor, which their names then have."""
+        return not {*self.needs} <= {'model', 'images'}
+
+    def tag(self, tag: str, extractor: str) -> str:
+        """The end of the names of its scores.
+
+        Args:
+            tag: That of the extractor, which is empty for Inception, as in papers.
+            extractor: Name of the extractor.
+        """
+        if 'extractor' in self.needs:
+            return f'[{extractor}]'
+        return tag if self.needs_extractor else ''
+
+    def check_model(self, model: nn.Module) -> None:
+        """Raise ``ValueError`` if it cannot be computed for a model; called before the loop."""
+
+    def draw(self, model: nn.Module, extractor: Any) -> Tensor | None:
+        """Draw from the model, in every process its share; ``compute`` gets that of all.
+
+        Called once the images of the loop are there, for metrics that need the model. A process
+        must not wait for the others here.
+
+        Args:
+            model: As in :class:`Comparison`.
+            extractor: A :class:`~mmgan_lite.evaluation.FeatureExtractor`; None without one.
+
+        Returns:
+            ``(N, ...)``, on the CPU; None for nothing.
+        """
+        return None
 
     def compute(self, comparison: Comparison) -> dict[str, float]:
         """Scores by their plain names, such as 'FID'; the evaluator adds the extractor's.

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from mmgan_lite.models.layers.equalized import EqualizedConv2d
 from mmgan_lite.models.layers.modulated_conv import StyledConv2d, StyledToImage
 from mmgan_lite.models.layers.resampling import FilteredUpsample
+from mmgan_lite.utils.precision import lowers_precision
 from mmgan_lite.utils.validation import check_choice, check_positive
 
 NOISES = ('random', 'const', 'none')
@@ -246,5 +247,5 @@ class StyleSynthesis(nn.Module):
 
 
 def cast_features(features: Tensor, dtype: torch.dtype | None) -> Tensor:
-    """Features in the dtype of their size; as they are where it is None."""
-    return features if dtype is None else features.to(dtype)
+    """Features in the dtype of their size; as they are where it is None, or in full precision."""
+    return features.to(dtype) if dtype is not None and lowers_precision() else features

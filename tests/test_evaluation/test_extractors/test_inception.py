@@ -46,6 +46,11 @@ def test_features_and_logits(weights, monkeypatch):
     assert torch.equal(extractor(transparent).features, extractor(white).features)
     assert torch.equal(extractor(gray.expand(-1, 7, -1, -1)).features, features)
     assert extractor.describe_channels(4) == 'alpha composited on white'
+    # Whole floats are bytes, and others lie between them.
+    torch.testing.assert_close(extractor(gray.float()).features, features)
+    assert extractor(gray.float()).logits is None
+    between = extractor.extract(gray.float() + 1e-3).features - features
+    assert 0 < between.abs().max() < 1e-2 * features.abs().max()
 
 
 def test_other_weights_never_count_as_inception(weights):

@@ -9,8 +9,10 @@ from mmgan_lite.evaluation import (
     ConditionalAccuracy,
     DensityCoverage,
     GANMetric,
+    PerceptualPathLength,
     PrecisionRecall,
     Samples,
+    SlicedWassersteinDistance,
 )
 from mmgan_lite.evaluation.metrics.base import centered, squared_distances
 from mmgan_lite.registry import METRICS
@@ -26,6 +28,26 @@ BUILT_IN = [
     for metric in METRICS.module_dict.values()
     if metric.__module__.startswith('mmgan_lite.evaluation.metrics.')
 ]
+# The others compute what they have drawn from the model.
+COMPARING = pytest.mark.parametrize(
+    'metric', [m for m in BUILT_IN if 'model' not in m.needs], ids=lambda metric: metric.__name__
+)
+
+
+def some_for(metric, num, seed):
+    if 'images' not in metric.needs:
+        return some(num, seed)
+    stream = torch.Generator().manual_seed(seed)
+    images = torch.randint(256, (num, 2, 16, 17), generator=stream, dtype=torch.uint8)
+    return Samples(labels=torch.arange(num) % 3, images=images)
+
+
+def comparison_for(metric):
+    return Comparison(some_for(metric, 30, 0), some_for(metric, 40, 1), some(50, 2))
+
+
+def columns(samples):
+    return (samples.features, samples.logits, samples.labels, samples.images)
 
 
 def some(num, seed):
@@ -42,6 +64,10 @@ def test_samples_are_cut_alike():
     assert len(samples) == len(samples.logits) == len(samples.labels) == 2
     assert some(5, 0)[torch.tensor([4, 0])].labels.tolist() == some(5, 0).labels[[4, 0]].tolist()
     assert Samples(torch.zeros(3, 1))[:2].logits is None
+    images = Samples(labels=torch.arange(4), images=torch.arange(4).view(4, 1, 1, 1))
+    assert len(images) == 4
+    assert images[1:3].images.flatten().tolist() == images[1:3].labels.tolist() == [1, 2]
+    assert images[1:3].features.shape == (2, 0)
 
 
 def test_needs_are_known_names():
@@ -51,12 +77,27 @@ def test_needs_are_known_names():
         ValueError, match='needs of Odd must be a tuple of features, logits, .* got'
     ):
         type('Odd', (GANMetric,), dict(needs='model'))
+    with pytest.raises(
+        ValueError, match=r'needs of Odd must name either images or features.* Make two metrics'
+    ):
+        type('Odd', (GANMetric,), dict(needs=('images', 'logits')))
 
 
 def test_metric_of_the_model_needs_no_images():
     assert not type('Alone', (Both,), dict(needs=('model',)))().needs_images
     assert Both().needs_images
     assert Both().compute_real_score(None) == {}
+
+
+def test_names_have_the_extractor_where_scores_depend_on_it():
+    tags = ('[net]', 'net')
+    assert [m().tag(*tags) for m in (DensityCoverage, Both)] == ['[net]', '[net]']
+    assert not SlicedWassersteinDistance().needs_extractor
+    assert SlicedWassersteinDistance().tag(*tags) == ''
+    assert PerceptualPathLength().needs_extractor
+    # Inception's tag is empty.
+    assert DensityCoverage().tag('', 'inception-v3') == ''
+    assert PerceptualPathLength().tag('', 'inception-v3') == '[inception-v3]'
 
 
 def test_metric_for_an_earlier_version():
@@ -109,8 +150,18 @@ class TestContract:
         ):
             evaluator.evaluate(1)
 
+    def test_setting_is_in_the_report(self, metric):
+        for name, value in metric().settings.items():
+            assert metric(**{name: value + 1}).settings[name] == value + 1
+            if isinstance(value, int):
+                with pytest.raises(ValueError, match=f'{name} must be an int of at least 1, got 0'):
+                    metric(**{name: 0})
+
+
+@COMPARING
+class TestComparison:
     def test_finite_plain_numbers(self, metric):
-        comparison = Comparison(some(30, 0), some(40, 1), some(50, 2))
+        comparison = comparison_for(metric)
         for scores in (metric().compute(comparison), metric().compute_real_score(comparison)):
             assert scores
             for name, value in scores.items():
@@ -119,24 +170,22 @@ class TestContract:
         assert metric().compute_metrics([comparison]) == metric().compute(comparison)
 
     def test_constant_images_give_finite_numbers(self, metric):
-        same = Samples(torch.ones(30, 4), torch.ones(30, 3), torch.ones(30, dtype=torch.int64))
-        for fake, real in ((same, some(40, 1)), (some(30, 0), same), (same, same)):
-            for value in metric().compute(Comparison(fake, real, real)).values():
+        one = some_for(metric, 1, 3)
+        ones = [c if c is None else c.expand(30, *c.shape[1:]) for c in columns(one)]
+        same, train = Samples(*ones), some(30, 4)
+        fake, real = some_for(metric, 30, 0), some_for(metric, 40, 1)
+        for fakes, reals in ((same, real), (fake, same), (same, same)):
+            for value in metric().compute(Comparison(fakes, reals, train)).values():
                 assert torch.tensor(value).isfinite()
 
     def test_no_images(self, metric):
         with pytest.raises(ValueError, match=f'{metric.__name__} needs at least .* images, got 0'):
-            metric().compute(Comparison(some(0, 0), some(40, 1), some(50, 2)))
+            metric().compute(Comparison(some(0, 0), some_for(metric, 40, 1), some(50, 2)))
 
     def test_does_not_change_what_it_is_given(self, metric):
-        comparison = Comparison(some(30, 0), some(40, 1), some(50, 2))
+        comparison, expected = comparison_for(metric), comparison_for(metric)
         metric().compute(comparison)
-        for samples, seed in ((comparison.fake, 0), (comparison.real, 1), (comparison.train, 2)):
-            assert torch.equal(samples.features, some(len(samples), seed).features)
-            assert torch.equal(samples.logits, some(len(samples), seed).logits)
-
-    def test_setting_is_in_the_report(self, metric):
-        for name, value in metric().settings.items():
-            assert metric(**{name: value + 1}).settings[name] == value + 1
-            with pytest.raises(ValueError, match=f'{name} must be an int of at least 1, got 0'):
-                metric(**{name: 0})
+        for part in ('fake', 'real', 'train'):
+            pairs = (columns(getattr(c, part)) for c in (comparison, expected))
+            for found, before in zip(*pairs, strict=True):
+                assert (found is before is None) or torch.equal(found, before)
