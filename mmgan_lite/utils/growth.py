@@ -24,7 +24,7 @@ class GrowthSchedule:
         >>> [schedule.at(images, last_stage=2) for images in (0, 225, 350, 5000)]
         [(0, 1.0), (1, 0.25), (1, 1.0), (2, 1.0)]
         >>> schedule.images_to_grow(last_stage=2)
-        700
+        600
     """
 
     fade_images: int

@@ -37,7 +37,7 @@ class AnySizeDiscriminator(nn.Sequential):
 
 
 @MODELS.register_module()
-class GrowingGAN(GAN):
+class SlowlyGrowingGAN(GAN):
     def prepare_batch(self, data):
         images = self.data_preprocessor(data, True)['inputs']
         images = F.adaptive_avg_pool2d(images, self.image_shape[1:])
@@ -54,7 +54,7 @@ class GrowthHook(Hook):
 
 def test_growing(prove_open, digits, optim_wrapper):
     runner = prove_open(
-        model=dict(type='GrowingGAN',
+        model=dict(type='SlowlyGrowingGAN',
                    generator=dict(type='GrowingGenerator', latent_dim=4),
                    discriminator=dict(type='AnySizeDiscriminator'),
                    loss=dict(type='HingeGANLoss'),
