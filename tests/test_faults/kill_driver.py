@@ -53,8 +53,8 @@ FAMILIES = dict(
 )
 
 
-def config(folder, iterations):
-    name, model = FAMILIES[sys.argv[4]]
+def config(folder, iterations, family='mlp'):
+    name, model = FAMILIES[family]
     cfg = mmgan_lite.get_config(name)
     cfg.merge_from_dict(dict(model=model))
     cfg.work_dir, cfg.resume = str(folder), True
@@ -80,7 +80,7 @@ def start(folder, iterations):
         os.dup2(null, 1)
         errors = os.open(folder.with_suffix('.err'), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(errors, 2)
-        Runner.from_cfg(config(folder, iterations)).train()
+        Runner.from_cfg(config(folder, iterations, sys.argv[4])).train()
         code = 0
     finally:
         os._exit(code)

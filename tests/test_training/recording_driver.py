@@ -66,6 +66,8 @@ SMALL = {
         latent_dim=4, channels=2, cardinality=2, blocks_per_stage=1, embedding_dim=3
     ),
     'R3GANDiscriminator': dict(channels=2, cardinality=2, blocks_per_stage=1, embedding_dim=3),
+    'PGGANGenerator': dict(latent_dim=4, base_channels=16, max_channels=3),
+    'PGGANDiscriminator': dict(base_channels=16, max_channels=3),
     'StyleGAN2Generator': dict(
         latent_dim=4, style_dim=4, channel_max=3, num_mapping_layers=1, low_precision_levels=0
     ),
@@ -180,6 +182,12 @@ def make_config(name, iterations, run=None):
     )
     cfg.train_dataloader.dataset = small_dataset(cfg, side)
     shorten_schedules(cfg)
+    if 'growth' in cfg.model:  # up to three stages after the first, before the checkpoint
+        cfg.model.growth = dict(fade_images=6, stable_images=4)
+    if 'batch_sampler' in cfg.train_dataloader:
+        sizes = (BATCH, *cfg.train_dataloader.batch_sampler.batch_sizes[1:])
+        sizes = tuple(min(size, BATCH) for size in sizes)
+        cfg.train_dataloader.batch_sampler.update(batch_sizes=sizes, growth=cfg.model.growth)
     cfg.log_processor.window_size = 1
     cfg.default_hooks.logger.interval = 1
     cfg.default_hooks.health.interval = PROBES
