@@ -97,23 +97,23 @@ class GrowingGAN(GAN):
         return self._full_shape
 
     def check_length(self, images: int) -> None:
-        """Raise ``ValueError`` if a training on so many images ends before the full size."""
+        """Raise ``ValueError`` if so many images more do not suffice for the full size."""
         needed = self.growth.images_to_grow(self.last_stage)
-        if images < needed:
+        if self._seen + images < needed:
             raise ValueError(
                 f'growth must end before the training does, got {needed} images until the last '
-                f'of {self.num_stages} stages has faded in, and a training on {images}. Lower '
-                'fade_images and stable_images, or raise max_iters.'
+                f'of {self.num_stages} stages has faded in, and a training on '
+                f'{self._seen + images}. Lower fade_images and stable_images, or raise max_iters.'
             )
 
     def train_step(self, data: Any, optim_wrapper: OptimWrapperDict) -> dict[str, Any]:
         """One iteration at the stage that is due; with ``stage`` and ``fade`` in the log."""
         self.check_optim_wrapper(optim_wrapper)
         stage, fade = self.growth.at(self._seen, self.last_stage)
-        if self._seen == 0 or stage != self._stage:
-            before = 1.0 if self._seen == 0 else self.rates[self._stage]
-            for wrapper in optim_wrapper.values():
-                _begin_stage(wrapper.optimizer, self.rates[stage] / before)
+        for wrapper in optim_wrapper.values():
+            if stage != self._stage:  # moments of the stage before are of other losses
+                wrapper.optimizer.state.clear()
+            _set_rate(wrapper.optimizer, self.rates[stage])
         if (stage, fade) != (self._stage, self._fade):
             self._set_stage(stage, fade)
         log = super().train_step(data, optim_wrapper)
@@ -165,15 +165,17 @@ def _last_stage(*networks: Any) -> int:
     return first
 
 
-def _begin_stage(optimizer: torch.optim.Optimizer, factor: float) -> None:
-    """Without the moments of the stage before, which are of other losses."""
-    optimizer.state.clear()
+def _set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
+    """Multiply the learning rates by the factor of the stage, in place of the one before."""
     for group in optimizer.param_groups:
-        group['lr'] *= factor
+        # In the group, and so in checkpoints beside the rate that it is part of.
+        if (before := group.get('stage_rate', 1.0)) != factor:
+            group['lr'] *= factor / before
+            group['stage_rate'] = factor
 
 
 def _read_state(gan: Any, _incompatible_keys: Any) -> None:
-    """What has been loaded, in Python; the networks have read theirs."""
+    """Copy the loaded counts to Python, after the networks have done the same."""
     generator = unwrap_model(gan.generator)
     gan._seen = int(gan.images_seen)
     gan._stage, gan._fade = int(generator.stage), float(generator.fade)

@@ -245,7 +245,7 @@ class NeedsLength(Protocol):
     """A model that needs a training of some length."""
 
     def check_length(self, images: int) -> None:
-        """Raise ``ValueError`` if a training on so many images is too short."""
+        """Raise ``ValueError`` if a training on so many images more is too short."""
 
 
 @runtime_checkable

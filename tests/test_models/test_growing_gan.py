@@ -94,6 +94,19 @@ def test_state_goes_on_from_a_checkpoint():
         assert (scalars['stage'], scalars['fade']) == (1, 0.5)
 
 
+def test_fine_tuning_has_the_rate_of_its_stage_and_need_not_grow_again():
+    grown, gan = make(), make(rates=(1.0, 2.0, 0.5))
+    optim_wrapper = optim_wrapper_of(grown)
+    for _ in range(13):
+        grown.train_step(batch(), optim_wrapper)
+    gan.load_state_dict(grown.state_dict())
+    gan.check_length(4)
+    optim_wrapper = optim_wrapper_of(gan)
+    for _ in range(2):
+        assert gan.train_step(batch(), optim_wrapper)['stage'] == 2
+        assert optim_wrapper['generator'].get_lr()['lr'] == [5e-4]
+
+
 def test_mistakes_are_named():
     for settings, text in (
         (dict(rates=(1.0, 2.0)), r'rates must be one for each of the 3 stages, got 2'),

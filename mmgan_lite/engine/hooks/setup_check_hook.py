@@ -240,7 +240,7 @@ def _check(runner: Runner, model: Any) -> None:
     if loader.batch_size is not None:
         model.check_average(runner.optim_wrapper, loader.batch_size)
     if isinstance(model, NeedsLength):
-        model.check_length(_images_of(loader, runner.max_iters))
+        model.check_length(_images_of(loader, runner.iter, runner.max_iters))
     batch = model.prepare_batch(loader.collate_fn([loader.dataset[0]]))
     if isinstance(model, SamplesImages) and model.num_classes is not None:
         _check_classes(loader.dataset, batch.labels, model.num_classes)
@@ -248,12 +248,12 @@ def _check(runner: Runner, model: Any) -> None:
         _check_validation(loader.dataset, runner.val_dataloader, model)
 
 
-def _images_of(loader: DataLoader, iterations: int) -> int:
-    """Real images in so many iterations of all processes."""
+def _images_of(loader: DataLoader, begin: int, end: int) -> int:
+    """Real images of all processes from an iteration to another."""
     sampler: Any = loader.batch_sampler
     if not isinstance(sampler, _HasSizes):
-        return get_world_size() * sampler.batch_size * iterations
-    return get_world_size() * sum(itertools.islice(sampler.sizes(), iterations))
+        return get_world_size() * sampler.batch_size * (end - begin)
+    return get_world_size() * sum(itertools.islice(sampler.sizes(), begin, end))
 
 
 def _check_validation(trained_on: Any, loader: DataLoader, model: Any) -> None:

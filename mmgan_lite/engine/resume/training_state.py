@@ -20,7 +20,7 @@ from mmgan_lite.utils.interfaces import unwrap_model
 GRADIENTS_LOST = 'Resumed iteration number is not divisible by '
 BATCHES_LOADED = 'Advance dataloader '
 # Parts of a model whose state is of a training, not of its networks.
-_BEGIN_ANEW = ('augmentation.', 'regularizers.')
+_BEGIN_ANEW = ('augmentation.', 'regularizers.', 'pools.')
 
 
 @runtime_checkable
@@ -76,8 +76,8 @@ def model_device(runner: Runner) -> torch.device:
 def fit_weights(runner: Runner, found: dict[str, Tensor]) -> None:
     """Fit the weights of a checkpoint to the model, in place; a table of the differences is logged.
 
-    Augmentation and regularizers of a new training begin as the config has them. MMEngine leaves
-    out weights of another shape, and of those that are missing only warns.
+    Augmentation, regularizers and image pools of a new training begin as the config has them.
+    MMEngine leaves out weights of another shape, and of those that are missing only warns.
 
     Raises:
         ValueError: If one differs when a training is resumed, or none is the same.

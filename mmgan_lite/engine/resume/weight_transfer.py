@@ -47,7 +47,8 @@ def transfer(model: Mapping[str, Tensor], checkpoint: Mapping[str, Tensor]) -> T
     result = Transfer({}, [], [], [], [key for key in checkpoint if key not in model])
     for name, weight in model.items():
         found = checkpoint.get(name)
-        if found is not None and found.shape == weight.shape:
+        # A tensor without numbers is one that has no shape before it is used: a pool of images.
+        if found is not None and (found.shape == weight.shape or weight.numel() == 0):
             result.state[name] = found
             result.taken.append(name)
         elif found is not None and found.ndim == weight.ndim > 0:

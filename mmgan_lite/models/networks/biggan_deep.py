@@ -20,8 +20,8 @@ from mmgan_lite.models.layers import (
     add_spectral_norm,
     append_label_embedding,
 )
-from mmgan_lite.models.networks.biggan import initialize
-from mmgan_lite.models.networks.residual import ResidualDiscriminator, ResidualGenerator
+from mmgan_lite.models.networks.biggan import BigGANDiscriminator, initialize
+from mmgan_lite.models.networks.residual import ResidualGenerator
 from mmgan_lite.registry import MODELS
 from mmgan_lite.utils.validation import check_positive
 
@@ -164,7 +164,7 @@ class _UpBlock(nn.Module):
 
 
 @MODELS.register_module()
-class BigGANDeepDiscriminator(ResidualDiscriminator):
+class BigGANDeepDiscriminator(BigGANDiscriminator):
     """Two bottleneck blocks a size with ReLU and no batch norm; sum over the pixels; projection.
 
     A 3x3 convolution comes first. The first block of a pair halves the size. Where channels get
@@ -195,22 +195,7 @@ class BigGANDeepDiscriminator(ResidualDiscriminator):
         torch.Size([4])
     """
 
-    has_stem = True
-
-    def __init__(
-        self,
-        image_shape: Sequence[int] = (1, 28, 28),
-        channels: Sequence[int] = (256, 256, 256, 256),
-        halvings: int = 2,
-        num_classes: int | None = None,
-        attention: int | Sequence[int] = (),
-        spectral_norm: bool = True,
-        initialization: str = 'orthogonal',
-    ) -> None:
-        super().__init__(image_shape, channels, halvings, num_classes, attention=attention)
-        initialize(self, initialization)
-        if spectral_norm:
-            add_spectral_norm(self)
+    wide, has_stem = False, True
 
     def make_block(self, number: int, in_channels: int, channels: int, halve: bool) -> nn.Module:
         """Two blocks; as number 0 the convolution on the images.

@@ -96,7 +96,7 @@ class GrowingNetwork(nn.Module):
 
 
 def _read_state(network: Any, _incompatible_keys: Any) -> None:
-    """What has been loaded, in Python."""
+    """Copy the loaded stage to Python."""
     network._stage, network._fades = int(network.stage), bool(network.fade < 1)
 
 

@@ -24,13 +24,10 @@ class TranslationModel(AdversarialModel):
 
     In each iteration the generators step first; then the discriminators step on the same fakes.
 
-    A subclass sets :attr:`domains` and defines :meth:`generator_losses` and :meth:`judged`.
+    A subclass sets the class attributes, gives its networks to :meth:`add_networks` when it is
+    built, and defines :meth:`generator_losses` and :meth:`judged`.
 
     Args:
-        generators: By name of the attribute, in the order of :attr:`domains`; each ``forward`` maps
-            images ``(N, C, H, W)`` to images.
-        discriminators: By name of the attribute; each ``forward(images, labels=None)`` gives logits
-            ``(N, ...)``.
         loss: An :class:`~mmgan_lite.models.AdversarialLoss`.
         regularizers: Of the discriminators, each on all of them.
         augmentation: What the discriminators see of real images and of fakes; None for the images.
@@ -42,21 +39,24 @@ class TranslationModel(AdversarialModel):
             None for :class:`~mmgan_lite.models.ImageBatchPreprocessor`.
         init_cfg: MMEngine's initialization of weights; None leaves it to the networks.
         frozen: Modules and weights that are not trained, by name.
-        others: More children that the generators' optimizer trains, by name of the attribute.
 
     Attributes:
         domains: Names of the directions, such as ``('a2b', 'b2a')``.
+        generators: Names of the children that translate, in the order of :attr:`domains`.
+        discriminators: Names of the children that judge.
+        others: Names of more children that the generators' optimizer trains.
 
     Raises:
         ValueError: If an argument is out of its range.
     """
 
     domains: tuple[str, ...] = ('a2b',)
+    generators: tuple[str, ...] = ('generator',)
+    discriminators: tuple[str, ...] = ('discriminator',)
+    others: tuple[str, ...] = ()
 
     def __init__(
         self,
-        generators: Mapping[str, Any],
-        discriminators: Mapping[str, Any],
         loss: Mapping | nn.Module,
         regularizers: Sequence[Mapping | nn.Module] = (),
         augmentation: Mapping | nn.Module | None = None,
@@ -66,14 +66,12 @@ class TranslationModel(AdversarialModel):
         data_preprocessor: Mapping | nn.Module | None = None,
         init_cfg: Mapping | Sequence[Mapping] | None = None,
         frozen: Sequence[str] = (),
-        others: Mapping[str, nn.Module] | None = None,
     ) -> None:
-        others = others or {}
         super().__init__(
             players=dict(
-                generator=Player((*generators, *others), 'generator'),
+                generator=Player((*self.generators, *self.others), 'generator'),
                 # Its step takes fakes without gradient: nothing is left to freeze.
-                discriminator=Player(tuple(discriminators), 'discriminator', frozen=()),
+                discriminator=Player(self.discriminators, 'discriminator', frozen=()),
             ),
             data_preprocessor=data_preprocessor or dict(type='ImageBatchPreprocessor'),
             regularizers=regularizers,
@@ -86,24 +84,28 @@ class TranslationModel(AdversarialModel):
                     f'of the {owner}. Remove it.'
                 )
         self.test_statistics = check_choice('test_statistics', test_statistics, _STATISTICS)
-        for name, cfg in {**generators, **discriminators}.items():
-            setattr(self, name, build_part(MODELS, cfg, name))
-        for name, module in others.items():
-            setattr(self, name, module)
-        self._generators = dict(zip(self.domains, generators, strict=True))
-        self._discriminators = tuple(discriminators)
         self.loss: Any = build_part(MODELS, loss, 'loss')
         self.augmentation: Any = (
             None if augmentation is None else build_part(MODELS, augmentation, 'augmentation')
         )
-        self._averages = {}
-        if ema is not None:
-            for name in generators:
-                average = build_part(MODELS, {**ema, 'model': self.get_submodule(name)}, 'ema')
-                setattr(self, f'{name}_ema', average)
-                self._averages[name] = average
-        freeze(self, frozen)
+        self._ema: Any = ema
+        self._frozen = frozen
         self._memory_format = torch.channels_last if channels_last else torch.contiguous_format
+
+    def add_networks(self, **networks: Mapping | nn.Module) -> None:
+        """Build the networks, and the averages of those that translate.
+
+        Args:
+            networks: A config or an object of each generator, discriminator and other, by name.
+        """
+        for name, cfg in networks.items():
+            setattr(self, name, build_part(MODELS, cfg, name))
+        self._averages = {}
+        for name in self.generators if self._ema is not None else ():
+            average = build_part(MODELS, {**self._ema, 'model': self.get_submodule(name)}, 'ema')
+            setattr(self, f'{name}_ema', average)
+            self._averages[name] = average
+        freeze(self, self._frozen)
         self.to(memory_format=self._memory_format)
 
     @abstractmethod
@@ -124,7 +126,8 @@ class TranslationModel(AdversarialModel):
         Raises:
             ValueError: If there is no such direction.
         """
-        name = self._generators[check_choice('domain', domain or self.domains[0], self.domains)]
+        domain = check_choice('domain', domain or self.domains[0], self.domains)
+        name = self.generators[self.domains.index(domain)]
         if use_ema and name in self._averages:
             return self._averages[name].module
         return unwrap_model(self.get_submodule(name))
@@ -211,7 +214,7 @@ class TranslationModel(AdversarialModel):
         if player == 'generator':
             return self.generator_losses(batch)
         losses = {}
-        for name in self._discriminators:
+        for name in self.discriminators:
             real, fake = self.judged(name, batch)
             real_logits, fake_logits = (self._judge(name, images) for images in (real, fake))
             batch.outputs[name] = (real, fake, real_logits, fake_logits)
@@ -224,7 +227,7 @@ class TranslationModel(AdversarialModel):
     def penalty(self, regularizer: Any, player: str, batch: TrainingBatch) -> Tensor:
         """The sum of a regularizer over the discriminators."""
         total: Any = 0
-        for name in self._discriminators:
+        for name in self.discriminators:
             real, fake, real_logits, fake_logits = batch.outputs[name]
 
             def critic(images: Tensor, labels: Tensor | None, name: str = name) -> Tensor:
@@ -239,7 +242,7 @@ class TranslationModel(AdversarialModel):
             for name, average in self._averages.items():
                 average.update_parameters(unwrap_model(self.get_submodule(name)))
         if player == 'discriminator' and isinstance(self.augmentation, ObservesLogits):
-            for name in self._discriminators:
+            for name in self.discriminators:
                 self.augmentation.observe(batch.outputs[name][2].detach())
 
     def adversarial_loss(self, discriminator: str, fake: Tensor, real: Tensor) -> Tensor:

@@ -47,6 +47,8 @@ class CUT(TranslationModel):
         ValueError: If an argument is out of its range, or the generator has no ``features``.
     """
 
+    others = ('projector',)
+
     def __init__(
         self,
         generator: Mapping | nn.Module,
@@ -62,12 +64,8 @@ class CUT(TranslationModel):
     ) -> None:
         generator = build_part(MODELS, generator, 'generator')
         projector = PatchProjector(_feature_channels(generator, layers), projection_dim)
-        super().__init__(
-            dict(generator=generator),
-            dict(discriminator=discriminator),
-            others=dict(projector=projector),
-            **settings,
-        )
+        super().__init__(**settings)
+        self.add_networks(generator=generator, discriminator=discriminator, projector=projector)
         self.layers = tuple(layers)
         self.num_patches = check_positive('num_patches', num_patches)
         self.nce_weight = check_weight('nce_weight', nce_weight)

@@ -36,10 +36,12 @@ class CycleGAN(TranslationModel):
             ``data_preprocessor``, ``init_cfg``, ``frozen``.
 
     Raises:
-        ValueError: If an argument is out of its range.
+        ValueError: If an argument is out of its range, or a network is no config.
     """
 
     domains = ('a2b', 'b2a')
+    generators = ('generator_a2b', 'generator_b2a')
+    discriminators = ('discriminator_a', 'discriminator_b')
 
     def __init__(
         self,
@@ -50,10 +52,18 @@ class CycleGAN(TranslationModel):
         pool_size: int = 50,
         **settings: Any,
     ) -> None:
-        super().__init__(
-            dict(generator_a2b=generator, generator_b2a=generator),
-            dict(discriminator_a=discriminator, discriminator_b=discriminator),
-            **settings,
+        for name, cfg in (('generator', generator), ('discriminator', discriminator)):
+            if not isinstance(cfg, Mapping):
+                raise ValueError(
+                    f'{name} of CycleGAN must be a config, of which two networks are built, got a '
+                    f"{type(cfg).__name__}. Pass dict(type='{type(cfg).__name__}', ...)."
+                )
+        super().__init__(**settings)
+        self.add_networks(
+            generator_a2b=generator,
+            generator_b2a=generator,
+            discriminator_a=discriminator,
+            discriminator_b=discriminator,
         )
         self.cycle_weight = check_weight('cycle_weight', cycle_weight)
         self.identity_weight = check_weight('identity_weight', identity_weight)

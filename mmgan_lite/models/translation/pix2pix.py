@@ -40,7 +40,8 @@ class Pix2Pix(TranslationModel):
         l1_weight: float = 100.0,
         **settings: Any,
     ) -> None:
-        super().__init__(dict(generator=generator), dict(discriminator=discriminator), **settings)
+        super().__init__(**settings)
+        self.add_networks(generator=generator, discriminator=discriminator)
         self.l1_weight = check_weight('l1_weight', l1_weight)
 
     def generator_losses(self, batch: TrainingBatch) -> dict[str, Tensor]:

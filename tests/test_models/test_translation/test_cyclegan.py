@@ -98,3 +98,10 @@ def test_without_identity_and_pool(as_it_is, optim_wrapper_of):
     log = model.train_step(batch(), optim_wrapper_of(model))
     assert 'loss_identity' not in log
     assert not model.pools
+
+
+def test_networks_must_be_configs():
+    """One object would be both networks."""
+    cfg = dict(type='TranslationMeanLogit', weight=1.0)
+    with pytest.raises(ValueError, match=r'generator of CycleGAN must be a config, of which two'):
+        CycleGAN(torch.nn.Identity(), cfg, loss=dict(type='HingeGANLoss'))
