@@ -20,7 +20,7 @@ from mmgan_lite.models.compatibility import (
     takes_one_pass,
 )
 from mmgan_lite.models.data_preprocessor import TrainingBatch
-from mmgan_lite.models.losses import AuxiliaryLoss
+from mmgan_lite.models.losses import AuxiliaryLoss, Regularizer
 from mmgan_lite.models.modes import freeze, frozen_statistics, unchanged_buffers
 from mmgan_lite.models.styles import generate, map_latents, mix_styles, synthesize
 from mmgan_lite.registry import MODELS, build_part
@@ -326,6 +326,9 @@ class GAN(AdversarialModel):
         outputs = batch.outputs
         images = (batch.images, outputs['fake_images'], batch.labels)
         if player == 'discriminator':
+            if isinstance(regularizer, Regularizer) and regularizer.takes_network:
+                images = (self._augmented(batch.images), *images[1:])
+                return regularizer(unwrap_model(self.discriminator), *images)
             return regularizer(
                 self._critic, *images, outputs['real_logits'], outputs['fake_logits']
             )
@@ -421,8 +424,7 @@ class GAN(AdversarialModel):
 
         In float32, whatever autocast computed them in.
         """
-        if self.augmentation is not None:
-            images = self.augmentation(images)
+        images = self._augmented(images)
         if self._classifies:
             logits, classes = discriminator(images, labels, return_classes=True)
         else:
@@ -434,6 +436,10 @@ class GAN(AdversarialModel):
                 f'{type(unwrap_model(discriminator)).__name__}. Average over all but the images.'
             )
         return {f'{kind}_logits': logits.float(), f'{kind}_classes': classes}
+
+    def _augmented(self, images: Tensor) -> Tensor:
+        """What the discriminator sees of images."""
+        return images if self.augmentation is None else self.augmentation(images)
 
     def _critic(self, images: Tensor, labels: Tensor | None) -> Tensor:
         """The discriminator as its regularizers see it: a function of the unaugmented images."""

@@ -207,6 +207,14 @@ class TruncatesStyles(HasStyles, Protocol):
 
 
 @runtime_checkable
+class Reconstructs(Protocol):
+    """A discriminator with decoders, such as ``FastGANDiscriminator``."""
+
+    def reconstruct(self, images: 'Tensor') -> 'list[tuple[Tensor, Tensor]]':
+        """Pairs of a reconstruction and its target, ``(N, C, H, W)`` each."""
+
+
+@runtime_checkable
 class Grows(Protocol):
     """A network with several sizes of images, such as ``PGGANGenerator``.
 

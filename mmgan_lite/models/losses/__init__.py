@@ -13,6 +13,7 @@ from mmgan_lite.models.losses.adversarial import (
 from mmgan_lite.models.losses.auxiliary import AuxiliaryClassifierLoss, AuxiliaryLoss
 from mmgan_lite.models.losses.contrastive import PatchNCELoss, PatchProjector
 from mmgan_lite.models.losses.path_length import PathLengthRegularizer
+from mmgan_lite.models.losses.reconstruction import ReconstructionRegularizer
 from mmgan_lite.models.losses.regularizers import (
     BalancedConsistencyRegularizer,
     ConsistencyRegularizer,
@@ -47,6 +48,7 @@ __all__ = [
     'PenaltyBatch',
     'R1Regularizer',
     'R2Regularizer',
+    'ReconstructionRegularizer',
     'Regularizer',
     'RelativisticAverageGANLoss',
     'RelativisticPairingGANLoss',

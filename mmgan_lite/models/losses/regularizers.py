@@ -54,6 +54,8 @@ class Regularizer(nn.Module, ABC):
         player: Whose objective it is added to, 'discriminator' or 'generator'.
         takes_rounded_logits: Whether logits that were computed under autocast are accurate enough;
             otherwise they are computed again.
+        takes_network: Whether a GAN gives the discriminator itself, and real images that are
+            augmented already, in place of a function that augments and gives logits.
         weight: The factor as a float32 tensor without dimensions, on the model's device and not in
             checkpoints. A schedule writes to it, ``regularizer.weight.fill_(0.5)``: that neither
             waits for the device nor makes a new tensor.
@@ -65,6 +67,7 @@ class Regularizer(nn.Module, ABC):
     name: str
     player: str = 'discriminator'
     takes_rounded_logits: bool = True
+    takes_network: bool = False
     weight: Tensor
 
     def __init__(self, weight: float = 10.0, interval: int = 1) -> None:

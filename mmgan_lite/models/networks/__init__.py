@@ -7,6 +7,7 @@ to logits; both take labels ``(N,)`` where they are conditional. Translators map
 from mmgan_lite.models.networks.biggan import BigGANDiscriminator, BigGANGenerator
 from mmgan_lite.models.networks.biggan_deep import BigGANDeepDiscriminator, BigGANDeepGenerator
 from mmgan_lite.models.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from mmgan_lite.models.networks.fastgan import FastGANDiscriminator, FastGANGenerator
 from mmgan_lite.models.networks.mlp import MLPDiscriminator, MLPGenerator
 from mmgan_lite.models.networks.patchgan import MultiScaleDiscriminator, PatchDiscriminator
 from mmgan_lite.models.networks.pggan import PGGANDiscriminator, PGGANGenerator
@@ -25,6 +26,8 @@ __all__ = [
     'BigGANGenerator',
     'DCGANDiscriminator',
     'DCGANGenerator',
+    'FastGANDiscriminator',
+    'FastGANGenerator',
     'MLPDiscriminator',
     'MLPGenerator',
     'MultiScaleDiscriminator',
