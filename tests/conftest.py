@@ -238,6 +238,8 @@ def shrunk_config(tmp_path, tiny_mnist_root):
         for network in (cfg.model.generator, cfg.model.discriminator):
             if network.type.startswith('R3GAN'):  # hundreds of MB otherwise
                 network.update(channels=16, cardinality=2)
+            elif network.type.startswith('FastGAN'):
+                network.update(base_channels=2)
             elif network.type.startswith('PGGAN'):
                 network.update(base_channels=64, max_channels=8)
             elif network.type in ('BigGANGenerator', 'BigGANDeepGenerator', 'SAGANGenerator'):

@@ -8,12 +8,11 @@ _base_ = [
 model = dict(
     type='GAN',
     generator=dict(
-        type='FastGANGenerator', latent_dim=64, image_shape=(1, 28, 28), base_channels=8
+        type='FastGANGenerator', latent_dim=64, image_shape=(1, 28, 28), base_channels=4
     ),
-    discriminator=dict(type='FastGANDiscriminator', image_shape=(1, 28, 28), base_channels=8),
+    discriminator=dict(type='FastGANDiscriminator', image_shape=(1, 28, 28), base_channels=4),
     loss=dict(type='HingeGANLoss'),
     regularizers=[dict(type='ReconstructionRegularizer')],
     ema=dict(type='ExponentialMovingAverage', momentum=2e-3, warm_up=True),
-    channels_last=True,
 )
 default_hooks = dict(samples=dict(interval=100))

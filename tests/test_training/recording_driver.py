@@ -52,6 +52,8 @@ SMALL = {
     'MLPDiscriminator': dict(hidden_dims=(2, 4)),
     'DCGANGenerator': dict(latent_dim=4, base_channels=2),
     'DCGANDiscriminator': dict(base_channels=2),
+    'FastGANGenerator': dict(latent_dim=4, base_channels=1),
+    'FastGANDiscriminator': dict(base_channels=1),
     'ResizeConvGenerator': dict(latent_dim=4, channels=(2, 3, 2)),
     'ResizeConvDiscriminator': dict(channels=(3, 4, 4)),
     'ResNetGenerator': dict(latent_dim=4, channels=2),

@@ -26,6 +26,8 @@ SMALL = {
     'biggan_digits-28x28': (dict(channels=8), dict(channels=(8, 8))),
     'cgan_mnist-28x28': (dict(base_channels=4), dict(base_channels=4)),
     'dcgan_mnist-28x28': (dict(base_channels=4), dict(base_channels=4)),
+    # noise, a random part to reconstruct
+    'fastgan_digits-28x28': (dict(base_channels=2), dict(base_channels=2)),
     'sagan_digits-28x28': (dict(channels=8), dict(channels=(8, 8))),
     'sngan_cifar10-32x32': (dict(channels=8), dict(channels=(8, 8))),
     'wgan_gp_cifar10-32x32': (dict(channels=8), dict(channels=(8, 8))),

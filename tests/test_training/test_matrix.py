@@ -12,10 +12,11 @@ OBJECTIVES = sorted(
     for name, part in vars(losses).items()
     if isinstance(part, type) and issubclass(part, AdversarialLoss) and part is not AdversarialLoss
 )
-# Small, and without batch norm, which a penalty on single images does not go with.
+# Small, and where it can be without batch norm, which a penalty on single images does not go with.
 DISCRIMINATORS = dict(
     MLPDiscriminator=dict(hidden_dims=(8,)),
     DCGANDiscriminator=dict(base_channels=4, norm=False),
+    FastGANDiscriminator=dict(base_channels=1),
     ResNetDiscriminator=dict(channels=(4, 4), halvings=1),
     R3GANDiscriminator=dict(channels=4, blocks_per_stage=1, cardinality=1),
     ResizeConvDiscriminator=dict(channels=(4, 4)),
@@ -28,9 +29,9 @@ DISCRIMINATORS = dict(
     MultiScaleDiscriminator=dict(in_channels=1, base_channels=4, num_layers=0, norm='none'),
 )
 ANY_SIZE = {'PatchDiscriminator', 'MultiScaleDiscriminator'}
-NO_LABELS = {'PGGANDiscriminator', *ANY_SIZE}
-# Of a network that grows: the layer of smaller images, which do not occur here.
-IDLE = 'discriminator.from_image.0'
+NO_LABELS = {'FastGANDiscriminator', 'PGGANDiscriminator', *ANY_SIZE}
+# Of a network that grows the layer of smaller images, which do not occur here; decoders.
+IDLE = ('discriminator.from_image.0', 'discriminator.decoders')
 PENALTIES = [None, 'R1Regularizer', 'GradientPenalty']
 
 

@@ -211,9 +211,9 @@ class FastGANDiscriminator(ImageNetwork):
 
     Residual blocks with skip-layer excitation for the image, strided convolutions for the small
     one, which is a mean over squares of pixels; both end at 8 to 15 pixels along the shorter side,
-    or at 4 to 7 for images of less than 32. Batch norm, LeakyReLU 0.2. Every layer is divided by its
-    largest singular value, estimated by one power iteration a forward pass in train mode. Without
-    labels.
+    or at 4 to 7 for images of less than 32. Batch norm, LeakyReLU 0.2. Every layer is divided by
+    its largest singular value, estimated by one power iteration a forward pass in train mode.
+    Without labels.
 
     The decoders train by :class:`~mmgan_lite.models.ReconstructionRegularizer` alone. In several
     processes a training without it, or with an ``interval`` over 1, needs

@@ -21,6 +21,7 @@ GENERATORS = dict(
     BigGANDeepGenerator=(dict(channels=16, shared_dim=4, attention=1), [None]),
     BigGANGenerator=(dict(channels=6, shared_dim=4, attention=1, latent_dim=60), [None]),
     DCGANGenerator=(dict(base_channels=4), [None]),
+    FastGANGenerator=(dict(base_channels=2), []),
     MLPGenerator=(dict(hidden_dims=(8, 8)), [None]),
     PGGANGenerator=(dict(base_channels=32, max_channels=8), []),
     R3GANGenerator=(dict(channels=8, cardinality=4, blocks_per_stage=1), [None]),
@@ -33,6 +34,7 @@ DISCRIMINATORS = dict(
     BigGANDeepDiscriminator=(dict(channels=(8, 16, 16), attention=1), [None]),
     BigGANDiscriminator=(dict(channels=(6, 5, 4), attention=1), [None]),
     DCGANDiscriminator=(dict(base_channels=4), ['embedding', 'projection', 'classifier']),
+    FastGANDiscriminator=(dict(base_channels=2), []),
     MLPDiscriminator=(dict(hidden_dims=(8, 8)), [None]),
     PGGANDiscriminator=(dict(base_channels=32, max_channels=8), []),
     R3GANDiscriminator=(dict(channels=8, cardinality=4, blocks_per_stage=1), [None]),
@@ -48,9 +50,17 @@ LOOKS_AT_THE_BATCH = {
     'StyleGAN2Discriminator',
 }
 POWERS_OF_TWO = {'StyleGAN2Generator', 'StyleGAN2Discriminator'}
-# Layers of a growing network that images of its last size have no use for.
-IDLE = ('to_image.0', 'to_image.1', 'from_image.0', 'from_image.1')
+# Layers of a growing network that images of its last size have no use for, and those that
+# reconstruct images.
+IDLE = ('to_image.0', 'to_image.1', 'from_image.0', 'from_image.1', 'decoders')
+# Several logits an image, of patches.
+MAPS = {'FastGANDiscriminator'}
 ANY_SIZE = {'MLPGenerator', 'MLPDiscriminator'}
+
+
+def logits_shape(cfg, logits, num=2):
+    """One an image, or as many as there are."""
+    return (num, logits.shape[-1]) if cfg['type'] in MAPS else (num,)
 
 
 def shape_of(name):
@@ -121,11 +131,11 @@ def test_generator_shape_and_range(cfg):
 
 
 @pytest.mark.parametrize('cfg', cases(DISCRIMINATORS))
-def test_one_raw_logit_an_image(cfg):
+def test_raw_logits_of_each_image(cfg):
     discriminator = built(cfg)
     images, labels = inputs(cfg)
     logits = discriminator(1e4 * images, labels)
-    assert logits.shape == (6,)
+    assert logits.shape == logits_shape(cfg, logits, 6)
     # A sigmoid anywhere would hold this below 1.
     assert logits.abs().max() > 1
     told = (discriminator.image_shape, discriminator.num_classes)
@@ -325,8 +335,8 @@ def test_usual_sizes(side, colors):
                 continue
             cfg = {**case.values[0], 'image_shape': images[1:]}
             first = inputs(cfg, 2)[0] if networks is GENERATORS else torch.zeros(images)
-            shape = images if networks is GENERATORS else (2,)
-            assert MODELS.build(cfg).eval()(first).shape == shape
+            out = MODELS.build(cfg).eval()(first)
+            assert out.shape == (images if networks is GENERATORS else logits_shape(cfg, out))
 
 
 @pytest.mark.parametrize('sides', [(16, 24), (32, 16), (24, 40)])
@@ -343,7 +353,8 @@ def test_any_channels_and_sides_that_differ(channels, sides):
         if cfg['type'] in POWERS_OF_TWO:
             continue
         images, labels = torch.zeros(2, *shape), inputs(cfg, 2)[1]
-        assert MODELS.build(cfg)(images, labels).shape == (2,)
+        logits = MODELS.build(cfg)(images, labels)
+        assert logits.shape == logits_shape(cfg, logits)
 
 
 @pytest.mark.parametrize('num_classes', [None, 3])
