@@ -152,7 +152,8 @@ def test_every_parameter_gets_a_gradient(cfg):
     else:
         network(first, labels).square().sum().backward()
     without = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
-    assert [name for name in without if not name.startswith(IDLE)] == []
+    # The noise of FastGAN has a part in training mode only.
+    assert [n for n in without if not n.startswith(IDLE) and not n.endswith('.strength')] == []
 
 
 @pytest.mark.parametrize('cfg', CONDITIONAL)
@@ -174,7 +175,7 @@ def test_eval_output_does_not_depend_on_batch_mates(cfg):
     if cfg['type'] in LOOKS_AT_THE_BATCH:
         assert (alone - together).abs().max() > 1e-4
     else:
-        torch.testing.assert_close(together, alone)
+        torch.testing.assert_close(together, alone, atol=5e-5, rtol=1e-4)
 
 
 TELLS_ONE_PASS = [
@@ -406,6 +407,12 @@ COUNTS = {
         32: (1_066_881, 661_313),
         64: (3_574_657, 2_763_585),
         128: (12_784_513, 11_162_433),
+    },
+    'FastGAN': {
+        28: (56_307_973, 12_128_768),
+        32: (29_094_023, 9_966_080),
+        64: (29_684_873, 10_692_864),
+        128: (30_434_379, 11_313_504),
     },
     'PGGAN': {
         28: (24_646_147, 24_652_801),
