@@ -51,6 +51,10 @@ FAMILIES = dict(
         discriminator=dict(channels=(8, 8)),
         regularizers=[dict(type='OrthogonalRegularizer')],
     ),
+    fastgan_digits=dict(  # decoders, which train outside of the wrapper's pass
+        generator=dict(base_channels=2),
+        discriminator=dict(base_channels=2),
+    ),
     stylegan2_mnist=dict(  # mean style, path length and its mean, adaptive augmentation
         generator=dict(style_dim=8, channel_max=8),
         discriminator=dict(channel_max=8),
@@ -61,8 +65,8 @@ FAMILIES = dict(
 
 
 def make_family(work_dir, name):
-    sizes = dict(pggan_digits='28x28', biggan_digits='28x28', stylegan2_mnist='32x32_cpu')
-    cfg = mmgan_lite.get_config(f'{name}-{sizes[name]}')
+    sizes = dict(stylegan2_mnist='32x32_cpu')
+    cfg = mmgan_lite.get_config(f'{name}-{sizes.get(name, "28x28")}')
     cfg.merge_from_dict(
         dict(
             work_dir=str(work_dir),
