@@ -100,7 +100,7 @@ class FastGANGenerator(ImageNetwork):
     pass in train mode. Without labels.
 
     Args:
-        latent_dim: Numbers in a latent vector, at least 1; Projected GAN's lite form has 64.
+        latent_dim: Numbers in a latent vector, at least 1.
         image_shape: Channels, height and width of an image in pixels; the shorter side is 4, 5,
             6 or 7 times a power of two, from 8 on: 28, 32, 64, 128 and others; the longer one is a
             multiple of that power.
