@@ -12,9 +12,11 @@ from mmgan_lite.datasets.image_source import ImageSource, open_images
 from mmgan_lite.datasets.in_memory import InMemoryImageDataset
 from mmgan_lite.datasets.mnist import FashionMNISTDataset, KMNISTDataset, MNISTDataset
 from mmgan_lite.datasets.packed import MappedImages, PackedImageDataset, pack_images
+from mmgan_lite.datasets.paired import PairedImageDataset
 from mmgan_lite.datasets.stacked_mnist import StackedImages, StackedMNISTDataset
 from mmgan_lite.datasets.torchvision_dataset import TorchvisionDataset
-from mmgan_lite.datasets.transforms import PackImage
+from mmgan_lite.datasets.transforms import PackImage, RandomCropFlip
+from mmgan_lite.datasets.unpaired import UnpairedImageDataset
 
 __all__ = [
     'CIFAR10Dataset',
@@ -34,9 +36,12 @@ __all__ = [
     'MappedImages',
     'PackImage',
     'PackedImageDataset',
+    'PairedImageDataset',
+    'RandomCropFlip',
     'StackedImages',
     'StackedMNISTDataset',
     'TorchvisionDataset',
+    'UnpairedImageDataset',
     'image_collate',
     'open_images',
     'pack_images',
