@@ -224,7 +224,7 @@ class ImageFolderDataset(ImageDataset):
             info = self.get_data_info(other)
             try:
                 image = self._decode(other)
-            except UnreadableError as error:
+            except _UnreadableError as error:
                 if self.max_corrupt == 0:
                     raise
                 self._corrupt[other] = True
@@ -267,7 +267,7 @@ class ImageFolderDataset(ImageDataset):
         return info
 
 
-class UnreadableError(ValueError):
+class _UnreadableError(ValueError):
     """The file is no image, is damaged, or does not match its checksum."""
 
 
@@ -280,13 +280,13 @@ def decode_file(files: ImageFiles, position: int, decode: Callable) -> np.ndarra
         decode: Gives pixels of the content and the name, as :class:`ImageDecoder` does.
 
     Raises:
-        UnreadableError: If that fails.
+        _UnreadableError: If that fails.
     """
     try:
         return decode(files.read_checked(position), files.name(position))
     # Damaged bytes make Pillow raise errors of many types.
     except Exception as error:
-        raise UnreadableError(
+        raise _UnreadableError(
             f"'{files.location(position)}' must be a readable image, got "
             f'{type(error).__name__}: {error}. Replace the file, move it out of data_root, or '
             'allow for some by max_corrupt.'

@@ -15,7 +15,7 @@ from mmgan_lite.datasets.decoding import ImageDecoder
 from mmgan_lite.datasets.image_files import ImageFiles, some_of
 from mmgan_lite.datasets.image_folder import (
     ImageFolderDataset,
-    UnreadableError,
+    _UnreadableError,
     decode_file,
     list_some_images,
     log_left_out,
@@ -279,7 +279,7 @@ class PairedImageDataset(ImageFolderDataset):
             images = [decode_file(f, position, d) for f, d in zip(files, decoders, strict=True)]
         if images[0].shape[:2] != images[1].shape[:2]:  # turned by EXIF
             sizes = ' and '.join('x'.join(map(str, image.shape[:2])) for image in images)
-            raise UnreadableError(
+            raise _UnreadableError(
                 f"'{self._files.location(position)}' and its target must have one size upright, "
                 f'got {sizes}. Turn the files.'
             )
