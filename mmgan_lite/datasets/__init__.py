@@ -4,7 +4,7 @@ from mmgan_lite.datasets.base import ImageDataset
 from mmgan_lite.datasets.cifar import CIFAR10Dataset, CIFAR100Dataset
 from mmgan_lite.datasets.collate import ImageBatch, image_collate
 from mmgan_lite.datasets.decoding import ImageDecoder
-from mmgan_lite.datasets.digits import DigitsDataset
+from mmgan_lite.datasets.digits import DigitsDataset, EdgesToDigitsDataset
 from mmgan_lite.datasets.downloads import DownloadedDataset
 from mmgan_lite.datasets.growing_batches import GrowingBatchSampler
 from mmgan_lite.datasets.image_folder import ImageFolderDataset
@@ -23,6 +23,7 @@ __all__ = [
     'CIFAR100Dataset',
     'DigitsDataset',
     'DownloadedDataset',
+    'EdgesToDigitsDataset',
     'FashionMNISTDataset',
     'GrowingBatchSampler',
     'ImageBatch',

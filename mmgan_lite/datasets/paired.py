@@ -22,6 +22,7 @@ from mmgan_lite.datasets.image_folder import (
 )
 from mmgan_lite.datasets.image_headers import ImageHeader
 from mmgan_lite.datasets.image_labels import read_csv
+from mmgan_lite.datasets.in_memory import split_pair
 from mmgan_lite.datasets.transforms import PackImage, RandomCropFlip, run_pipeline
 from mmgan_lite.registry import DATASETS
 from mmgan_lite.utils.validation import check_choice, check_image_size
@@ -307,9 +308,7 @@ class PairedImageDataset(ImageFolderDataset):
         item = run_pipeline(self.pipeline, info)
         if item is None:
             return None
-        images = item['inputs']
-        channels = self._decoder.num_channels
-        return dict(source=images[:channels], target=images[channels:], name=name)
+        return split_pair(item['inputs'], self._decoder.num_channels) | dict(name=name)
 
 
 def crop_and_flip(image_size: Size, load_size: Size, flip: bool) -> tuple[Any, list[Callable]]:
