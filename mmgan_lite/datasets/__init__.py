@@ -16,12 +16,14 @@ from mmgan_lite.datasets.paired import PairedImageDataset
 from mmgan_lite.datasets.stacked_mnist import StackedImages, StackedMNISTDataset
 from mmgan_lite.datasets.torchvision_dataset import TorchvisionDataset
 from mmgan_lite.datasets.transforms import PackImage, RandomCropFlip
+from mmgan_lite.datasets.translation_archives import Downloaded, download_archive
 from mmgan_lite.datasets.unpaired import UnpairedImageDataset
 
 __all__ = [
     'CIFAR10Dataset',
     'CIFAR100Dataset',
     'DigitsDataset',
+    'Downloaded',
     'DownloadedDataset',
     'EdgesToDigitsDataset',
     'FashionMNISTDataset',
@@ -43,6 +45,7 @@ __all__ = [
     'StackedMNISTDataset',
     'TorchvisionDataset',
     'UnpairedImageDataset',
+    'download_archive',
     'image_collate',
     'open_images',
     'pack_images',
