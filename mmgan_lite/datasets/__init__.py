@@ -11,7 +11,12 @@ from mmgan_lite.datasets.image_folder import ImageFolderDataset
 from mmgan_lite.datasets.image_source import ImageSource, open_images
 from mmgan_lite.datasets.in_memory import InMemoryImageDataset
 from mmgan_lite.datasets.mnist import FashionMNISTDataset, KMNISTDataset, MNISTDataset
-from mmgan_lite.datasets.packed import MappedImages, PackedImageDataset, pack_images
+from mmgan_lite.datasets.packed import (
+    MappedImages,
+    PackedImageDataset,
+    PackedPairDataset,
+    pack_images,
+)
 from mmgan_lite.datasets.paired import PairedImageDataset
 from mmgan_lite.datasets.stacked_mnist import StackedImages, StackedMNISTDataset
 from mmgan_lite.datasets.torchvision_dataset import TorchvisionDataset
@@ -39,6 +44,7 @@ __all__ = [
     'MappedImages',
     'PackImage',
     'PackedImageDataset',
+    'PackedPairDataset',
     'PairedImageDataset',
     'RandomCropFlip',
     'StackedImages',
