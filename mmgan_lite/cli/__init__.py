@@ -20,6 +20,7 @@ COMMANDS = {
     'info': 'explain one registered part or config',
     'check-config': 'find all mistakes in configs, without data',
     'print-config': 'print a config with its bases merged',
+    'download-dataset': 'download published data for image translation',
     'inspect-data': 'print what is in a folder of images',
     'browse-dataset': 'draw images as training gets them',
     'pack-dataset': 'pack a folder of images into one file',

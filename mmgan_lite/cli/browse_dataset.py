@@ -1,4 +1,4 @@
-"""Draw the first images of a config's train_dataloader, as one picture."""
+"""Draw the first images of a config's train_dataloader, as one picture; pairs side by side."""
 
 import argparse
 from pathlib import Path
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mmgan_lite.cli import options
-from mmgan_lite.utils.image_batch import batch_labels
+from mmgan_lite.utils.image_batch import as_rgb, batch_labels, to_8_bits
 from mmgan_lite.visualization import make_picture, save_png
 
 
@@ -18,12 +18,17 @@ def first_images(dataloader: DataLoader, num: int) -> tuple[Tensor, list[int]]:
     """The first images of a loader.
 
     Returns:
-        Images, uint8 of shape ``(M, C, H, W)`` with M <= ``num``, and M labels, or none.
+        Images, uint8 of shape ``(M, C, H, W)`` with M <= ``num``, and M labels, or none. Of pairs,
+        sources and targets side by side, ``(M, 3, H, 2 W)``.
     """
     images: list[Tensor] = []
     labels: list[int] = []
     for batch in dataloader:
-        images.extend(batch['inputs'])
+        if 'source' in batch:
+            pair = [as_rgb(to_8_bits(batch[name])) for name in ('source', 'target')]
+            images.extend(torch.cat(pair, dim=3))
+        else:
+            images.extend(batch['inputs'])
         found = batch_labels(batch)
         labels.extend(() if found is None else found.tolist())
         if len(images) >= num:

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mmgan_lite.cli import options
-from mmgan_lite.datasets import ImageFolderDataset, pack_images
+from mmgan_lite.datasets import ImageFolderDataset, PairedImageDataset, pack_images
 
 
 @options.reporting(errors=(OSError, ValueError))
@@ -21,6 +21,10 @@ def main() -> None:
     add('source', metavar='SOURCE', help='a folder, a zip, or a folder of parquet files')
     add('out', metavar='OUT', type=Path, help='a folder that does not exist yet')
     text = 'N for square images, or height and width; default: their own, all of one size'
+    text = 'a folder or zip of the targets of image translation, with the names of SOURCE'
+    add('--target', type=Path, metavar='TARGET', help=text)
+    text = 'of the targets (default: those of --channels)'
+    add('--target-channels', type=_int_or_name, metavar='C', help=text)
     add('--image-size', type=int, nargs='+', metavar='N', help=text)
     text = 'L, RGB (default), RGBA, or a number of bands'
     add('--channels', type=_int_or_name, default='RGB', metavar='C', help=text)
@@ -39,21 +43,31 @@ def main() -> None:
     if args.image_size is not None and len(args.image_size) == 1:
         args.image_size *= 2
     options.check_folder('OUT', args.out.parent)
-    dataset = ImageFolderDataset(
-        args.source,
-        args.image_size,
-        args.channels,
+    settings = dict(
+        image_size=args.image_size,
+        channels=args.channels,
         resize=args.resize,
         background=args.background,
         bit_depth=options.parse_bit_depth(args.bit_depth),
-        labels=args.labels,
     )
+    if args.target is not None:
+        if args.labels:
+            parser.error('--labels is for images, not for pairs with --target')
+        folders = dict(source='', target=args.target.expanduser().absolute())
+        dataset = PairedImageDataset(
+            args.source, **folders, target_channels=args.target_channels, **settings
+        )
+    elif args.target_channels is not None:
+        parser.error('--target-channels needs --target')
+    else:
+        dataset = ImageFolderDataset(args.source, labels=args.labels, **settings)
     columns = (TextColumn('packing'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as progress:
         task = progress.add_task('packing', total=len(dataset))
         meta = pack_images(dataset, args.out, args.workers, lambda num: progress.advance(task, num))
     classes = f' in {len(meta["classes"])} classes' if meta['classes'] else ''
-    print(f'{meta["count"]} images of shape {tuple(meta["shape"])}{classes}: {args.out}')
+    kind = 'images' if args.target is None else 'pairs, both in images'
+    print(f'{meta["count"]} {kind} of shape {tuple(meta["shape"])}{classes}: {args.out}')
     print(f'sha256 of images.npy: {meta["images_sha256"]}')
 
 

@@ -14,7 +14,13 @@ from mmgan_lite.config_validation.walk import ConfigWalk, Place, is_known, is_re
 from mmgan_lite.engine.hooks.gan_checkpoint_hook import check_save_best
 from mmgan_lite.evaluation import GANEvaluator, GANMetric, ModuleExtractor
 from mmgan_lite.evaluation.report_builder import score_names
-from mmgan_lite.utils.interfaces import HasImageShape, HasProbe, SamplesImages
+from mmgan_lite.utils.interfaces import (
+    HasImageShape,
+    HasPairShapes,
+    PreparesBatches,
+    SamplesImages,
+    Translates,
+)
 from mmgan_lite.utils.signatures import package_of
 from mmgan_lite.utils.validation import check_class_count
 
@@ -58,16 +64,27 @@ def _check_loader(walk: ConfigWalk, path: str, cfg: dict) -> None:
 
 def _check_images(walk: ConfigWalk, dataset: Any, cfg: dict) -> None:
     model = walk.model
-    if isinstance(dataset, HasImageShape) and isinstance(model, HasProbe):
-        # Of a class it may be a property; and a pipeline may change it.
-        shape = None if cfg.get('pipeline') else dataset.image_shape
-        if isinstance(shape, tuple):
-            dtype = torch.uint16 if cfg.get('bit_depth') == 16 else torch.uint8
-            batch = dict(inputs=torch.zeros(1, *shape, dtype=dtype), labels=torch.tensor([0]))
-            try:
-                model.prepare_batch(batch)
-            except ValueError as error:
-                walk.note('train_dataloader.dataset', str(error))
+    shapes: dict[str, Any] = {}
+    if isinstance(dataset, HasPairShapes):
+        source, target = dataset.pair_shapes or (None, None)
+        shapes = dict(source=source, target=target)
+    elif isinstance(dataset, HasImageShape):
+        shapes = dict(inputs=dataset.image_shape)
+    # Of a class it may be a property; and a pipeline may change it.
+    are_known = not cfg.get('pipeline') and all(isinstance(s, tuple) for s in shapes.values())
+    # Of any shape, to find that our dataset is of a kind that the model has no use for.
+    is_other_kind = ('source' in shapes) != isinstance(model, Translates)
+    is_other_kind &= package_of(type(dataset)) == 'mmgan_lite'
+    if shapes and isinstance(model, PreparesBatches) and (are_known or is_other_kind):
+        dtype = torch.uint16 if cfg.get('bit_depth') == 16 else torch.uint8
+        batch = {
+            name: torch.zeros(1, *(shape if are_known else (1, 1, 1)), dtype=dtype)
+            for name, shape in shapes.items()
+        }
+        try:
+            model.prepare_batch({**batch, 'labels': torch.tensor([0])})
+        except ValueError as error:
+            walk.note('train_dataloader.dataset', str(error))
     if isinstance(dataset, BaseDataset) and isinstance(model, SamplesImages):
         count = len(dataset.metainfo.get('classes') or ())
         walk.attempt('model', lambda: check_class_count(model.num_classes, count))

@@ -14,6 +14,9 @@ from mmengine.dataset import default_collate
 
 from mmgan_lite.registry import FUNCTIONS
 
+# Names of the two images of an item for translation.
+PAIR = {'source', 'target'}
+
 
 # No generated __eq__: comparing tensors gives tensors, which have no truth value.
 @dataclass(frozen=True, eq=False)
@@ -53,12 +56,13 @@ def image_collate(batch: Sequence) -> dict[str, Any]:
     """Make one batch of an ``ImageBatch`` or of a list of items.
 
     Args:
-        batch: An ``ImageBatch``, or dicts with ``inputs``, uint8 or uint16 of shape ``(C, H, W)``,
-            and optionally ``labels`` (int) or ``data_samples`` (data elements of an MM project).
+        batch: An ``ImageBatch``, or dicts with ``inputs``, or ``source`` and ``target``, uint8 or
+            uint16 of shape ``(C, H, W)``, and optionally ``labels`` (int), ``data_samples`` (data
+            elements of an MM project) or ``name`` (of a file).
 
     Returns:
-        ``inputs``, of the same dtype and of shape ``(N, C, H, W)``, and if the items have them
-        ``labels``, int64 of shape ``(N,)``, ``data_samples`` as a list.
+        The images, of the same dtype and of shape ``(N, C, H, W)``, and if the items have them
+        ``labels``, int64 of shape ``(N,)``, ``data_samples`` and ``name`` as lists.
 
     Raises:
         ValueError: If an item holds no image, or the images differ in shape.
@@ -72,17 +76,19 @@ def image_collate(batch: Sequence) -> dict[str, Any]:
     if isinstance(batch, ImageBatch):
         labels = {} if batch.labels is None else {'labels': batch.labels}
         return {'inputs': batch.inputs, **labels}
-    for item in batch:
+    are_pairs = all(isinstance(item, Mapping) and item.keys() >= PAIR for item in batch)
+    for item in () if are_pairs else batch:
         if not isinstance(item, Mapping) or 'inputs' not in item:
             found = ', '.join(map(str, item)) if isinstance(item, Mapping) else repr(type(item))
             raise ValueError(
                 f"Items must be dicts that hold the image under 'inputs', got {found}. "
                 "End the dataset's pipeline with dict(type='PackImage')."
             )
-    shapes = {tuple(item['inputs'].shape): None for item in batch}
-    if len(shapes) > 1:
-        raise ValueError(
-            f'The images of a batch must have one shape, got {" and ".join(map(str, shapes))}. '
-            'Resize them: image_size=64, --image-size 64, or a Resize in the pipeline.'
-        )
+    for name in sorted(PAIR) if are_pairs else ('inputs',):
+        shapes = {tuple(item[name].shape): None for item in batch}
+        if len(shapes) > 1:
+            raise ValueError(
+                f'The images of a batch must have one shape, got {" and ".join(map(str, shapes))}. '
+                'Resize them: image_size=64, --image-size 64, or a Resize in the pipeline.'
+            )
     return default_collate(batch)

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from mmgan_lite.datasets.in_memory import InMemoryImageDataset
+from mmgan_lite.datasets.in_memory import InMemoryImageDataset, _SplitsPairs
 from mmgan_lite.registry import DATASETS
 from mmgan_lite.utils.validation import check_image_size
 
@@ -60,3 +60,44 @@ class DigitsDataset(InMemoryImageDataset):
         images = F.interpolate(images, size=self.image_size, mode='bicubic', align_corners=False)
         # Bicubic interpolation overshoots at edges.
         return images.clamp_(0, 255).round_().to(torch.uint8), labels
+
+
+@DATASETS.register_module()
+class EdgesToDigitsDataset(_SplitsPairs, DigitsDataset):
+    """Pairs of the outline of a digit and the digit, to try image translation without any data.
+
+    The outline is white on black: the pixels of at least half of the largest value that have a
+    darker one above, below, left or right, or lie at the border.
+
+    An item is ``dict(source=..., target=...)``, uint8 tensors of shape ``(1, H, W)``. There are no
+    labels, and no train and test split; ``indices=1500`` and ``indices=-297`` make one.
+
+    Args:
+        image_size: As for :class:`DigitsDataset`.
+        kwargs: As for :class:`ImageDataset`. A pipeline gets both images as the two channels of one
+            ``img``.
+
+    Raises:
+        ValueError: If ``image_size`` is not such a size, or ``data_root`` is given.
+
+    Example:
+        >>> dataset = EdgesToDigitsDataset(image_size=32, indices=1500)
+        >>> len(dataset), dataset[0]['source'].shape, dataset[0]['target'].shape
+        (1500, torch.Size([1, 32, 32]), torch.Size([1, 32, 32]))
+    """
+
+    METAINFO = {'dataset': 'EdgesToDigits'}
+
+    def __init__(self, image_size: int | Sequence[int] = 28, **kwargs: Any) -> None:
+        super().__init__(image_size, **kwargs)
+        self.pair_shapes = ((1, *self.image_size),) * 2
+        self.image_shape = None  # an item has two images
+
+    def load_images(self) -> tuple[Any, Any]:
+        """Outlines and digits as two channels, uint8 of shape ``(1797, 2, H, W)``, no labels."""
+        digits = super().load_images()[0].numpy()
+        ink = np.pad(digits >= 128, ((0, 0), (0, 0), (1, 1), (1, 1)))
+        rows = ink[:, :, :-2, 1:-1] & ink[:, :, 2:, 1:-1]
+        columns = ink[:, :, 1:-1, :-2] & ink[:, :, 1:-1, 2:]
+        edges = ink[:, :, 1:-1, 1:-1] & ~(rows & columns)
+        return np.concatenate([edges.astype(np.uint8) * 255, digits], axis=1), None

@@ -4,18 +4,20 @@ Their content is read by the process that needs it, from where it is: nothing is
 """
 
 import copy
+import hashlib
 import os
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-from mmgan_lite.datasets.image_headers import ImageHeader
+from mmgan_lite.datasets.checksums import SUMS, read_checksums
+from mmgan_lite.datasets.image_headers import ImageHeader, is_image_name
 
 Header = Callable[[IO[bytes], str], ImageHeader]
 
@@ -30,6 +32,9 @@ class ImageFiles:
     Attributes:
         path: As given.
     """
+
+    # The sha256 of each, uint8 (N, 32); None without a list of checksums.
+    _checksums: np.ndarray | None = None
 
     def __init__(self, path: Path, names: Sequence[str]) -> None:
         self.path = path
@@ -59,6 +64,57 @@ class ImageFiles:
                 # A slice is a view: without the copy, all of it would be pickled.
                 setattr(selected, name, value[index].copy())
         return selected
+
+    def load_checksums(self) -> None:
+        """Read ``SHA256SUMS`` in ``path``, if it is there, for :meth:`read_checked`.
+
+        Raises:
+            ValueError: If it does not name these files and no other images.
+        """
+        if (checksums := read_checksums(self.path)) is None:
+            return
+        names = self.names()
+        wrong = {
+            'without a checksum': [name for name in names if name not in checksums],
+            'not there': sorted(
+                name
+                for name in checksums.keys() - set(names)
+                if is_image_name(name) and not is_hidden(name) and not (self.path / name).exists()
+            ),
+        }
+        found = [f'{len(w)} {what} ({some_of(w)})' for what, w in wrong.items() if w]
+        if found:
+            raise ValueError(
+                f"'{self.path / SUMS}' must name the {len(self)} images of its folder and no "
+                f'others, got {" and ".join(found)}. Write it again with sha256sum, or delete it '
+                'to check none.'
+            )
+        digests = bytes.fromhex(''.join(checksums[name] for name in names))
+        self._checksums = np.frombuffer(digests, np.uint8).reshape(-1, 32)
+
+    def read_checked(self, position: int) -> bytes:
+        """The content of a file, compared with its checksum if there is one.
+
+        Raises:
+            Exception: Of several types, if it cannot be read, or has another checksum.
+        """
+        content = self.read(position)
+        if self._checksums is not None:
+            expected, found = self._checksums[position].tobytes(), hashlib.sha256(content)
+            if found.digest() != expected:
+                raise ValueError(
+                    f'it must have the sha256 {expected.hex()} in {SUMS}, got '
+                    f'{found.hexdigest()}; if it is correct, write the list with sha256sum'
+                )
+        return content
+
+    def identity(self) -> Iterator[bytes]:
+        """The name of each file, with its checksum or else its size in bytes."""
+        for position, name in enumerate(self.names()):
+            if self._checksums is not None:
+                yield b'%s\0%s' % (os.fsencode(name), self._checksums[position].tobytes())
+            else:
+                yield b'%s\0%d\n' % (os.fsencode(name), self.size(position))
 
     def read(self, position: int) -> bytes:
         """The content of a file.

@@ -3,9 +3,7 @@
 For data that does not fit in memory, or before it is packed for ``PackedImageDataset``.
 """
 
-import hashlib
 import logging
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,15 +15,10 @@ from mmengine.logging import print_log
 from torch import Tensor
 
 from mmgan_lite.datasets.base import ImageDataset
-from mmgan_lite.datasets.checksums import SUMS, read_checksums
+from mmgan_lite.datasets.checksums import SUMS
 from mmgan_lite.datasets.decoding import ImageDecoder
-from mmgan_lite.datasets.image_files import (
-    ImageFiles,
-    describe_error,
-    is_hidden,
-    some_of,
-)
-from mmgan_lite.datasets.image_headers import ImageHeader, is_image_name, read_header
+from mmgan_lite.datasets.image_files import ImageFiles, Listing, describe_error, some_of
+from mmgan_lite.datasets.image_headers import ImageHeader, read_header
 from mmgan_lite.datasets.image_labels import Labels, find_labels, warn_of_classes
 from mmgan_lite.datasets.image_listing import list_images
 from mmgan_lite.datasets.multiband import read_band_header
@@ -104,8 +97,6 @@ class ImageFolderDataset(ImageDataset):
     """
 
     _files: ImageFiles
-    # The sha256 of each, uint8 of shape (N, 32); None without a list of checksums.
-    _checksums: np.ndarray | None
     # A flag per image, in memory that workers share with the training process.
     _corrupt: Tensor
 
@@ -137,25 +128,13 @@ class ImageFolderDataset(ImageDataset):
             raise ValueError('pipeline gets decoded images: take LoadImageFromFile out of it.')
 
     def _load(self) -> None:
-        header: Callable = read_header
-        if self._decoder.mode is None:
-            header = partial(read_band_header, self._decoder.num_channels)
-        listing = list_images(self.data_root, header)
+        listing = list_some_images('data_root', self.data_root, self._decoder)
         self._files = listing.files
-        if len(self._files) == 0:
-            others = listing.describe_left_out()
-            raise ValueError(
-                f"data_root must hold images, got '{self.data_root}' with 0 of them"
-                f'{others and f" and other files: {others}"}. Pass the folder or zip that has them '
-                'or their sub-folders.'
-            )
         labels = find_labels(listing, self._labels_from)
-        if left_out := listing.describe_left_out(used=[SUMS, labels.source]):
-            _log(f"'{self.data_root}': files that are no images are left out: {left_out}.")
+        log_left_out(listing, labels.source)
         self._set_labels(labels)
-        self._checksums = _checksums_of(self._files)
-        self._corrupt = torch.zeros(len(self._files), dtype=torch.bool).share_memory_()
-        self._check_headers(listing.headers)
+        self._files.load_checksums()
+        self._check_headers((self._files, listing.headers))
 
     def _set_labels(self, labels: Labels) -> None:
         if labels.numbers is None:
@@ -170,25 +149,31 @@ class ImageFolderDataset(ImageDataset):
                 )
         warn_of_classes(labels.numbers, self._metainfo.get('classes'))
 
-    def _check_headers(self, headers: Sequence[ImageHeader | Exception]) -> None:
-        """Report what headers show: images that cannot be used, are animated, or too small."""
+    def _check_headers(self, *listed: tuple[ImageFiles, Sequence[ImageHeader | Exception]]) -> None:
+        """Report what headers show: images that cannot be used, are animated, or too small.
+
+        Args:
+            listed: Files and their headers, in the order of the items.
+        """
+        self._corrupt = torch.zeros(len(self._files), dtype=torch.bool).share_memory_()
         unusable, num_animated, num_small = [], 0, 0
-        for position, header in enumerate(headers):
-            try:
-                if isinstance(header, Exception):
-                    raise header
-                self._decoder.check_bits(header.bits)
-            # Damaged bytes make Pillow raise errors of many types.
-            except Exception as error:
-                self._corrupt[position] = True
-                unusable.append(f'{self._files.name(position)} ({describe_error(error)})')
-            else:
-                num_animated += header.is_animated
-                num_small += self._decoder.enlarges(header.width, header.height)
-        if len(unusable) > self.max_corrupt:
+        for files, headers in listed:
+            for position, header in enumerate(headers):
+                try:
+                    if isinstance(header, Exception):
+                        raise header
+                    self._decoder.check_bits(header.bits)
+                # Damaged bytes make Pillow raise errors of many types.
+                except Exception as error:
+                    self._corrupt[position] = True
+                    unusable.append(f'{files.name(position)} ({describe_error(error)})')
+                else:
+                    num_animated += header.is_animated
+                    num_small += self._decoder.enlarges(header.width, header.height)
+        if (count := int(self._corrupt.sum())) > self.max_corrupt:
             raise ValueError(
                 f"At most max_corrupt={self.max_corrupt} images in '{self.data_root}' may be "
-                f'unusable, got {len(unusable):,} of {len(headers):,}: {some_of(unusable)}. '
+                f'unusable, got {count:,} of {len(self._files):,}: {some_of(unusable)}. '
                 'Replace these files, move them elsewhere, or pass a larger max_corrupt.'
             )
         if unusable:
@@ -201,16 +186,10 @@ class ImageFolderDataset(ImageDataset):
 
     def _select(self, index: slice | np.ndarray) -> None:
         self._files = self._files.select(index)
-        if self._checksums is not None:
-            self._checksums = self._checksums[index].copy()
         self._corrupt = self._corrupt[index].clone().share_memory_()
 
     def _content(self) -> Iterable[bytes]:
-        for position, name in enumerate(self._files.names()):
-            if self._checksums is not None:
-                yield b'%s\0%s' % (os.fsencode(name), self._checksums[position].tobytes())
-            else:
-                yield b'%s\0%d\n' % (os.fsencode(name), self._files.size(position))
+        return self._files.identity()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -258,28 +237,15 @@ class ImageFolderDataset(ImageDataset):
             else:
                 size = image.shape[:2]
                 info.update(img=image, img_shape=size, ori_shape=size)
-                return run_pipeline(self.pipeline, info)
+                return self._pack(info)
         raise ValueError(f"data_root must hold readable images, got none in '{self.data_root}'.")
+
+    def _pack(self, info: dict[str, Any]) -> dict[str, Any] | None:
+        return run_pipeline(self.pipeline, info)
 
     def _decode(self, position: int) -> np.ndarray:
         """Decode an image to an array of shape ``(H, W, C)``."""
-        try:
-            content = self._files.read(position)
-            if self._checksums is not None:
-                expected, found = self._checksums[position].tobytes(), hashlib.sha256(content)
-                if found.digest() != expected:
-                    raise ValueError(
-                        f'it must have the sha256 {expected.hex()} in {SUMS}, got '
-                        f'{found.hexdigest()}; if it is correct, write the list with sha256sum'
-                    )
-            return self._decoder(content, self._files.name(position))
-        # Damaged bytes make Pillow raise errors of many types.
-        except Exception as error:
-            raise _UnreadableError(
-                f"'{self._files.location(position)}' must be a readable image, got "
-                f'{type(error).__name__}: {error}. Replace the file, move it out of data_root, or '
-                'allow for some by max_corrupt.'
-            ) from error
+        return decode_file(self._files, position, self._decoder)
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
         """Information on an image that is not decoded yet.
@@ -305,27 +271,58 @@ class _UnreadableError(ValueError):
     """The file is no image, is damaged, or does not match its checksum."""
 
 
-def _checksums_of(files: ImageFiles) -> np.ndarray | None:
-    """The checksums in ``SHA256SUMS`` of these files, uint8 ``(N, 32)``; None without a list."""
-    if (checksums := read_checksums(files.path)) is None:
-        return None
-    names = files.names()
-    wrong = {
-        'without a checksum': [name for name in names if name not in checksums],
-        'not there': sorted(
-            name
-            for name in checksums.keys() - set(names)
-            if is_image_name(name) and not is_hidden(name) and not (files.path / name).exists()
-        ),
-    }
-    found = [f'{len(names)} {what} ({some_of(names)})' for what, names in wrong.items() if names]
-    if found:
+def decode_file(files: ImageFiles, position: int, decode: Callable) -> np.ndarray:
+    """Decode an image, after a comparison with its checksum.
+
+    Args:
+        files: Where it is.
+        position: Of it.
+        decode: Gives pixels of the content and the name, as :class:`ImageDecoder` does.
+
+    Raises:
+        _UnreadableError: If that fails.
+    """
+    try:
+        return decode(files.read_checked(position), files.name(position))
+    # Damaged bytes make Pillow raise errors of many types.
+    except Exception as error:
+        raise _UnreadableError(
+            f"'{files.location(position)}' must be a readable image, got "
+            f'{type(error).__name__}: {error}. Replace the file, move it out of data_root, or '
+            'allow for some by max_corrupt.'
+        ) from error
+
+
+def list_some_images(argument: str, path: str | Path, decoder: ImageDecoder) -> Listing:
+    """List the images of a folder, a zip or a folder of parquet files.
+
+    Args:
+        argument: The one with the path, for the error.
+        path: Where they are.
+        decoder: Of the images.
+
+    Raises:
+        FileNotFoundError: If there is nothing at ``path``.
+        ValueError: If it cannot be read, or has no images.
+    """
+    header: Callable = read_header
+    if decoder.mode is None:
+        header = partial(read_band_header, decoder.num_channels)
+    listing = list_images(path, header)
+    if len(listing.files) == 0:
+        others = listing.describe_left_out()
         raise ValueError(
-            f"'{files.path / SUMS}' must name the {len(files)} images of its folder and no others, "
-            f'got {" and ".join(found)}. Write it again with sha256sum, or delete it to check none.'
+            f"{argument} must hold images, got '{path}' with 0 of them"
+            f'{others and f" and other files: {others}"}. Pass the folder or zip that has them '
+            'or their sub-folders.'
         )
-    digests = bytes.fromhex(''.join(checksums[name] for name in names))
-    return np.frombuffer(digests, np.uint8).reshape(-1, 32)
+    return listing
+
+
+def log_left_out(listing: Listing, used: str | None = None) -> None:
+    """Say in the log which files are no images, apart from checksums and one that is used."""
+    if left_out := listing.describe_left_out(used=[SUMS, used]):
+        _log(f"'{listing.files.path}': files that are no images are left out: {left_out}.")
 
 
 def _log(message: str, level: int = logging.WARNING) -> None:

@@ -128,21 +128,38 @@ def _read_list(files: ImageFiles, labels: str) -> Labels:
     return _match(files, labels, rows)._replace(source=source)
 
 
-def _csv_rows(path: str, content: bytes) -> Iterator[tuple[str, str | int]]:
-    """File and label of each row: ints if all of them are, else names."""
+def read_csv(
+    path: str, content: bytes, header: Sequence[str], described: str
+) -> list[tuple[str, str]]:
+    """Both columns of a table.
+
+    Args:
+        path: Of the file, for errors.
+        content: Of the file.
+        header: The first row may have these names.
+        described: What a row belongs to, for the error.
+
+    Raises:
+        ValueError: If it is no such table.
+    """
     try:
         rows = list(csv.reader(io.StringIO(content.decode('utf-8-sig'), newline='')))
     except (UnicodeDecodeError, csv.Error) as error:
         text = f"'{path}' must be a CSV file in UTF-8, got {error}. Save it so."
         raise ValueError(text) from error
-    start = 1 if rows[:1] == [_HEADER] else 0
+    start = 1 if rows[:1] == [[*header]] else 0
     for line, row in enumerate(rows[start:], start + 1):
         if row and (len(row) != 2 or not all(row)):
             raise ValueError(
-                f"Each row of '{path}' must be file,label, got {','.join(row)!r} as row {line}. "
-                'Correct it, or delete it together with its image.'
+                f"Each row of '{path}' must be {','.join(header)}, got {','.join(row)!r} as row "
+                f'{line}. Correct it, or delete it together with {described}.'
             )
-    found = [(file, label) for file, label in filter(None, rows[start:])]
+    return [(first, second) for first, second in filter(None, rows[start:])]
+
+
+def _csv_rows(path: str, content: bytes) -> Iterator[tuple[str, str | int]]:
+    """File and label of each row: ints if all of them are, else names."""
+    found = read_csv(path, content, _HEADER, 'its image')
     if all(label.isdecimal() for _, label in found):
         return ((file, int(label)) for file, label in found)
     return iter(found)

@@ -160,6 +160,31 @@ class InMemoryImageDataset(ImageDataset):
         return ImageBatch(self.images.index_select(0, index), labels)
 
 
+class _SplitsPairs:
+    """Mixin of a dataset whose images hold the channels of a source, then those of its target.
+
+    Attributes:
+        pair_shapes: Channels, height and width of source and target.
+    """
+
+    pair_shapes: tuple[tuple[int, int, int], ...] | None
+
+    def prepare_data(self, idx: int) -> dict[str, Any] | None:
+        """``source`` and ``target`` at ``idx``, through the pipeline if there is one."""
+        item = super().prepare_data(idx)  # type: ignore[misc]
+        assert self.pair_shapes is not None
+        return None if item is None else split_pair(item['inputs'], self.pair_shapes[0][0])
+
+    def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
+        """Items of a batch; called by PyTorch's data loader."""
+        return [self[index] for index in indices]  # type: ignore[index]
+
+
+def split_pair(images: Tensor, source_channels: int) -> dict[str, Any]:
+    """Source and target, of which an image ``(C, H, W)`` has the channels, as an item."""
+    return dict(source=images[:source_channels], target=images[source_channels:])
+
+
 def _checked_images(images: Any) -> Tensor:
     if not isinstance(images, np.ndarray | Tensor):
         raise ValueError(

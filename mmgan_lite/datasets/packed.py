@@ -2,7 +2,8 @@
 
 A packed dataset is a folder: ``images.npy``, a uint8 or uint16 array of shape ``(N, C, H, W)``,
 ``labels.npy``, an int64 array of shape ``(N,)``, if there are labels, and ``meta.json``, which
-describes them. ``pack_images`` writes one, ``PackedImageDataset`` reads it.
+describes them. ``pack_images`` writes one, ``PackedImageDataset`` reads it. In one of pairs, an
+image has the channels of the source, then those of the target; ``PackedPairDataset`` reads it.
 """
 
 import json
@@ -20,7 +21,7 @@ from torch import Tensor
 from mmgan_lite import __version__
 from mmgan_lite.datasets.checksums import file_hash
 from mmgan_lite.datasets.collate import ImageBatch, image_collate
-from mmgan_lite.datasets.in_memory import InMemoryImageDataset
+from mmgan_lite.datasets.in_memory import InMemoryImageDataset, _SplitsPairs
 from mmgan_lite.registry import DATASETS
 from mmgan_lite.utils.atomic_io import atomic_write
 from mmgan_lite.utils.validation import check_positive
@@ -140,6 +141,7 @@ class PackedImageDataset(InMemoryImageDataset):
     def _load(self) -> None:
         root = Path(self.data_root).expanduser()
         meta = _read_meta(root)
+        self._read_channels(meta.get('source_channels'))
         images, labels = root / _IMAGES, root / _LABELS
         self._hashes = [str(meta['images_sha256']), str(meta['labels_sha256'])]
         self._images = MappedImages(images)
@@ -157,6 +159,13 @@ class PackedImageDataset(InMemoryImageDataset):
         if meta['classes'] is not None:
             self._metainfo.setdefault('classes', tuple(meta['classes']))
 
+    def _read_channels(self, source_channels: int | None) -> None:
+        if source_channels is not None:
+            raise ValueError(
+                f"data_root must be a packed dataset of images, got '{self.data_root}' of pairs. "
+                "Take dict(type='PackedPairDataset')."
+            )
+
     def _content(self) -> Iterable[Any]:
         yield from (value.encode() for value in self._hashes)
         if self._images.rows is not None:
@@ -166,6 +175,52 @@ class PackedImageDataset(InMemoryImageDataset):
         index = torch.as_tensor(indices)
         labels = None if self._labels is None else self._labels[index]
         return ImageBatch(self._images[index], labels)
+
+
+@DATASETS.register_module()
+class PackedPairDataset(_SplitsPairs, PackedImageDataset):
+    """A packed dataset of pairs to learn a translation from.
+
+    An item is ``dict(source=..., target=...)``, uint8 or uint16 tensors of shape ``(C, H, W)``. A
+    pipeline gets both as one ``img``, with the channels of both, so a ``RandomCropFlip`` in it does
+    the same to both.
+
+    Args:
+        data_root: Output folder of ``mmgan-lite pack-dataset`` with ``--target``.
+        kwargs: As for :class:`PackedImageDataset`.
+
+    Raises:
+        FileNotFoundError: If there is no packed dataset.
+        ValueError: If it is not of pairs, or a file was truncated or altered.
+
+    Example:
+        >>> import tempfile
+        >>> from mmgan_lite.datasets import EdgesToDigitsDataset
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     meta = pack_images(EdgesToDigitsDataset(8, indices=5), Path(folder, 'packed'))
+        ...     dataset = PackedPairDataset(f'{folder}/packed')
+        ...     len(dataset), dataset[3]['source'].shape, dataset.pair_shapes
+        (5, torch.Size([1, 8, 8]), ((1, 8, 8), (1, 8, 8)))
+    """
+
+    pair_shapes: tuple[tuple[int, int, int], ...] | None = None
+
+    def __init__(self, data_root: str | Path, **kwargs: Any) -> None:
+        super().__init__(data_root, **kwargs)
+
+    def _load(self) -> None:
+        super()._load()
+        channels, height, width = self._images.shape[1:]
+        counts = (self._source_channels, channels - self._source_channels)
+        self.pair_shapes = tuple((count, height, width) for count in counts)
+
+    def _read_channels(self, source_channels: int | None) -> None:
+        if source_channels is None:
+            raise ValueError(
+                f"data_root must be a packed dataset of pairs, got '{self.data_root}' of images. "
+                'Pack pairs: mmgan-lite pack-dataset SOURCE OUT --target TARGET.'
+            )
+        self._source_channels = source_channels
 
 
 def pack_images(
@@ -181,7 +236,7 @@ def pack_images(
 
     Args:
         dataset: Its items hold ``inputs``, uint8 or uint16 of shape ``(C, H, W)``, and ``labels``,
-            an int, or no labels.
+            an int, or no labels; or ``source`` and ``target`` of one size.
         out: A folder that does not exist yet.
         num_workers: Threads that read items in parallel.
         on_progress: Called with the number of new images after each write.
@@ -189,7 +244,8 @@ def pack_images(
     Returns:
         Content of ``meta.json``: ``count``, ``shape`` (``[C, H, W]``), ``classes`` (names or None),
         ``images_sha256`` and ``labels_sha256`` (of the files; None without labels), ``source``
-        (the dataset's class and ``data_root``), ``mmgan_lite`` (the version).
+        (the dataset's class and ``data_root``), ``mmgan_lite`` (the version), and of pairs
+        ``source_channels``.
 
     Raises:
         FileExistsError: If ``out`` exists.
@@ -221,7 +277,8 @@ def _write_files(
     dataset: BaseDataset, folder: Path, num_workers: int, on_progress: Callable[[int], Any]
 ) -> dict[str, Any]:
     """Write the three files; returns the content of ``meta.json``."""
-    first, classes = dataset[0], dataset.metainfo.get('classes')
+    item, classes = dataset[0], dataset.metainfo.get('classes')
+    first = _stack_pair(item)
     with atomic_write(folder / _IMAGES) as temporary:
         labels = _write_images(dataset, first, temporary, num_workers, on_progress)
     meta: dict[str, Any] = {
@@ -233,6 +290,8 @@ def _write_files(
         'source': {'type': type(dataset).__name__, 'data_root': dataset.data_root},
         'mmgan_lite': __version__,
     }
+    if 'source' in item:
+        meta['source_channels'] = len(item['source'])
     if labels:
         with atomic_write(folder / _LABELS) as temporary, temporary.open('wb') as file:
             np.save(file, np.array(labels, dtype=np.int64))
@@ -256,12 +315,20 @@ def _write_images(
         for start in range(0, len(dataset), _ITEMS_AT_ONCE):
             positions = range(start, min(start + _ITEMS_AT_ONCE, len(dataset)))
             # With the first, so that the images of all chunks have one shape.
-            batch = image_collate([first, *pool.map(dataset.__getitem__, positions)])
+            items = map(_stack_pair, pool.map(dataset.__getitem__, positions))
+            batch = image_collate([first, *items])
             if 'labels' in batch:
                 labels += batch['labels'][1:].tolist()
             file.write(batch['inputs'][1:].numpy().data)
             on_progress(len(positions))
     return labels
+
+
+def _stack_pair(item: dict[str, Any]) -> dict[str, Any]:
+    """An item of source and target as one image with the channels of both; others as they are."""
+    if 'source' not in item:
+        return item
+    return dict(inputs=torch.cat([item['source'], item['target']]))
 
 
 def _read_meta(root: Path) -> dict[str, Any]:

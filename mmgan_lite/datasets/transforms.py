@@ -1,6 +1,6 @@
-"""The last step of an image pipeline, and the building of pipelines.
+"""The last step of an image pipeline, random crops and flips, and the building of pipelines.
 
-The other steps are those of ``mmcv.transforms``. mmcv is optional: it is imported when a
+Other steps are those of ``mmcv.transforms``. mmcv is optional: it is imported when a
 pipeline names a transform that is not known yet, as this import registers those of mmcv.
 """
 
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from mmgan_lite.registry import TRANSFORMS, build_part
+from mmgan_lite.utils.validation import check_image_size
 
 
 @TRANSFORMS.register_module()
@@ -56,6 +57,47 @@ class PackImage:
         if 'gt_label' in results:
             item['labels'] = int(results['gt_label'])
         return item
+
+
+@TRANSFORMS.register_module()
+class RandomCropFlip:
+    """Cuts a random part out of an image, and mirrors every other one.
+
+    Args:
+        crop_size: Height and width of the part in pixels; an int for a square; None for all.
+        flip: Whether to exchange left and right with probability 1/2.
+
+    Raises:
+        ValueError: If ``crop_size`` is not as described, or, when it is used, larger than an image.
+
+    Example:
+        >>> crop = RandomCropFlip(crop_size=(2, 3), flip=True)
+        >>> crop(dict(img=np.zeros((8, 6, 3), dtype=np.uint8)))['img'].shape
+        (2, 3, 3)
+    """
+
+    def __init__(self, crop_size: int | Sequence[int] | None = None, flip: bool = False) -> None:
+        self.crop_size = None if crop_size is None else check_image_size(crop_size, minimum=1)
+        self.flip = flip
+
+    def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Change ``img``, an array of shape ``(H, W)`` or ``(H, W, C)``, and ``img_shape``."""
+        image = results['img']
+        if self.crop_size is not None:
+            (height, width), (rows, columns) = self.crop_size, image.shape[:2]
+            if rows < height or columns < width:
+                raise ValueError(
+                    f'crop_size must be at most the size of an image, got {height}x{width} for '
+                    f'{rows}x{columns}. Resize the images first, or crop less.'
+                )
+            # torch's random numbers: those of a worker follow from the seed and the batch.
+            top = int(torch.randint(rows - height + 1, ()))
+            left = int(torch.randint(columns - width + 1, ()))
+            image = image[top : top + height, left : left + width]
+        if self.flip and torch.rand(()) < 0.5:
+            image = image[:, ::-1]
+        results.update(img=np.ascontiguousarray(image), img_shape=image.shape[:2])
+        return results
 
 
 def build_transforms(pipeline: Sequence[Mapping | Callable]) -> list[Callable]:

@@ -53,6 +53,22 @@ class SharesGenerator(SamplesImages, Protocol):
 
 
 @runtime_checkable
+class Translates(Protocol):
+    """Makes images of another domain, such as :class:`~mmgan_lite.models.Pix2Pix`.
+
+    Attributes:
+        domains: Names of the directions.
+    """
+
+    domains: tuple[str, ...]
+
+    def translate(
+        self, images: 'Tensor', domain: str | None = None, use_ema: bool = True
+    ) -> 'Tensor':
+        """Float ``(N, C, H, W)`` in [-1, 1] of such images."""
+
+
+@runtime_checkable
 class HasPlayers(Protocol):
     """Trains networks against each other: :class:`~mmgan_lite.models.AdversarialModel`.
 
@@ -88,11 +104,16 @@ class HasLazyRegularizers(Protocol):
 
 
 @runtime_checkable
-class HasProbe(Protocol):
-    """Measures the discriminator and the generator on a batch without changing them."""
+class PreparesBatches(Protocol):
+    """Takes batches of a data loader, as every ``AdversarialModel`` does."""
 
     def prepare_batch(self, data: Any) -> Any:
         """A batch of the data loader, preprocessed and checked."""
+
+
+@runtime_checkable
+class HasProbe(PreparesBatches, Protocol):
+    """Measures the discriminator and the generator on a batch without changing them."""
 
     def probe(self, real_images: 'Tensor', labels: 'Tensor | None' = None) -> 'dict[str, Tensor]':
         """Detached fakes, logits and norms of gradients."""
@@ -249,6 +270,20 @@ class HasFeatures(Protocol):
 
 
 @runtime_checkable
+class ChecksImages(Protocol):
+    """A network from images to images that knows which ones it takes: ``UNetTranslator``.
+
+    Attributes:
+        out_channels: Of the images that come out.
+    """
+
+    out_channels: int
+
+    def check_images(self, images: 'Tensor') -> None:
+        """Raise ``ValueError`` if images ``(N, C, H, W)`` do not fit."""
+
+
+@runtime_checkable
 class NeedsLength(Protocol):
     """A model that needs a training of some length."""
 
@@ -265,6 +300,17 @@ class HasImageShape(Protocol):
     """
 
     image_shape: tuple[int, int, int] | None
+
+
+@runtime_checkable
+class HasPairShapes(Protocol):
+    """A dataset of sources and targets, such as ``PairedImageDataset``.
+
+    Attributes:
+        pair_shapes: Channels, height and width of both; None if they depend on the files.
+    """
+
+    pair_shapes: tuple[tuple[int, int, int], ...] | None
 
 
 @runtime_checkable

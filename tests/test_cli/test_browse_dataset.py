@@ -4,7 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch.utils.data import DataLoader
+
+from mmgan_lite.cli.browse_dataset import first_images
+from mmgan_lite.datasets import EdgesToDigitsDataset
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'browse_dataset.py'
 
@@ -40,3 +45,13 @@ def test_draws_more_than_one_batch(config, tmp_path):
     picture = np.asarray(Image.open(out))
     assert picture.shape == (296, 296, 3)
     assert picture.max() == 255
+
+
+def test_pairs_are_side_by_side():
+    dataset = EdgesToDigitsDataset(8, indices=3)
+    loader = DataLoader(dataset, 2, collate_fn=dataset.collate_fn)
+    images, labels = first_images(loader, 3)
+    assert labels == []
+    for image, pair in zip(images, dataset, strict=True):
+        gray = torch.cat([pair['source'], pair['target']], dim=2)
+        assert torch.equal(image, gray.expand(3, -1, -1))

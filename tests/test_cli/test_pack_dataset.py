@@ -3,11 +3,12 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from mmengine.runner import Runner
 from PIL import Image
 
 from mmgan_lite.cli import main
-from mmgan_lite.datasets import PackedImageDataset
+from mmgan_lite.datasets import PackedImageDataset, PackedPairDataset, PairedImageDataset
 
 
 @pytest.fixture
@@ -145,3 +146,37 @@ def test_training_and_browsing(run, folder, tmp_path, repo, shrunk_config, datas
     cfg.experiment_name += '_mismatch'
     with pytest.raises(ValueError, match=r'\(3, 8, 8\)'):
         Runner.from_cfg(cfg).train()
+
+
+def test_pairs(run, folder, tmp_path):
+    for path in folder.rglob('*.png'):
+        target = tmp_path / 'gray' / path.relative_to(folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        Image.open(path).convert('L').save(target)
+    out = tmp_path / 'packed'
+    arguments = ('--target', tmp_path / 'gray', '--target-channels', 'L', '--image-size', 4)
+    printed = run('pack-dataset', folder, out, *arguments)
+    assert f'5 pairs, both in images of shape (4, 4, 4): {out}' in printed
+    packed = PackedPairDataset(out, verify=True)
+    assert packed.pair_shapes == ((3, 4, 4), (1, 4, 4))
+    settings = dict(image_size=4, target_channels='L')
+    pairs = PairedImageDataset(tmp_path, folder.name, 'gray', **settings)
+    for item, expected in zip(packed, pairs, strict=True):
+        assert item.keys() == {'source', 'target'}
+        assert torch.equal(item['source'], expected['source'])
+        assert torch.equal(item['target'], expected['target'])
+    meta = json.loads((out / 'meta.json').read_text())
+    assert meta['source'] == {'type': 'PairedImageDataset', 'data_root': str(folder)}
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--target-channels', 'L'], '--target-channels needs --target'),
+        (['--target', 'x', '--labels', 'y'], '--labels is for images, not for pairs'),
+    ],
+)
+def test_options_of_pairs(run, folder, tmp_path, arguments, message, capsys):
+    with pytest.raises(SystemExit):
+        run('pack-dataset', folder, tmp_path / 'out', *arguments)
+    assert message in capsys.readouterr().err

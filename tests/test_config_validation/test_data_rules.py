@@ -81,6 +81,7 @@ def test_errors_are_named_where_they_are(mistakes, settings, place, expected):
 
 
 DIGITS = dict(type='DigitsDataset', image_size=28)
+PAIRS = dict(type='PairedImageDataset', data_root='x')
 IN_ORDER = dict(type='DefaultSampler', shuffle=True)
 
 
@@ -152,6 +153,7 @@ def test_pipelines(mistakes):
         (dict(type='StackedMNISTDataset', num_images=9), (3, 28, 28)),
         (dict(type='KMNISTDataset', data_root='x'), (1, 28, 28)),
         (dict(type='CIFAR10Dataset', data_root='x'), (3, 32, 32)),
+        (dict(PAIRS, image_size=64), None),
     ],
 )
 def test_shapes_that_are_known_without_data(cfg, shape):
@@ -171,6 +173,48 @@ def test_a_dataset_of_fixed_shape_needs_only_an_attribute(mistakes):
     assert mistakes({f'{LOADER}.dataset': dict(type=Unknown)}) == {}
     pipeline = [dict(type='PackImage')]  # which may change the shape
     assert mistakes({f'{LOADER}.dataset': dict(type=Theirs, pipeline=pipeline)}) == {}
+
+
+TRANSLATOR = dict(
+    type='mmgan_lite.Pix2Pix',
+    generator=dict(type='UNetTranslator', levels=6, base_channels=2),
+    discriminator=dict(type='PatchDiscriminator', in_channels=6, base_channels=2),
+    loss=dict(type='NonSaturatingGANLoss'),
+)
+
+
+@pytest.mark.parametrize(
+    ('dataset', 'expected'),
+    [
+        (dict(PAIRS, image_size=64), None),
+        (dict(PAIRS, image_size=64, load_size=70), None),
+        (PAIRS, None),
+        (dict(PAIRS, image_size=96), 'multiples of 64 (2 to the power of 6 levels), got 96x96. '
+         'Resize or pad them to 64x64 or 128x128.'),
+        (dict(PAIRS, image_size=64, channels='L'), 'generator does not take the source: images '
+         'must be of shape (N, 3, H, W) for a network with in_channels=3, got (1, 1, 64, 64).'),
+        (dict(PAIRS, image_size=64, target_channels='L'),
+         'out_channels of generator must be the channels of the target, got 3 for 1.'),
+        (dict(type='UnpairedImageDataset', data_root='x', source='a', target='b', image_size=32),
+         'got 32x32. Resize or pad them to 64x64.'),
+        (dict(type='ImageFolderDataset', data_root='x'),
+         "Pix2Pix needs batches with 'source' and 'target', got others. Train on dict("),
+        (dict(type='EdgesToDigitsDataset', image_size=64), 'in_channels=3, got (1, 1, 64, 64)'),
+    ],
+)  # fmt: skip
+def test_translation_and_its_data(mistakes, dataset, expected):
+    key = f'{LOADER}.dataset'
+    found = mistakes(
+        {key: dataset, 'model': TRANSLATOR, 'val_dataloader': None, 'val_evaluator': None,
+         'val_cfg': None, 'custom_hooks': []}
+    )  # fmt: skip
+    assert (expected in found[key]) if expected else key not in found, found
+
+
+@pytest.mark.parametrize('size', [{}, dict(image_size=28)])
+def test_a_gan_has_no_use_for_pairs(mistakes, size):
+    found = mistakes({f'{LOADER}.dataset': {**PAIRS, **size}})
+    assert "A GAN trains on images, got a batch without 'inputs'." in found[f'{LOADER}.dataset']
 
 
 def test_functions_need_their_project(mistakes):

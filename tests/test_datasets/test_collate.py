@@ -59,3 +59,13 @@ def test_images_of_different_shape_in_a_batch():
 def test_items_without_an_image(item):
     with pytest.raises(ValueError, match=r"hold the image under 'inputs', got .*PackImage"):
         image_collate([item])
+
+
+def test_pairs_and_their_names():
+    item = dict(source=torch.ones(1, 4, 4), target=torch.zeros(3, 4, 4), name='a.png')
+    batch = image_collate([item, {**item, 'name': 'b.png'}])
+    assert batch['source'].shape == (2, 1, 4, 4)
+    assert batch['target'].shape == (2, 3, 4, 4)
+    assert batch['name'] == ['a.png', 'b.png']
+    with pytest.raises(ValueError, match=r'got \(3, 4, 4\) and \(3, 4, 5\)'):
+        image_collate([item, {**item, 'target': torch.zeros(3, 4, 5)}])

@@ -3,7 +3,7 @@ import pytest
 import torch
 from mmengine.runner import Runner
 
-from mmgan_lite.datasets import DigitsDataset
+from mmgan_lite.datasets import DigitsDataset, EdgesToDigitsDataset, image_collate
 
 
 def test_digits_are_those_of_scikit_learn():
@@ -65,3 +65,35 @@ def test_loader_with_spawned_workers():
 def test_a_folder_is_refused():
     with pytest.raises(ValueError, match='data_root must be left out'):
         DigitsDataset(data_root='data')
+
+
+def test_edges_are_outlines_as_scipy_has_them():
+    ndimage = pytest.importorskip('scipy.ndimage')
+    dataset = EdgesToDigitsDataset(indices=20)
+    assert dataset.pair_shapes == ((1, 28, 28), (1, 28, 28))
+    for item, digit in zip(dataset, DigitsDataset(indices=20).images, strict=True):
+        assert torch.equal(item['target'], digit)
+        ink = digit[0].numpy() >= 128
+        outline = ink & ~ndimage.binary_erosion(ink)  # what is beyond the border is no ink
+        np.testing.assert_array_equal(item['source'][0].numpy(), outline * np.uint8(255))
+
+
+def test_edges_and_digits_in_batches_and_parts():
+    train, test = EdgesToDigitsDataset(32, indices=1500), EdgesToDigitsDataset(32, indices=-297)
+    assert (len(train), len(test)) == (1500, 297)
+    batch = image_collate(train.__getitems__([0, 7]))
+    assert set(batch) == {'source', 'target'}
+    assert batch['source'].shape == batch['target'].shape == (2, 1, 32, 32)
+    assert torch.equal(batch['target'], DigitsDataset(32).images[[0, 7]])
+    assert train.fingerprint() != test.fingerprint()
+
+
+def test_pipeline_of_edges_and_digits():
+    pipeline = [dict(type='RandomCropFlip', crop_size=24), dict(type='PackImage')]
+    item = EdgesToDigitsDataset(28, pipeline=pipeline, indices=1)[0]
+    assert item['source'].shape == item['target'].shape == (1, 24, 24)
+    crops = DigitsDataset(28, indices=1).images[0].unfold(1, 24, 1).unfold(2, 24, 1)
+    (place,) = (crops == item['target'][0]).all(dim=(-1, -2))[0].nonzero().tolist()
+    whole = EdgesToDigitsDataset(28, indices=1)[0]['source']
+    top, left = place
+    assert torch.equal(item['source'], whole[:, top : top + 24, left : left + 24])

@@ -16,13 +16,17 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from PIL import Image
+from torch.utils.data import DataLoader
 
 from mmgan_lite.datasets import (
+    DigitsDataset,
+    EdgesToDigitsDataset,
     ImageBatch,
     ImageFolderDataset,
     InMemoryImageDataset,
     MappedImages,
     PackedImageDataset,
+    PackedPairDataset,
     pack_images,
 )
 from mmgan_lite.engine.hooks import setup_check_hook
@@ -414,3 +418,27 @@ def test_images_stay_in_their_file(packed):
     )
     reason = setup_check_hook._why_not(loader, torch.device('cuda'))
     assert reason == 'PackedImageDataset does not hold it as one tensor'
+
+
+def test_pairs_in_one_array(tmp_path):
+    edges = EdgesToDigitsDataset(8, indices=6)
+    meta = pack_images(edges, tmp_path / 'packed')
+    assert (meta['shape'], meta['source_channels']) == ([2, 8, 8], 1)
+    pipeline = [dict(type='RandomCropFlip', crop_size=4), dict(type='PackImage')]
+    dataset = PackedPairDataset(tmp_path / 'packed', indices=[4, 1])
+    for position, item in zip((4, 1), dataset, strict=True):
+        assert torch.equal(item['source'], edges[position]['source'])
+        assert torch.equal(item['target'], edges[position]['target'])
+    (batch,) = DataLoader(dataset, 2, collate_fn=dataset.collate_fn, num_workers=1)
+    assert batch['source'].shape == batch['target'].shape == (2, 1, 8, 8)
+    cropped = PackedPairDataset(tmp_path / 'packed', pipeline=pipeline)[0]
+    assert cropped['source'].shape == cropped['target'].shape == (1, 4, 4)
+
+
+def test_pairs_and_images_are_told_apart(tmp_path):
+    pack_images(EdgesToDigitsDataset(8, indices=2), tmp_path / 'pairs')
+    with pytest.raises(ValueError, match=r"of images, got '.*pairs' of pairs\. Take dict"):
+        PackedImageDataset(tmp_path / 'pairs')
+    pack_images(DigitsDataset(8, indices=2), tmp_path / 'images')
+    with pytest.raises(ValueError, match=r"of pairs, got '.*images' of images\. Pack pairs: mmgan"):
+        PackedPairDataset(tmp_path / 'images')

@@ -8,7 +8,7 @@ from mmengine.registry import DefaultScope
 from mmengine.structures import BaseDataElement
 from torch.utils.data import DataLoader
 
-from mmgan_lite.datasets import InMemoryImageDataset, PackImage, image_collate
+from mmgan_lite.datasets import InMemoryImageDataset, PackImage, RandomCropFlip, image_collate
 from mmgan_lite.registry import TRANSFORMS
 
 # Pixel (y, x) of channel c is 100 c + 10 y + x: an image that tells its own axes.
@@ -130,3 +130,28 @@ def test_rejected_image_is_replaced_in_training_only():
     assert make_dataset(pipeline, images, (0, 1))[0]['labels'] == 1
     with pytest.raises(Exception, match='should not get `None`'):
         make_dataset(pipeline, images, (0, 1), test_mode=True)[0]
+
+
+def test_random_crop_covers_the_image_evenly():
+    image = np.arange(4)[:, None] * 10 + np.arange(3)  # 4x3; six places for 2x2
+    corners = []
+    for _ in range(600):
+        results = RandomCropFlip(2)(dict(img=image))
+        assert results['img_shape'] == results['img'].shape == (2, 2)
+        corners.append(int(results['img'][0, 0]))
+    values, counts = np.unique(corners, return_counts=True)
+    assert values.tolist() == [0, 1, 10, 11, 20, 21]
+    assert counts.min() > 60  # of 100; the deviation is 9
+
+
+def test_every_other_image_is_mirrored():
+    image = np.arange(3)[None]
+    rows = [tuple(RandomCropFlip(flip=True)(dict(img=image))['img'][0]) for _ in range(200)]
+    assert set(rows) == {(0, 1, 2), (2, 1, 0)}
+    assert 70 < rows.count((2, 1, 0)) < 130
+    assert np.array_equal(RandomCropFlip()(dict(img=image))['img'], image)
+
+
+def test_crop_larger_than_the_image():
+    with pytest.raises(ValueError, match=r'got 4x4 for 3x9\. Resize the images first'):
+        RandomCropFlip(4)(dict(img=np.zeros((3, 9, 3))))

@@ -1,13 +1,13 @@
 """Models that translate train by a config under the default runtime, and are resumed bit by bit."""
 
-from pathlib import Path
-
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
+from PIL import Image
 
 import mmgan_lite
 from mmgan_lite.config_validation import check_config
@@ -94,6 +94,10 @@ def make_config(tmp_path):
     return make
 
 
+def weights(work_dir):
+    return torch.load(work_dir / f'iter_{ITERATIONS}.pth', weights_only=True)['state_dict']
+
+
 @pytest.mark.parametrize('name', MODELS)
 def test_trains_and_goes_on(name, make_config, tmp_path):
     assert [str(finding) for finding in check_config(make_config(name, 'checked'))] == []
@@ -103,10 +107,7 @@ def test_trains_and_goes_on(name, make_config, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         cut.train()
     Runner.from_cfg(make_config(name, 'cut')).train()
-    complete, resumed = (
-        torch.load(Path(tmp_path, run, f'iter_{ITERATIONS}.pth'), weights_only=True)['state_dict']
-        for run in ('complete', 'cut')
-    )
+    complete, resumed = (weights(tmp_path / run) for run in ('complete', 'cut'))
     start = Runner.from_cfg(make_config(name, 'start')).model.state_dict()
     assert complete.keys() == resumed.keys() == start.keys()
     for key, value in complete.items():
@@ -114,3 +115,41 @@ def test_trains_and_goes_on(name, make_config, tmp_path):
     kept = {'augmentation'}  # its probability stays 0 at first
     trained = {key.partition('.')[0] for key in start if not torch.equal(start[key], complete[key])}
     assert {key.partition('.')[0] for key in start} - trained <= kept
+
+
+@pytest.mark.parametrize('kind', ['PairedImageDataset', 'UnpairedImageDataset'])
+def test_random_targets_crops_and_flips_of_workers_go_on(kind, make_config, tmp_path):
+    stream = np.random.default_rng(0)
+    for number in range(10):
+        path = tmp_path / 'ab'[number % 2] / f'{number // 2}.png'
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(stream.integers(0, 256, (20, 20, 3), dtype=np.uint8)).save(path)
+
+    def build(run):
+        cfg = make_config('cyclegan', run)
+        cfg.train_dataloader = dict(
+            batch_size=2,
+            num_workers=2,
+            sampler=dict(type='InfiniteSampler', shuffle=True),
+            dataset=dict(
+                type=kind,
+                data_root=str(tmp_path),
+                source='a',
+                target='b',
+                image_size=16,
+                load_size=18,
+                flip=True,
+            ),
+        )
+        cfg.randomness = dict(seed=3)
+        return Runner.from_cfg(cfg)
+
+    build('complete').train()
+    cut = build('cut')
+    cut.register_hook(Interruption())
+    with pytest.raises(KeyboardInterrupt):
+        cut.train()
+    build('cut').train()
+    resumed = weights(tmp_path / 'cut')
+    for key, value in weights(tmp_path / 'complete').items():
+        assert torch.equal(value, resumed[key]), key

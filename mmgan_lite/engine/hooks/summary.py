@@ -17,6 +17,7 @@ from mmgan_lite.engine.optimizers.gan_optim_wrapper import GANOptimWrapper
 from mmgan_lite.utils.environment import machine
 from mmgan_lite.utils.interfaces import (
     HasImageShape,
+    HasPairShapes,
     HasPlayers,
     NamesScores,
     metainfo_of,
@@ -77,7 +78,11 @@ def _data(dataset: Any) -> str:
     shape: Any = dataset.image_shape if isinstance(dataset, HasImageShape) else None
     if shape is None and isinstance(dataset, _HasImages) and isinstance(dataset.images, Tensor):
         shape = dataset.images.shape[1:]
-    size = '' if shape is None else f' of {"x".join(map(str, shape))}'
+    shapes = [] if shape is None else [shape]
+    if isinstance(dataset, HasPairShapes):
+        shapes = [*(dataset.pair_shapes or ())]
+    sizes = ' and '.join('x'.join(map(str, shape)) for shape in shapes)
+    size = f' of {sizes}' if sizes else ''
     return f'{type(dataset).__name__}, {count} images{size}'
 
 

@@ -13,7 +13,7 @@ from mmgan_lite.models.adversarial_model import AdversarialModel, Player
 from mmgan_lite.models.data_preprocessor import TrainingBatch
 from mmgan_lite.models.modes import evaluating, freeze, frozen_statistics
 from mmgan_lite.registry import MODELS, build_part
-from mmgan_lite.utils.interfaces import ObservesLogits, unwrap_model
+from mmgan_lite.utils.interfaces import ChecksImages, ObservesLogits, unwrap_model
 from mmgan_lite.utils.validation import check_choice
 
 _STATISTICS = ('running', 'batch')
@@ -189,7 +189,8 @@ class TranslationModel(AdversarialModel):
             ``source`` and ``target``, float ``(N, C, H, W)`` in [-1, 1].
 
         Raises:
-            ValueError: If one is missing, or there is not one target for each source.
+            ValueError: If one is missing, there is not one target for each source, or they do not
+                fit the networks.
         """
         batch = super().prepare_batch(data)
         if batch.source is None or batch.target is None:
@@ -202,6 +203,9 @@ class TranslationModel(AdversarialModel):
                 'source and target of a batch must be of one number, got '
                 f'{len(batch.source)} and {len(batch.target)}. Correct the dataset.'
             )
+        ends = (('source', batch.source), ('target', batch.target))
+        for name, order in zip(self.generators, (ends, ends[::-1]), strict=False):
+            _check_images(name, unwrap_model(self.get_submodule(name)), *order)
         batch.source = batch.source.contiguous(memory_format=self._memory_format)
         batch.target = batch.target.contiguous(memory_format=self._memory_format)
         return batch
@@ -266,3 +270,21 @@ class TranslationModel(AdversarialModel):
         if self.augmentation is not None:
             images = self.augmentation(images)
         return (network if wrapped else unwrap_model(network))(images).float()
+
+
+def _check_images(
+    name: str, network: nn.Module, given: tuple[str, Tensor], wanted: tuple[str, Tensor]
+) -> None:
+    """Raise ``ValueError`` unless a generator makes images like the second of the first."""
+    if not isinstance(network, ChecksImages):
+        return
+    try:
+        network.check_images(given[1])
+    except ValueError as error:
+        raise ValueError(f'{name} does not take the {given[0]}: {error}') from error
+    if network.out_channels != (channels := wanted[1].shape[1]):
+        raise ValueError(
+            f'out_channels of {name} must be the channels of the {wanted[0]}, got '
+            f'{network.out_channels} for {channels}. Build it with out_channels={channels}, or '
+            'change the channels of the dataset.'
+        )
