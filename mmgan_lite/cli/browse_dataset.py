@@ -10,7 +10,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mmgan_lite.cli import options
-from mmgan_lite.utils.image_batch import as_rgb, batch_labels, to_8_bits
+from mmgan_lite.utils.image_batch import (
+    BOTH_DEPTHS,
+    as_rgb,
+    batch_labels,
+    stack_images,
+    to_8_bits,
+)
 from mmgan_lite.visualization import make_picture, save_png
 
 
@@ -25,8 +31,12 @@ def first_images(dataloader: DataLoader, num: int) -> tuple[Tensor, list[int]]:
     labels: list[int] = []
     for batch in dataloader:
         if 'source' in batch:
-            pair = [as_rgb(to_8_bits(batch[name])) for name in ('source', 'target')]
-            images.extend(torch.cat(pair, dim=3))
+            remedy = 'Leave normalizing to the model.'
+            pair = [
+                stack_images(batch[name], name, remedy, BOTH_DEPTHS)
+                for name in ('source', 'target')
+            ]
+            images.extend(torch.cat([as_rgb(to_8_bits(side)) for side in pair], dim=3))
         else:
             images.extend(batch['inputs'])
         found = batch_labels(batch)

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.dataset import pseudo_collate
 from PIL import Image
 from torch.utils.data import DataLoader
 
 from mmgan_lite.cli.browse_dataset import first_images
-from mmgan_lite.datasets import EdgesToDigitsDataset
+from mmgan_lite.datasets import EdgesToDigitsDataset, image_collate
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'browse_dataset.py'
 
@@ -47,9 +48,10 @@ def test_draws_more_than_one_batch(config, tmp_path):
     assert picture.max() == 255
 
 
-def test_pairs_are_side_by_side():
+@pytest.mark.parametrize('collate', [image_collate, pseudo_collate])
+def test_pairs_are_side_by_side(collate):
     dataset = EdgesToDigitsDataset(8, indices=3)
-    loader = DataLoader(dataset, 2, collate_fn=dataset.collate_fn)
+    loader = DataLoader(dataset, 2, collate_fn=collate)
     images, labels = first_images(loader, 3)
     assert labels == []
     for image, pair in zip(images, dataset, strict=True):

@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
-from mmgan_lite.datasets import InMemoryImageDataset
+from mmgan_lite.datasets import EdgesToDigitsDataset, InMemoryImageDataset
 from mmgan_lite.engine.hooks.summary import summarize
 from mmgan_lite.models import AdversarialModel, Player
 
@@ -136,3 +136,8 @@ def test_stream_and_many_classes(runner):
     runner.train_loop.dataloader = DataLoader(many, batch_size=2)
     expected = ', '.join(f'{number}: {1 if number != 1 else "1,001"}' for number in range(12))
     assert lines(runner)['classes'] == f'14 ({expected}, ...)'
+
+
+def test_pairs(runner):
+    runner.train_loop.dataloader = DataLoader(EdgesToDigitsDataset(8, indices=5), 2)
+    assert lines(runner)['data'] == 'EdgesToDigitsDataset, 5 images of 1x8x8 and 1x8x8'
