@@ -241,6 +241,23 @@ class HasFeatures(Protocol):
 
 
 @runtime_checkable
+class FitsSizes(Protocol):
+    """A network from images to images that says which ones it takes: ``ImageTranslator``.
+
+    Attributes:
+        in_channels: Of the images that it takes.
+        out_channels: Of the images that it gives, which have the size of those that it takes.
+        size_multiple: Pixels that both sides of an image must be a multiple of.
+        min_side: Pixels that each side must have, at least; such a multiple.
+    """
+
+    in_channels: int
+    out_channels: int
+    size_multiple: int
+    min_side: int
+
+
+@runtime_checkable
 class NeedsLength(Protocol):
     """A model that needs a training of some length."""
 
