@@ -111,10 +111,10 @@ def main() -> None:
     with options.progress('pictures', len(pictures)) as advance:
         for done in translation.run(pictures):
             if done.image is None:
-                unreadable.append(f'{pictures[done.index].name} ({done.error})')
+                unreadable.append(f'{pictures[done.position].name} ({done.error})')
             else:
                 with options.writing('--out', args.out):
-                    save_png(done.image, paths[done.index])
+                    save_png(done.image, paths[done.position])
             advance(1)
     print(f'{len(pictures) - len(unreadable)} images written to {args.out}')
     if unreadable:

@@ -7,6 +7,7 @@ from mmgan_lite.inference.model import get_model, load_model
 from mmgan_lite.inference.pictures import Picture, open_pictures
 from mmgan_lite.inference.publishing import (
     PublishedGenerator,
+    PublishedTranslator,
     publish_generator,
     publish_loaded,
     read_published,
@@ -22,6 +23,7 @@ __all__ = [
     'LoadedModel',
     'Picture',
     'PublishedGenerator',
+    'PublishedTranslator',
     'Translated',
     'Translation',
     'TranslationInferencer',

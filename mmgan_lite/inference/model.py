@@ -82,8 +82,8 @@ def load_model(
         check_kind(published, kind)
         cfg = Config(dict(model=info.pop('model')))
         return LoadedModel(published, cfg, info, _class_names(info.get('classes'), published))
-    is_built = isinstance(model, AdversarialModel)
-    built, cfg = (model, None) if is_built else (None, _given_config(model))
+    built: Any = model if isinstance(model, AdversarialModel) else None
+    cfg = _given_config(model) if built is None else None
     checkpoint = {} if weights is None else read_checkpoint(weights, allow_mmengine_types)
     meta = checkpoint.get('meta') or {}
     if built is None:

@@ -54,7 +54,7 @@ class PublishedGenerator(NamedTuple):
     info: dict[str, Any]
 
 
-class _Translators(TranslationModel):
+class PublishedTranslator(TranslationModel):
     """Only translates: the generator of each direction, and nothing to train them with.
 
     Args:
@@ -269,7 +269,7 @@ def _build(content: bytes, path: str | Path) -> PublishedGenerator:
     parts = check_parts(parts, path)
     model: GAN | TranslationModel
     if translates:
-        model = _Translators(**parts)
+        model = PublishedTranslator(**parts)
     else:
         model = GAN(discriminator=nn.Identity(), loss=NonSaturatingGANLoss(), **parts)
     load_weights(model, state, path)

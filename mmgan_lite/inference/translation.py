@@ -29,13 +29,13 @@ class Translated(NamedTuple):
     """What became of a picture.
 
     Attributes:
-        index: Of the picture, in the order in which they were given.
+        position: Of the picture, in the order in which they were given.
         source: What the network was given, uint8 or uint16 ``(H, W, C)``; None without it.
         image: The same dtype, ``(C', H, W)``; None if the picture cannot be read.
         error: Why it cannot be read; '' otherwise.
     """
 
-    index: int
+    position: int
     source: np.ndarray | None
     image: Tensor | None
     error: str = ''

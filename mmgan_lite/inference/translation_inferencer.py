@@ -145,9 +145,9 @@ class TranslationInferencer(BaseInferencer):
 
     def forward(self, inputs: Sequence[Picture], translation: Translation) -> list[Translated]:
         """Translate the pictures; in their order."""
-        done = sorted(translation.run(inputs), key=lambda one: one.index)
+        done = sorted(translation.run(inputs), key=lambda one: one.position)
         if all(one.image is None for one in done):
-            reasons = '; '.join(f'{inputs[one.index].name} ({one.error})' for one in done[:3])
+            reasons = '; '.join(f'{inputs[one.position].name} ({one.error})' for one in done[:3])
             raise ValueError(f'inputs must hold a picture that can be read, got none: {reasons}.')
         return done
 
@@ -170,8 +170,8 @@ class TranslationInferencer(BaseInferencer):
     ) -> dict[str, Any]:
         """Pack the result of a call."""
         images = [one.image for one in preds if one.image is not None]
-        names = [inputs[one.index].name for one in preds if one.image is not None]
-        unreadable = {inputs[one.index].name: one.error for one in preds if one.image is None}
+        names = [inputs[one.position].name for one in preds if one.image is not None]
+        unreadable = {inputs[one.position].name: one.error for one in preds if one.image is None}
         predictions: Any = dict(images=images, names=names, unreadable=unreadable)
         if return_datasamples:
             predictions = [
