@@ -12,6 +12,7 @@ from mmgan_lite.version import __version__
 
 __all__ = [
     'GANInferencer',
+    'TranslationInferencer',
     '__version__',
     'config_path',
     'get_config',
@@ -23,10 +24,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # They import torch.
-    if name in ('GANInferencer', 'get_model'):
-        from mmgan_lite.inference import GANInferencer, get_model
+    if name in ('GANInferencer', 'TranslationInferencer', 'get_model'):
+        from mmgan_lite import inference
 
-        return GANInferencer if name == 'GANInferencer' else get_model
+        return vars(inference)[name]
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
 
 

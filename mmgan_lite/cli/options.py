@@ -16,7 +16,7 @@ from mmgan_lite.catalog import CONFIG_SUFFIXES, list_configs, read_config, set_d
 from mmgan_lite.utils.migration import former_hooks
 
 if TYPE_CHECKING:
-    from mmgan_lite.inference import GANInferencer
+    from mmgan_lite.inference import LoadedModel
 
 
 def end_command(message: str) -> None:
@@ -206,16 +206,41 @@ def add_drawing(parser: argparse.ArgumentParser) -> None:
 
 # A TypeError is that of a part which has no such argument.
 @reporting(errors=(TypeError, ValueError))
-def load_inferencer(args: argparse.Namespace) -> 'GANInferencer':
+def load_inferencer(args: argparse.Namespace, kind: str = 'GANInferencer') -> Any:
     """The inferencer of the weights that :func:`add_weights` adds.
 
+    Args:
+        args: With ``files``, of which the last is the checkpoint.
+        kind: Name of the inferencer.
+
     Raises:
-        SystemExit: If there are more files than two, the last is no checkpoint, or
-            ``GANInferencer`` refuses them.
+        SystemExit: If there are more files than two, the last is no checkpoint, or the inferencer
+            refuses them.
     """
     # It imports torch, which print-config does not need.
-    from mmgan_lite.inference import GANInferencer
+    from mmgan_lite import inference
 
+    config, checkpoint = _given_weights(args)
+    return vars(inference)[kind](config, checkpoint, args.device, args.allow_mmengine_types)
+
+
+@reporting(errors=(TypeError, ValueError))
+def load_trained(args: argparse.Namespace) -> 'LoadedModel':
+    """The model of these weights, whatever it does; in eval mode on the device.
+
+    Raises:
+        SystemExit: As :func:`load_inferencer`.
+    """
+    from mmgan_lite.inference import load_model
+    from mmgan_lite.inference.loading import find_device
+
+    loaded = load_model(*_given_weights(args), args.allow_mmengine_types)
+    loaded.model.to(find_device(args.device)).eval()
+    return loaded
+
+
+def _given_weights(args: argparse.Namespace) -> tuple[Config | None, str]:
+    """The config, if there is one, and the checkpoint; the modules of the user are imported."""
     *configs, checkpoint = args.files
     if len(configs) > 1:
         raise ValueError(f'pass CHECKPOINT, or CONFIG CHECKPOINT; got {args.files}')
@@ -226,7 +251,7 @@ def load_inferencer(args: argparse.Namespace) -> 'GANInferencer':
         raise ValueError('--cfg-options changes a config: pass CONFIG CHECKPOINT')
     import_modules(args.imports)
     config = override_config(read_config(configs[0]), args.cfg_options) if configs else None
-    return GANInferencer(config, checkpoint, args.device, args.allow_mmengine_types)
+    return config, checkpoint
 
 
 def import_modules(names: list[str]) -> None:

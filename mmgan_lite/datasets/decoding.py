@@ -92,10 +92,7 @@ class ImageDecoder:
             Exception: Of many types, if the file is damaged, or not of this kind.
         """
         if self.mode is None and is_multiband(content):
-            bands = read_multiband(content, self.num_channels)
-            if self.bit_depth == 16:
-                return self._convert_deep(bands)
-            return self._fit_bands(self._to_8_bits(bands))
+            return self.convert_array(read_multiband(content, self.num_channels))
         file = io.BytesIO(content)
         return self.convert(open_image(file, name), file)
 
@@ -147,6 +144,33 @@ class ImageDecoder:
         from PIL import Image
 
         return self._fit(Image.fromarray(pixels[:, :, 0] if self.mode == 'L' else pixels))
+
+    def convert_array(self, pixels: np.ndarray) -> np.ndarray:
+        """Convert an array.
+
+        Args:
+            pixels: ``(H, W, C)``: gray, gray and alpha, RGB, or RGB and alpha, for C of 1 to 4;
+                where a number of channels is asked for, as many bands.
+
+        Returns:
+            uint8 ``(H, W, C)``, or uint16 with ``bit_depth=16``.
+
+        Raises:
+            ValueError: If it has other channels, or a depth that is not taken.
+        """
+        from PIL import Image
+
+        channels = pixels.shape[2]
+        if channels not in ([1, 2, 3, 4] if self.mode is not None else [self.num_channels]):
+            raise ValueError(f'its channels are {channels}, not {self.num_channels}')
+        if self.bit_depth == 16:
+            if channels == 2 and self.mode is not None:
+                pixels = pixels[:, :, [0, 0, 0, 1]]
+            return self._convert_deep(pixels)
+        pixels = self._to_8_bits(pixels)
+        if self.mode is None:
+            return self._fit_bands(pixels)
+        return self.convert(Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels))
 
     def check_bits(self, bits: int) -> None:
         """Check whether images of so many bits per channel are taken.

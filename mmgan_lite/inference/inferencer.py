@@ -1,6 +1,5 @@
 """Draw images from a trained GAN, and interpolate between them."""
 
-import re
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,9 +13,9 @@ from torch import Tensor
 
 from mmgan_lite.catalog import list_configs
 from mmgan_lite.inference.interpolation import INTERPOLATIONS, lerp, path_frames
-from mmgan_lite.inference.loading import Device, find_device
+from mmgan_lite.inference.loading import Device, LoadedModel, find_device
 from mmgan_lite.inference.model import load_model
-from mmgan_lite.inference.publishing import publish_generator
+from mmgan_lite.inference.publishing import publish_loaded
 from mmgan_lite.inference.sampling import (
     Labels,
     draw_inputs,
@@ -25,7 +24,6 @@ from mmgan_lite.inference.sampling import (
     render,
     render_styles,
 )
-from mmgan_lite.inference.saved_config import check_parts
 from mmgan_lite.models import GAN
 from mmgan_lite.models.styles import mix_styles
 from mmgan_lite.registry import INFERENCERS
@@ -116,7 +114,8 @@ class GANInferencer(BaseInferencer):
         old_checkpoint: bool = False,
     ) -> None:
         allow_types = either_name('allow_mmengine_types', allow_mmengine_types, old_checkpoint)
-        gan, self.cfg, self.info, self.classes = load_model(model, weights, allow_types)
+        loaded = load_model(model, weights, allow_types, GAN)
+        gan, self.cfg, self.info, self.classes = loaded
         self.model = gan.to(find_device(device)).eval()
         if weights is None and not isinstance(model, GAN):
             warnings.warn('images are those of an untrained model: pass weights=...', stacklevel=2)
@@ -401,16 +400,8 @@ class GANInferencer(BaseInferencer):
             ValueError: If there are no trained weights, they cannot be published, or ``name`` is
                 no valid file name.
         """
-        if name is not None and re.fullmatch(r'[\w.-]+', name) is None:
-            raise ValueError(f'name must be made of letters, digits, ".", "_", "-", got {name!r}.')
-        if self.cfg is None or 'iteration' not in self.info or 'versions' in self.info:
-            text = 'weights of a training must be given to be published, got none, or a generator'
-            remedy = "Build the inferencer with weights='iter_8000.pth'."
-            raise ValueError(f'{text} that is published. {remedy}')
-        name, iteration = name or self.info['name'], self.info['iteration']
-        parts = check_parts(self.cfg['model'], 'config', self.cfg.get('default_scope'))
-        classes = self.classes
-        return publish_generator(self.model, parts, out_dir, name, iteration, classes, use_ema)
+        loaded = LoadedModel(self.model, self.cfg, self.info, self.classes)
+        return publish_loaded(loaded, out_dir, name, use_ema)
 
     @staticmethod
     def list_models(patterns: str = '*') -> list[str]:

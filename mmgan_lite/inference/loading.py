@@ -2,11 +2,52 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
+from mmgan_lite.models import GAN, AdversarialModel, TranslationModel
+
 Device = str | torch.device | None
+
+# Kind of a model, what it does, and who uses it.
+_KINDS: tuple[tuple[type[AdversarialModel], str, str], ...] = (
+    (GAN, 'draws images from latents', 'mmgan-lite sample, or GANInferencer'),
+    (TranslationModel, 'translates images', 'mmgan-lite translate, or TranslationInferencer'),
+)
+
+
+class LoadedModel(NamedTuple):
+    """A model with its weights, and where they are from.
+
+    Attributes:
+        model: Not moved to a device, nor put into eval mode.
+        cfg: The config that it was built from; None for a model that was given.
+        info: ``iteration`` and ``name`` of the training; or the header of a published file.
+        classes: Names of the classes in the order of the labels, None if unknown.
+    """
+
+    model: Any
+    cfg: Any
+    info: dict[str, Any]
+    classes: tuple[str, ...] | None
+
+
+def check_kind(model: nn.Module, kind: type[AdversarialModel] | None) -> None:
+    """Check that a model is one that draws, or one that translates.
+
+    Raises:
+        ValueError: If it is not of the kind; who uses a model of its own kind is named.
+    """
+    if kind is None or isinstance(model, kind):
+        return
+    (wanted,) = (does for known, does, _ in _KINDS if issubclass(kind, known))
+    text = f'model must be one that {wanted}, got a {type(model).__name__}'
+    for known, does, users in _KINDS:
+        if isinstance(model, known):
+            raise ValueError(f'{text}, which {does}. Use {users}.')
+    raise ValueError(f'{text}. Pass weights of a {kind.__name__}.')
 
 
 def load_weights(model: nn.Module, state: Mapping, source: str | Path) -> None:

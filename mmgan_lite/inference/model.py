@@ -9,10 +9,15 @@ from mmengine.config import Config
 
 from mmgan_lite.catalog import read_config
 from mmgan_lite.checkpoints import read_checkpoint
-from mmgan_lite.inference.loading import find_device, load_weights
+from mmgan_lite.inference.loading import (
+    LoadedModel,
+    check_kind,
+    find_device,
+    load_weights,
+)
 from mmgan_lite.inference.publishing import SUFFIX, read_published
 from mmgan_lite.inference.saved_config import check_parts, parse_config
-from mmgan_lite.models import GAN
+from mmgan_lite.models import GAN, AdversarialModel
 from mmgan_lite.registry import MODELS, build_part
 from mmgan_lite.utils.migration import either_name
 
@@ -23,7 +28,7 @@ def get_model(
     device: str = 'cpu',
     allow_mmengine_types: bool = False,
     old_checkpoint: bool = False,
-) -> GAN:
+) -> AdversarialModel:
     """Build the model of a config, and load its weights if given; no dataset is needed.
 
     Args:
@@ -48,18 +53,22 @@ def get_model(
         torch.Size([2, 1, 28, 28])
     """
     allow = either_name('allow_mmengine_types', allow_mmengine_types, old_checkpoint)
-    return load_model(config, weights, allow)[0].to(find_device(device)).eval()
+    return load_model(config, weights, allow).model.to(find_device(device)).eval()
 
 
 def load_model(
-    model: str | Path | Mapping | GAN | None, weights: str | Path | None, allow_mmengine_types: bool
-) -> tuple[GAN, Any, dict[str, Any], tuple[str, ...] | None]:
-    """Load a model from the arguments of ``GANInferencer``; it is on the CPU if it is built here.
+    model: str | Path | Mapping | AdversarialModel | None,
+    weights: str | Path | None,
+    allow_mmengine_types: bool,
+    kind: type[AdversarialModel] | None = None,
+) -> LoadedModel:
+    """Load a model from the arguments of an inferencer; it is on the CPU if it is built here.
 
-    Returns:
-        The GAN; the config that it was built from, None for a model that was given; the origin of
-        the weights, ``iteration`` and ``name``, or the header of a published file; the names of the
-        classes in the order of the labels, None if unknown.
+    Args:
+        model: As in ``GANInferencer``, or any other model.
+        weights: As in ``GANInferencer``.
+        allow_mmengine_types: As in ``GANInferencer``.
+        kind: What the model must be; None for any.
 
     Raises:
         ValueError: As ``GANInferencer``.
@@ -70,25 +79,28 @@ def load_model(
         if model is not None:
             raise ValueError(f'model must be None for {str(weights)!r}: its config is inside.')
         published, info = read_published(weights, 'cpu')
+        check_kind(published, kind)
         cfg = Config(dict(model=info.pop('model')))
-        return published, cfg, info, _class_names(info.get('classes'), published)
-    gan, cfg = (model, None) if isinstance(model, GAN) else (None, _given_config(model))
+        return LoadedModel(published, cfg, info, _class_names(info.get('classes'), published))
+    built: Any = model if isinstance(model, AdversarialModel) else None
+    cfg = _given_config(model) if built is None else None
     checkpoint = {} if weights is None else read_checkpoint(weights, allow_mmengine_types)
     meta = checkpoint.get('meta') or {}
-    if gan is None:
+    if built is None:
         if cfg is None:
             cfg = _saved_config(meta.get('cfg'), str(weights))
         else:
             cfg = _with_preprocessor(cfg)
-        gan = build_part(MODELS, cfg['model'], 'model')
+        built = build_part(MODELS, cfg['model'], 'model')
+    check_kind(built, kind)
     if weights is None:
-        return gan, cfg, {}, None
-    load_weights(gan, checkpoint['state_dict'], weights)
+        return LoadedModel(built, cfg, {}, None)
+    load_weights(built, checkpoint['state_dict'], weights)
     run = str(meta.get('experiment_name') or Path(weights).parent.name or 'generator')
     # MMEngine appends the time of the start.
     info = dict(iteration=meta.get('iter'), name=re.sub(r'_\d{8}_\d{6}$', '', run))
     names = (meta.get('dataset_meta') or {}).get('classes')
-    return gan, cfg, info, _class_names(names, gan)
+    return LoadedModel(built, cfg, info, _class_names(names, built))
 
 
 def _given_config(model: Any) -> Any:
@@ -109,9 +121,10 @@ def _with_preprocessor(cfg: Any) -> Any:
     return {**dict(cfg.items()), 'model': {'data_preprocessor': preprocessor, **cfg['model']}}
 
 
-def _class_names(names: Any, model: GAN) -> tuple[str, ...] | None:
+def _class_names(names: Any, model: Any) -> tuple[str, ...] | None:
     """Names of classes, if there is one for each class of the model."""
-    if not isinstance(names, (list, tuple)) or len(names) != model.num_classes:
+    num_classes = model.num_classes if isinstance(model, GAN) else None
+    if not isinstance(names, (list, tuple)) or len(names) != num_classes:
         return None
     return tuple(map(str, names))
 

@@ -1,8 +1,9 @@
-"""Publish a trained generator: one safetensors file with its config, its hash in the name.
+"""Publish trained generators: one safetensors file with their config, its hash in the name.
 
-The file has the tensors under their names in a :class:`~mmgan_lite.models.GAN`, and in its header,
-under ``mmgan_lite``, a JSON object with the config of the generator and its origin. Reading it runs
-no code: there is no pickle in it, and only registered parts are built.
+The file has the tensors under their names in a :class:`~mmgan_lite.models.GAN`, or in a
+:class:`~mmgan_lite.models.TranslationModel`, and in its header, under ``mmgan_lite``, a JSON object
+with the config of the generators and their origin. Reading it runs no code: there is no pickle in
+it, and only registered parts are built.
 """
 
 import functools
@@ -14,15 +15,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import mmengine
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from mmgan_lite.inference.loading import Device, find_device, load_weights
+from mmgan_lite.inference.loading import Device, LoadedModel, find_device, load_weights
 from mmgan_lite.inference.sampling import draw_images, non_finite_names
 from mmgan_lite.inference.saved_config import check_parts
-from mmgan_lite.models import GAN, NonSaturatingGANLoss
+from mmgan_lite.inference.translation import Translation
+from mmgan_lite.models import GAN, NonSaturatingGANLoss, TranslationModel
 from mmgan_lite.utils.atomic_io import atomic_write
 from mmgan_lite.version import __version__
 
@@ -31,6 +34,8 @@ FORMAT = 1
 _KEY = 'mmgan_lite'
 # Settings of a GAN that draw images; the others train.
 _DRAWING = ('generator', 'latents', 'data_preprocessor', 'channels_last')
+# And those of a model that translates.
+_TRANSLATING = ('data_preprocessor', 'channels_last', 'test_statistics')
 # Images that are compared between file and model.
 _TRIAL_IMAGES = 8
 
@@ -39,17 +44,82 @@ class PublishedGenerator(NamedTuple):
     """Content of a published file.
 
     Attributes:
-        model: A GAN that only draws: it has no discriminator and no average.
+        model: A GAN that only draws, or a model that only translates: it has no discriminator and
+            no average.
         info: The header: ``model`` (config of the drawing parts), ``weights`` ('ema' or 'last'),
             ``iteration``, ``name``, ``classes``, ``image_range``, ``versions``.
     """
 
-    model: GAN
+    model: GAN | TranslationModel
     info: dict[str, Any]
 
 
+class PublishedTranslator(TranslationModel):
+    """Only translates: the generator of each direction, and nothing to train them with.
+
+    Args:
+        domains: Names of the directions.
+        generators: Config of the generator of each direction, in this order, by its name.
+        settings: Other arguments of :class:`TranslationModel`.
+    """
+
+    discriminators = ()
+
+    def __init__(
+        self, domains: Sequence[str], generators: Mapping[str, Mapping], **settings: Any
+    ) -> None:
+        self.domains, self.generators = tuple(domains), tuple(generators)
+        super().__init__(loss=NonSaturatingGANLoss(), **settings)
+        self.add_networks(**generators)
+
+    def generator_losses(self, batch: Any) -> dict[str, Tensor]:
+        """Raise: there is no discriminator."""
+        raise NotImplementedError('a published model has no discriminator to train with')
+
+    def judged(self, discriminator: str, batch: Any) -> tuple[Tensor, Tensor]:
+        """Raise: there is no discriminator."""
+        raise NotImplementedError('a published model has no discriminator to train with')
+
+
+def publish_loaded(
+    loaded: LoadedModel, out_dir: str | Path, name: str | None = None, use_ema: bool = True
+) -> Path:
+    """Write only the generators of a model that was loaded from a checkpoint.
+
+    Args:
+        loaded: The model, and where it is from.
+        out_dir: Folder of the file; it is made.
+        name: Beginning of the file name; None for the name of the run.
+        use_ema: Whether to take the average of the weights, if there is one.
+
+    Returns:
+        As :func:`publish_generator`.
+
+    Raises:
+        ValueError: If there are no trained weights, they cannot be published, or ``name`` is
+            no valid file name.
+    """
+    if name is not None and re.fullmatch(r'[\w.-]+', name) is None:
+        raise ValueError(f'name must be made of letters, digits, ".", "_", "-", got {name!r}.')
+    model, cfg, info, classes = loaded
+    if cfg is None or 'iteration' not in info or 'versions' in info:
+        text = 'weights of a training must be given to be published, got none, or a generator'
+        remedy = "Build the inferencer with weights='iter_8000.pth'."
+        raise ValueError(f'{text} that is published. {remedy}')
+    name, iteration = name or info['name'], info['iteration']
+    parts = check_parts(cfg['model'], 'config', cfg.get('default_scope'))
+    return publish_generator(model, parts, out_dir, name, iteration, classes, use_ema)
+
+
+def has_average(model: GAN | TranslationModel) -> bool:
+    """Whether images come from an average of the weights."""
+    if isinstance(model, GAN):
+        return model.generator_ema is not None
+    return model.translator() is not model.translator(use_ema=False)
+
+
 def publish_generator(
-    model: GAN,
+    model: GAN | TranslationModel,
     config: Mapping,
     out_dir: str | Path,
     name: str = 'generator',
@@ -57,10 +127,10 @@ def publish_generator(
     classes: Sequence[str] | None = None,
     use_ema: bool = True,
 ) -> Path:
-    """Write only the generator of a trained GAN, and check that it draws the same images.
+    """Write only the generators of a trained model, and check that they give the same images.
 
     Args:
-        model: The trained GAN.
+        model: The trained GAN, or model that translates.
         config: Its config, ``model`` of the complete one.
         out_dir: Folder of the file; it is made.
         name: Beginning of the file name.
@@ -74,17 +144,19 @@ def publish_generator(
 
     Raises:
         ValueError: If a weight is not finite, the config cannot be written as JSON, or the file
-            would draw other images than the model.
+            would give other images than the model.
     """
-    averaged = use_ema and model.generator_ema is not None
-    state = _drawing_state(model, averaged)
+    averaged = use_ema and has_average(model)
+    parts = _drawing_parts(model, averaged).state_dict().items()
+    # Contiguous copies on the CPU, as safetensors refuses tensors that share memory.
+    state = {key: value.detach().cpu().contiguous().clone() for key, value in parts}
     if broken := non_finite_names(state):
         text = f'weights must be finite to be published, but {len(broken)} tensors are not, such as'
         raise ValueError(f'{text} {broken[0]}. Take an earlier checkpoint.')
     info = dict(
         format=FORMAT,
         name=name,
-        model={key: config[key] for key in _DRAWING if config.get(key) is not None},
+        model=_drawing_config(model, config),
         weights='ema' if averaged else 'last',
         iteration=iteration,
         classes=classes,
@@ -128,14 +200,28 @@ def read_published(path: str | Path, device: Device = None) -> PublishedGenerato
     return PublishedGenerator(model.to(find_device(device)).eval(), info)
 
 
-def _drawing_state(model: GAN, averaged: bool) -> dict[str, Tensor]:
-    """Contiguous copies on the CPU, as safetensors refuses tensors that share memory."""
+def _drawing_parts(model: GAN | TranslationModel, averaged: bool) -> nn.ModuleDict:
+    """What gives images, by its name in the model."""
     parts = nn.ModuleDict(dict(data_preprocessor=model.data_preprocessor))
+    if isinstance(model, TranslationModel):
+        for domain, name in zip(model.domains, model.generators, strict=True):
+            parts[name] = model.translator(domain, averaged)
+        return parts
     if isinstance(model.latents, nn.Module):  # those without weights may be any object
         parts['latents'] = model.latents
     parts['generator'] = model.get_submodule('generator_ema.module' if averaged else 'generator')
-    state = parts.state_dict().items()
-    return {key: value.detach().cpu().contiguous().clone() for key, value in state}
+    return parts
+
+
+def _drawing_config(model: GAN | TranslationModel, config: Mapping) -> dict[str, Any]:
+    """The settings of these parts."""
+    names = _DRAWING if isinstance(model, GAN) else _TRANSLATING
+    kept = {key: config[key] for key in names if config.get(key) is not None}
+    if isinstance(model, GAN):
+        return kept
+    # Both generators of a CycleGAN are of one config.
+    generators = {name: config.get(name, config.get('generator')) for name in model.generators}
+    return dict(domains=model.domains, generators=generators, **kept)
 
 
 def _refuse(value: Any) -> Any:
@@ -171,7 +257,9 @@ def _build(content: bytes, path: str | Path) -> PublishedGenerator:
         raise ValueError(f'{source} {text}') from error
     try:
         info = json.loads(metadata[_KEY])
-        parts = {key: info['model'][key] for key in _DRAWING if key in info['model']}
+        translates = 'domains' in info['model']
+        names = ('domains', 'generators', *_TRANSLATING) if translates else _DRAWING
+        parts = {key: info['model'][key] for key in names if key in info['model']}
     except (KeyError, TypeError, ValueError) as error:
         text = 'must be a file of mmgan-lite publish-model, but has no generator in its header'
         raise ValueError(f'{source} {text} ({error!r}).') from error
@@ -181,17 +269,33 @@ def _build(content: bytes, path: str | Path) -> PublishedGenerator:
         raise ValueError(f'{source} must be of format {FORMAT}, got {found}: update mmgan_lite.')
     # Neither discriminator nor loss is used to draw images.
     parts = check_parts(parts, path)
-    model = GAN(discriminator=nn.Identity(), loss=NonSaturatingGANLoss(), **parts)
+    model: GAN | TranslationModel
+    if translates:
+        model = PublishedTranslator(**parts)
+    else:
+        model = GAN(discriminator=nn.Identity(), loss=NonSaturatingGANLoss(), **parts)
     load_weights(model, state, path)
     return PublishedGenerator(model, info)
 
 
-def _check_same_images(model: GAN, content: bytes, use_ema: bool) -> None:
-    """Raise unless the file draws the same images as the model."""
+def _check_same_images(model: GAN | TranslationModel, content: bytes, use_ema: bool) -> None:
+    """Raise unless the file gives the same images as the model."""
     published = _build(content, 'the file to publish').model.to(model.device).eval()
-    expected, _ = draw_images(model, _TRIAL_IMAGES, use_ema=use_ema)
-    found, _ = draw_images(published, _TRIAL_IMAGES)
-    if not torch.equal(expected, found):
+    if not torch.equal(_trial(model, use_ema), _trial(published, use_ema)):
         text = f'the generator must draw the same images alone as in its {type(model).__name__},'
         reason = 'but they need more than generator, latents and data_preprocessor'
         raise ValueError(f'{text} {reason}. Nothing was written.')
+
+
+def _trial(model: Any, use_ema: bool) -> Tensor:
+    """Images of fixed inputs: of all directions, if the model translates."""
+    if isinstance(model, GAN):
+        return draw_images(model, _TRIAL_IMAGES, use_ema=use_ema)[0]
+    stream, images = np.random.default_rng(0), []
+    for domain in model.domains:
+        translation = Translation(model, domain, use_ema)
+        side = 2 * translation.network.min_side
+        size = (side, side, translation.network.in_channels)
+        pixels = stream.integers(256, size=size, dtype=np.uint8)
+        images += translation([translation.decoder.convert_array(pixels)])
+    return torch.cat([image.flatten() for image in images])

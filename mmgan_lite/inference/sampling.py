@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mmgan_lite.inference.interpolation import blended_classes
-from mmgan_lite.models import GAN
+from mmgan_lite.models import GAN, AdversarialModel
 from mmgan_lite.models.styles import map_latents, synthesize
 from mmgan_lite.utils.interfaces import HasBitDepth
 from mmgan_lite.utils.validation import check_positive
@@ -214,7 +214,7 @@ def _chunks(num: int) -> Iterator[tuple[int, list[int]]]:
         yield stop - start, [*range(start, stop), *[start] * (start + CHUNK - stop)]
 
 
-def bit_depth_of(model: GAN) -> int:
+def bit_depth_of(model: AdversarialModel) -> int:
     """Bits per channel of the images that a model was trained on, and of its samples: 8 or 16."""
     preprocessor = model.data_preprocessor
     return preprocessor.bit_depth if isinstance(preprocessor, HasBitDepth) else 8
@@ -240,7 +240,11 @@ def _check_finite(images: Tensor, model: GAN, use_ema: bool) -> None:
     broken = non_finite_names(model.get_submodule(name).state_dict(prefix=f'{name}.'))
     if not broken and bool(images.isfinite().all()):
         return
-    cause = f'{broken[0]} is not finite' if broken else 'all weights are finite'
+    raise not_finite_error(f'{broken[0]} is not finite' if broken else 'all weights are finite')
+
+
+def not_finite_error(cause: str) -> ValueError:
+    """The error of images that have no values, and their cause."""
     remedy = 'take an earlier checkpoint, or train with a lower learning rate.'
     text = f'The generator must give finite images, got NaN or infinity ({cause}).'
-    raise ValueError(f'{text} The training has diverged: {remedy}')
+    return ValueError(f'{text} The training has diverged: {remedy}')

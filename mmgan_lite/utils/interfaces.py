@@ -270,11 +270,28 @@ class HasFeatures(Protocol):
 
 
 @runtime_checkable
-class ChecksImages(Protocol):
-    """A network from images to images that knows which ones it takes: ``UNetTranslator``.
+class FitsSizes(Protocol):
+    """A network from images to images that says which ones it takes: ``ImageTranslator``.
 
     Attributes:
-        out_channels: Of the images that come out.
+        in_channels: Of the images that it takes.
+        out_channels: Of the images that it gives, which have the size of those that it takes.
+        size_multiple: Pixels that both sides of an image must be a multiple of.
+        min_side: Pixels that each side must have, at least; such a multiple.
+    """
+
+    in_channels: int
+    out_channels: int
+    size_multiple: int
+    min_side: int
+
+
+@runtime_checkable
+class ChecksImages(Protocol):
+    """One that also says why: ``ImageTranslator``.
+
+    Attributes:
+        out_channels: Of the images that it gives.
     """
 
     out_channels: int
