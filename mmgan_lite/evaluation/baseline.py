@@ -13,6 +13,7 @@ from mmgan_lite.evaluation.extractors import FeatureExtractor
 from mmgan_lite.evaluation.image_pool import ImagePool, number_keys
 from mmgan_lite.evaluation.metrics import Comparison, Samples
 from mmgan_lite.evaluation.sampler import spread
+from mmgan_lite.utils.image_batch import real_images
 from mmgan_lite.utils.interfaces import metainfo_of
 
 
@@ -72,7 +73,7 @@ class RealBaseline:
     def _read(self, positions: range | list[int]) -> Samples:
         """Features of the training images at these positions."""
         assert self._extractor is not None
-        shape = self.dataset[0]['inputs'].shape
+        shape = real_images(self.dataset[0]).shape
         cache = FeatureCache(self._cache_dir, self._name, shape, self._extractor)
         return Samples(*cache.read(self.dataset, positions))
 

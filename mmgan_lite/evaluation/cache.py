@@ -24,6 +24,7 @@ from mmgan_lite.utils.atomic_io import atomic_write
 from mmgan_lite.utils.image_batch import (
     BOTH_DEPTHS,
     join_columns,
+    real_images,
     stack_images,
     stack_labels,
     to_8_bits,
@@ -148,7 +149,7 @@ def read_batches(
     """Images, uint8 ``(N, C, H, W)``, and labels of some items of a data set, in batches."""
     for start in range(0, len(positions), _BATCH):
         items = [dataset[i] for i in positions[start : start + _BATCH]]
-        stored = [item['inputs'] for item in items]
+        stored = [real_images(item) for item in items]
         images = to_8_bits(stack_images(stored, 'inputs', TO_UINT8, BOTH_DEPTHS))
         yield images, stack_labels(item.get('gt_label', item.get('labels')) for item in items)
 

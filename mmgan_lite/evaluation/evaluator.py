@@ -1,5 +1,6 @@
 """One evaluation for MMEngine's loops: all metrics get the same fakes and real images."""
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +15,7 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from mmgan_lite.evaluation.baseline import RealBaseline, data_name
-from mmgan_lite.evaluation.cache import TO_UINT8, FeatureCache
+from mmgan_lite.evaluation.cache import TO_UINT8, FeatureCache, image_digests
 from mmgan_lite.evaluation.extractors import FeatureExtractor
 from mmgan_lite.evaluation.image_pool import LoopImages, merge_images
 from mmgan_lite.evaluation.metrics import Comparison, GANMetric, Samples
@@ -26,6 +27,7 @@ from mmgan_lite.utils.image_batch import (
     ROUNDED,
     batch_labels,
     join_columns,
+    real_images,
     stack_images,
     stack_labels,
     to_8_bits,
@@ -33,6 +35,7 @@ from mmgan_lite.utils.image_batch import (
 from mmgan_lite.utils.interfaces import metainfo_of, unwrap_model
 from mmgan_lite.utils.validation import check_positive
 
+_PAIR = ('source', 'target')
 _WEIGHTS = {True: 'EMA', False: 'last', None: None}
 # What a metric lacks, and what to do.
 _LACKS = {
@@ -53,6 +56,9 @@ class GANEvaluator(Evaluator):
     image goes through the extractor once. Features of real images are kept in a file, by their
     pixels. Metrics of the images themselves get a random subset of them. Metrics that need the
     model get it from :meth:`bind_model`.
+
+    Of a translation the fakes are the outputs and the real images the targets. Metrics of pairs
+    compare each output with its own target.
 
     Each score comes with its real score: what real images score in the place of the fakes. These
     are as many images of ``train_dataset``, spread evenly over it, or without one half of the
@@ -120,7 +126,10 @@ class GANEvaluator(Evaluator):
         # Of each batch the fakes' features, logits and labels, those of the real images, and the
         # digests of these.
         self._batches: list[tuple[Tensor | None, ...]] = []
+        # A digest of each pair, for metrics of pairs.
+        self._pairs: list[bytes] = []
         self._weights: str | None = None
+        self._direction: str | None = None
         # What becomes of the images on the way to the extractor and in it.
         self._channels: str | None = None
 
@@ -160,9 +169,11 @@ class GANEvaluator(Evaluator):
 
         Args:
             data_samples: One for each image, with ``fake_image``, uint8 ``(C, H, W)``, and
-                ``gt_label`` where the model is conditional; ``from_ema`` names the weights.
-            data_batch: A batch of the data loader: ``inputs``, uint8 or uint16 ``(N, C, H, W)``,
-                and ``labels`` where there are any. Images of 16 bits are rounded to 8.
+                ``gt_label`` where the model is conditional; ``from_ema`` names the weights. Of a
+                translation also ``source``, ``target`` and ``domain``, which names the direction.
+            data_batch: A batch of the data loader: ``inputs``, or ``target`` of a translation,
+                uint8 or uint16 ``(N, C, H, W)``, and ``labels`` where there are any. Images of 16
+                bits are rounded to 8.
 
         Raises:
             ValueError: If it lacks something, or a feature is not finite.
@@ -171,13 +182,17 @@ class GANEvaluator(Evaluator):
         self._require(model=self._model is not None)
         samples = [s.to_dict() if isinstance(s, BaseDataElement) else s for s in data_samples]
         self._weights = _WEIGHTS[(samples[0] or {}).get('from_ema')]
+        self._direction = (samples[0] or {}).get('domain')
+        if 'pairs' in self._needs:
+            sides = [image_digests(torch.stack([s[n] for s in samples])) for n in _PAIR]
+            self._pairs += [row.tobytes() for row in torch.cat(sides, 1).numpy()]
         if not any(metric.needs_images for metric in self.gan_metrics):
             return
         if any(sample.get('fake_image') is None for sample in samples):
             raise ValueError('data samples must have fake_image, got one without. Evaluate a GAN.')
         fakes = stack_images([s['fake_image'] for s in samples], 'fake_image', TO_UINT8)
         labels = stack_labels(sample.get('gt_label') for sample in samples)
-        inputs = stack_images(data_batch['inputs'], 'inputs', TO_UINT8, BOTH_DEPTHS)
+        inputs = stack_images(real_images(data_batch), 'inputs', TO_UINT8, BOTH_DEPTHS)
         reals = to_8_bits(inputs)
         real_labels = batch_labels(data_batch)
         self._require(labels=labels is not None)
@@ -208,18 +223,27 @@ class GANEvaluator(Evaluator):
         Raises:
             ValueError: If there are too few images for a metric, or one cannot draw from the model.
         """
-        own = (join_columns(self._batches), self._images, self._draw())
+        paired = [metric for metric in self.gan_metrics if 'pairs' in metric.needs]
+        entries: list[list] = [self._pairs, *[metric.results for metric in paired]]
+        own = (join_columns(self._batches), self._images, self._draw(), entries)
         self._batches, self._images = [], LoopImages(self._num_images, self.num_samples)
-        parts, images, drawn = zip(*all_gather_object(own), strict=True)
+        parts, images, drawn, pairs = zip(*all_gather_object(own), strict=True)
         rows = self._join_drawn(drawn)
         outcome: list[Any] = [None]
         if is_main_process():
             try:
                 columns = join_columns([part for part in parts if part], _interleave)
-                outcome = [self._make_report(columns, images, rows, size)]
+                # The first ones: samplers add others, and MMEngine gives the size of all data.
+                first = slice(min(size, self.num_samples or size))
+                digests, *kept = [_take_turns(part)[first] for part in zip(*pairs, strict=True)]
+                of_pairs = dict(zip(paired, kept, strict=True))
+                report = self._make_report(columns, images, rows, of_pairs, size)
+                outcome = [self._name_data(report, digests)]
             except Exception as error:  # the other processes must not wait for ever
                 outcome = [error]
         broadcast_object_list(outcome)
+        for column in entries:
+            column.clear()
         if isinstance(outcome[0], Exception):
             raise outcome[0]
         self.report = outcome[0]
@@ -259,6 +283,7 @@ class GANEvaluator(Evaluator):
         columns: list[Any],
         pools: Sequence[LoopImages],
         drawn: Mapping[GANMetric, Tensor],
+        pairs: Mapping[GANMetric, Sequence],
         size: int,
     ) -> Report:
         """All scores, in the main process."""
@@ -271,9 +296,17 @@ class GANEvaluator(Evaluator):
             fakes, reals = merge_images(pools, num_fakes, self._num_images)
             images = Comparison(fakes.samples(), reals.samples(), model=self._model)
             digests += b''.join(reals.keys)
-        report = self._builder.build(features, images, drawn, (digests, num_fakes))
-        report = replace(report, weights=self._weights, images=self._channels)
-        if report.num_reals is None:
+        return self._builder.build(features, images, drawn, (digests, num_fakes), pairs)
+
+    def _name_data(self, report: Report, pairs: Sequence[bytes]) -> Report:
+        """The report with what is known of the loop, in the main process."""
+        report = replace(
+            report, weights=self._weights, images=self._channels, direction=self._direction
+        )
+        if pairs:
+            sha256 = hashlib.sha256(b''.join(pairs)).hexdigest()
+            report = replace(report, num_pairs=len(pairs), pairs_sha256=sha256)
+        elif report.num_reals is None:
             return report
         return replace(report, real_data=data_name(self.dataset_meta, 'unnamed data'))
 
@@ -341,6 +374,12 @@ def _build_extractor(extractor: Any) -> FeatureExtractor:
             "extractor=dict(type='ModuleExtractor', module=..., name='my-net')."
         )
     return extractor
+
+
+def _take_turns(parts: Sequence[Sequence]) -> list:
+    """Entries of all processes in one order, as :func:`_interleave`."""
+    turns = range(max(map(len, parts)))
+    return [part[turn] for turn in turns for part in parts if turn < len(part)]
 
 
 def _interleave(parts: list[Tensor]) -> Tensor:

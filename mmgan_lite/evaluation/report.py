@@ -43,6 +43,9 @@ class Report:
         fake_data: Where the fakes were read from; None if the model drew them.
         images: In words, what became of 16 bits and of the channels, if anything; of images from
             files also color, size (height x width) and resizing.
+        direction: Of a translation, such as 'a2b'.
+        num_pairs: How many outputs were compared with their own targets.
+        pairs_sha256: Of the pixels of their sources and targets, 64 hexadecimal digits.
     """
 
     scores: list[Score]
@@ -56,15 +59,23 @@ class Report:
     baseline: str | None = None
     fake_data: str | None = None
     images: str | None = None
+    direction: str | None = None
+    num_pairs: int | None = None
+    pairs_sha256: str | None = None
 
     floor = property(operator.attrgetter('baseline'), doc='The old name of ``baseline``.')
 
     def protocol(self) -> str:
         """All but the scores, in one line."""
-        weights = f'({self.weights or "unknown"} weights)'
+        weights = f'{self.weights or "unknown"} weights'
+        weights = f'({weights if self.direction is None else f"{self.direction}, {weights}"})'
+        pairs = None
+        if self.num_pairs is not None:
+            sha256 = (self.pairs_sha256 or 'unknown')[:12]
+            pairs = f'{self.num_pairs:,} pairs of {self.real_data} {weights}, sha256 {sha256}'
         if self.num_fakes is None:
             if self.extractor_sha256 is None:
-                return 'scores of the model, without an extractor'
+                return pairs or 'scores of the model, without an extractor'
             text = f'scores of the model {weights}'
         else:
             fakes = f'{self.num_fakes:,} fakes {weights}'
@@ -76,7 +87,9 @@ class Report:
             features = '' if self.num_features is None else f'{self.num_features} features, '
             sha256 = self.extractor_sha256[:12]
             text += f', seen through {self.extractor} ({features}sha256 {sha256})'
-        return text if self.baseline is None else f'{text}; real-data baseline: {self.baseline}'
+        if self.baseline is not None:
+            text += f'; real-data baseline: {self.baseline}'
+        return text if pairs is None else f'{text}; {pairs}'
 
     def table(self) -> str:
         """The protocol, and a line for each score."""

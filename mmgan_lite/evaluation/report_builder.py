@@ -39,6 +39,7 @@ class ReportBuilder:
         images: Comparison,
         drawn: Mapping[GANMetric, Tensor],
         key: Any = None,
+        pairs: Mapping[GANMetric, Sequence] | None = None,
     ) -> Report:
         """All scores, and the part of the protocol that is known here.
 
@@ -47,6 +48,7 @@ class ReportBuilder:
             images: What metrics of images get.
             drawn: What metrics drew from the model.
             key: Equal for equal real images and numbers of fakes; None for no others.
+            pairs: What metrics of pairs kept of each.
 
         Raises:
             ValueError: If there are too few images for a metric, or two scores of one name.
@@ -57,7 +59,8 @@ class ReportBuilder:
         scores = []
         for metric in self._metrics:
             comparison = images if 'images' in metric.needs else features
-            found = metric.compute(replace(comparison, drawn=drawn.get(metric)))
+            kept = (pairs or {}).get(metric, ())
+            found = metric.compute(replace(comparison, drawn=drawn.get(metric), pairs=kept))
             for name, value in found.items():
                 full_name = name + self._tag_of(metric)
                 scores.append(Score(full_name, value, real_scores.get(name), metric.settings))

@@ -31,6 +31,7 @@ _ABSENT = {
     'labels': 'the labels that the fakes were drawn for',
     'train': 'the training images besides the real ones',
     'images': 'images of one size from a loop',
+    'pairs': 'the pairs of a translation',
 }
 _Sizes = Counter[tuple[int, ...]]
 _Columns = tuple[Any, ...]  # of one tensor or None each

@@ -160,6 +160,15 @@ def batch_labels(batch: Mapping[str, Any]) -> Tensor | None:
     return stack_labels(labels)
 
 
+def real_images(batch: Mapping[str, Any]) -> Any:
+    """What the images of a model are compared with: targets of a translation, or else inputs.
+
+    Args:
+        batch: A batch of a data loader, or an item of a dataset.
+    """
+    return batch['target'] if 'target' in batch else batch['inputs']
+
+
 def concatenate(parts: list[Tensor]) -> Tensor:
     """The rows of all parts, on the CPU."""
     return torch.cat(parts).cpu()

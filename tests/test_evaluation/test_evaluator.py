@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from mmengine.evaluator import BaseMetric
+from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
@@ -23,6 +23,7 @@ from mmgan_lite.evaluation import (
     Memorization,
     ModeCoverage,
     ModuleExtractor,
+    PairedImageMetric,
     PerceptualPathLength,
     PrecisionRecall,
     Samples,
@@ -175,6 +176,9 @@ def test_protocol_is_complete(make_evaluator):
         baseline='the real images in two halves of 20',
         fake_data=None,
         images=None,
+        direction=None,
+        num_pairs=None,
+        pairs_sha256=None,
     )
     json.dumps(report)
     feed(evaluator, from_ema=False)
@@ -199,6 +203,66 @@ def test_real_images_of_16_bits_are_rounded_to_8(make_evaluator):
     evaluator = make_evaluator(train_dataset=DeepDataset(TRAIN))
     assert feed(evaluator, reals=deep) == expected
     assert ' (16 bits rounded to 8), seen through pixels' in evaluator.report.protocol()
+
+
+def translate(evaluator, size=40, batch=7, **extra):
+    """What a loop does on pairs: FAKES are the outputs, REALS the targets, TRAIN the sources."""
+    for start in range(0, len(FAKES), batch):
+        part = slice(start, start + batch)
+        columns = (TRAIN[: len(FAKES)][part], FAKES[part], REALS[part])
+        samples = [
+            BaseDataElement(source=a, fake_image=b, target=c, metainfo=dict(domain='a2b', **extra))
+            for a, b, c in zip(*columns, strict=True)
+        ]
+        evaluator.process(samples, dict(source=columns[0], target=columns[2]))
+    return evaluator.evaluate(size)
+
+
+def test_outputs_of_a_translation_against_all_targets_and_their_own(make_evaluator):
+    evaluator = make_evaluator(PairedImageMetric(), FrechetDistance())
+    evaluator.dataset_meta = dict(dataset='maps', split='val')
+    scores = translate(evaluator, from_ema=True)
+    fid = torch_fidelity_adapter.frechet_distance(floats(FAKES), floats(REALS))
+    assert scores['FID[pixels]'] == pytest.approx(fid, rel=1e-5)
+    for name, images in (('L1', FAKES), ('source_L1', TRAIN[:40])):
+        expected = (images.double() - REALS.double()).abs().mean() / 255
+        assert scores[name] == pytest.approx(expected.item(), rel=1e-6)
+    assert evaluator.score_names == ['L1', 'PSNR', 'SSIM', 'nearest_target', 'FID[pixels]']
+    assert [score.name for score in evaluator.report.scores] == [*scores]
+    report = evaluator.report
+    text = report.protocol()
+    assert text.startswith('40 fakes (a2b, EMA weights) against 40 images of maps val, seen thr')
+    sha256 = report.pairs_sha256
+    assert f'; 40 pairs of maps val (a2b, EMA weights), sha256 {sha256[:12]}' in text
+    assert {s.real_score for s in report.scores if 'L1' in s.name} == {None}
+    assert translate(evaluator) == scores  # nothing is left over from before
+
+
+def test_pairs_alone_need_no_extractor():
+    evaluator = GANEvaluator([PairedImageMetric()])
+    evaluator.dataset_meta = dict(dataset='maps')
+    expected = translate(evaluator, from_ema=False)
+    assert evaluator.report.protocol().startswith('40 pairs of maps (a2b, last weights), sha256 ')
+    sha256 = evaluator.report.pairs_sha256
+    # Of other data there is another checksum; what samplers added does not count.
+    scores = translate(evaluator, size=39)
+    assert evaluator.report.num_pairs == 39
+    assert evaluator.report.pairs_sha256 != sha256
+    assert scores['L1'] != expected['L1']
+    by_mmengine = Evaluator([PairedImageMetric()])
+    assert translate(by_mmengine) == expected
+
+
+def test_real_score_of_a_translation_is_of_training_targets(make_evaluator):
+    pairs = [dict(source=255 - image, target=image) for image in TRAIN]
+    translate(evaluator := make_evaluator(train_dataset=pairs))
+    feed(images := make_evaluator(train_dataset=InMemoryImageDataset(TRAIN)))
+    assert evaluator.report.scores == images.report.scores
+
+
+def test_pairs_of_a_model_that_does_not_translate(make_evaluator):
+    with pytest.raises(ValueError, match='samples must have target, got one without. Evaluate a t'):
+        feed(make_evaluator(PairedImageMetric()))
 
 
 def test_log_has_the_protocol_and_the_real_scores(make_evaluator, monkeypatch):
@@ -328,7 +392,7 @@ def test_names_are_known_beforehand(make_evaluator, make_gan):
         PerceptualPathLength,
     ]
     registered = {k for k in METRICS.module_dict.values() if k.__module__.startswith('mmgan_lite.')}
-    assert {*kinds, SlicedWassersteinDistance} == registered
+    assert {*kinds, SlicedWassersteinDistance, PairedImageMetric} == registered
     settings = {
         InceptionScore: dict(splits=2),
         KernelDistance: dict(subsets=2, subset_size=20),
@@ -634,7 +698,7 @@ import torch
 from mmengine.dist import get_dist_info
 from torch import nn
 from mmgan_lite.evaluation import FrechetDistance, GANEvaluator, ModuleExtractor
-from mmgan_lite.evaluation import PerceptualPathLength, RepeatingSampler
+from mmgan_lite.evaluation import PairedImageMetric, PerceptualPathLength, RepeatingSampler
 from mmgan_lite.evaluation import SlicedWassersteinDistance, SpreadSampler
 from mmgan_lite.models import GAN
 
@@ -677,6 +741,14 @@ for place in range(rank, len(reals) + 1, world):
     evaluator.process([dict(fake_image=fakes[place])], dict(inputs=reals[[place % len(reals)]]))
 found['metrics'] = evaluator.evaluate(len(reals))
 found['numbers'] = (evaluator.report.num_fakes, evaluator.report.num_reals)
+# Of pairs.
+paired = GANEvaluator([PairedImageMetric()])
+for place in range(rank, len(reals) + 1, world):
+    place %= len(reals)
+    pair = dict(fake_image=fakes[place], target=reals[place], source=fakes[place - 1])
+    paired.process([pair], {})
+found['pairs'] = paired.evaluate(len(reals))
+found['sha256'] = paired.report.pairs_sha256
 if rank == 1:
     path_length.draw = lambda model, extractor: 1 / 0
 evaluator.process([dict(fake_image=fakes[0])], dict(inputs=reals[:1]))
@@ -710,7 +782,12 @@ def test_two_processes_count_no_image_twice(torchrun, tmp_path):
     alone = GANEvaluator(metrics, ModuleExtractor(nn.Flatten(), 'pixels'), cache_dir=tmp_path)
     alone.bind_model(gan)
     expected_metrics = feed(alone, patches[0, :11], patches[1, :11])
+    pairs = PairedImageMetric()
+    rows = zip(patches[0, :11], patches[1, :11], patches[0].roll(1, 0), strict=False)
+    pairs.process(None, [dict(fake_image=f, target=t, source=s) for f, t, s in rows])
+    expected_pairs = pairs.evaluate(11)
     reals = floats(REALS[:11])
+    shas = set()
     for rank in range(2):
         found = json.loads((cache / f'rank_{rank}.json').read_text())
         for name, num in (('same', 11), ('more', 20), ('less', 5)):
@@ -724,4 +801,7 @@ def test_two_processes_count_no_image_twice(torchrun, tmp_path):
         assert found['metrics'] == pytest.approx(expected_metrics, rel=1e-5)
         assert found['numbers'] == [11, 11]
         assert found['error of the second']
+        assert found['pairs'] == pytest.approx(expected_pairs, rel=1e-6)
+        shas.add(found['sha256'])
+    assert len(shas) == 1
     assert len(list(cache.glob('*.safetensors'))) == 1

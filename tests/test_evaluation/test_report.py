@@ -78,4 +78,7 @@ def test_json():
         'baseline': '10,000 images of MNIST train',
         'fake_data': None,
         'images': None,
+        'direction': None,
+        'num_pairs': None,
+        'pairs_sha256': None,
     }

@@ -105,6 +105,9 @@ def test_score_and_protocol(write, score, tmp_path, warnings):
         baseline='the real images in two halves of 20',
         fake_data=str(tmp_path / 'fakes.npz'),
         images='gray, 2x2, not resized',
+        direction=None,
+        num_pairs=None,
+        pairs_sha256=None,
     )
     assert warnings == []
 

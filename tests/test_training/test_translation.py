@@ -1,15 +1,20 @@
 """Models that translate train by a config under the default runtime, and are resumed bit by bit."""
 
+import json
+import sys
+
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import DATASETS
+from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.runner import Runner
 from PIL import Image
 
 import mmgan_lite
+from mmgan_lite.cli import test as test_command
 from mmgan_lite.config_validation import check_config
 
 ITERATIONS, CUT = 6, 4
@@ -55,6 +60,14 @@ class TwoColors(torch.utils.data.Dataset):
         stream = torch.Generator().manual_seed(index)
         source = torch.randint(256, (3, 16, 16), generator=stream, dtype=torch.uint8)
         return dict(source=source, target=255 - source)
+
+
+@MMENGINE_MODELS.register_module()
+class Pixels(torch.nn.Module):
+    """Features are four means of areas."""
+
+    def forward(self, images):
+        return torch.nn.functional.adaptive_avg_pool2d(images, 2).mean(1).flatten(1)
 
 
 class Interruption(Hook):
@@ -153,3 +166,48 @@ def test_random_targets_crops_and_flips_of_workers_go_on(kind, make_config, tmp_
     resumed = weights(tmp_path / 'cut')
     for key, value in weights(tmp_path / 'complete').items():
         assert torch.equal(value, resumed[key]), key
+
+
+def test_is_validated_drawn_and_tested(make_config, tmp_path, monkeypatch):
+    cfg = make_config('pix2pix', 'run')
+    evaluator = dict(
+        type='GANEvaluator',
+        extractor=dict(type='ModuleExtractor', name='pixels', module=dict(type='mmengine.Pixels')),
+        metrics=[dict(type='PairedImageMetric'), dict(type='FrechetDistance')],
+        cache_dir=str(tmp_path / 'cache'),
+    )
+    loader = dict(cfg.train_dataloader, sampler=dict(type='DefaultSampler', shuffle=False))
+    for loop in ('val', 'test'):
+        cfg.merge_from_dict({f'{loop}_dataloader': loader, f'{loop}_evaluator': evaluator})
+    cfg.merge_from_dict(dict(val_cfg={}, test_cfg={}, train_cfg=dict(val_interval=3)))
+    cfg.default_hooks.checkpoint.save_best = 'L1'
+    cfg.default_hooks.checkpoint.rule = 'less'
+    assert [str(finding) for finding in check_config(cfg)] == []
+    Runner.from_cfg(cfg).train()
+    work_dir = tmp_path / 'run'
+    assert sorted(path.name for path in (work_dir / 'samples').iterdir()) == [
+        'samples_iter-00000000.png',
+        f'samples_iter-{ITERATIONS:08d}.png',
+        'training.gif',
+    ]
+    (file,) = work_dir.glob('*/evaluations.jsonl')
+    evaluations = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [evaluation['iteration'] for evaluation in evaluations] == [3, 6]
+    protocol = evaluations[-1]['protocol']
+    assert {k: protocol[k] for k in ('num_pairs', 'num_fakes', 'direction', 'weights')} == dict(
+        num_pairs=16, num_fakes=16, direction='a2b', weights='EMA'
+    )
+    scores = {name: score['value'] for name, score in evaluations[-1]['scores'].items()}
+    # Of a negative the mean distance is that of |2 x - 255|, by hand over the dataset.
+    images = torch.stack([TwoColors()[index]['source'] for index in range(16)]).double()
+    expected = (2 * images - 255).abs().mean() / 255
+    assert scores['source_L1'] == pytest.approx(expected.item(), rel=1e-6)
+    assert {'L1', 'PSNR', 'SSIM', 'nearest_target', 'FID[pixels]'} < {*scores}
+    cfg.dump(config := tmp_path / 'config.py')
+    out = tmp_path / 'scores.json'
+    command = ['test', str(config), str(work_dir / f'iter_{ITERATIONS}.pth'), '--out', str(out)]
+    monkeypatch.setattr(sys, 'argv', command)
+    test_command.main()
+    tested = json.loads(out.read_text())
+    assert tested['protocol'] == protocol
+    assert {name: score['value'] for name, score in tested['scores'].items()} == scores

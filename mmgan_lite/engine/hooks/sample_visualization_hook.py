@@ -12,10 +12,11 @@ from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from mmgan_lite.engine.resume.rng_state import isolated_random_state
 from mmgan_lite.registry import HOOKS
-from mmgan_lite.utils.image_batch import batch_labels
+from mmgan_lite.utils.image_batch import as_rgb, batch_labels
 from mmgan_lite.utils.interfaces import unwrap_model
 from mmgan_lite.utils.validation import check_positive
 from mmgan_lite.visualization.image_grid import make_picture, pick_evenly, save_gif, save_png
@@ -34,9 +35,17 @@ class _Samples(Protocol):
     sample_latents: Any
 
 
+@runtime_checkable
+class _SamplesRows(Protocol):
+    """The part of a model of images to images that is used here."""
+
+    prepare_batch: Any
+    sample_rows: Any
+
+
 @HOOKS.register_module()
 class SampleVisualizationHook(Hook):
-    """Draws samples of the same latents while the generator trains.
+    """Draws samples of the same latents, or of the same images, while the generator trains.
 
     Writes to ``<work_dir>/samples/``, and the grids also to the Runner's visualizer. Small images
     are enlarged, pixel by pixel: those of 28x28 three times. Alpha is composited on white, of 5 or
@@ -62,10 +71,17 @@ class SampleVisualizationHook(Hook):
 
     The model must have ``sample(num, labels, latents)``, which returns images ``(N, C, H, W)``,
     float in [-1, 1], from the generator in eval mode (or its moving average);
-    ``sample_latents(num, generator)``; and ``num_classes``, None for an unconditional model. For
-    any other model, such as one of images to images, the hook does nothing. The
+    ``sample_latents(num, generator)``; and ``num_classes``, None for an unconditional model. The
     dataset's items hold ``inputs``, a uint8 or uint16 tensor ``(C, H, W)``, and with labels
     ``labels`` or ``data_samples.gt_label``.
+
+    A model of images to images has ``prepare_batch`` and ``sample_rows`` instead, as
+    :class:`~mmgan_lite.models.TranslationModel` does. Its grids show the same items of the
+    validation dataset, if there is one, or else of the training dataset, chosen by ``seed``. The
+    images of an item, such as source, output and target, are next to one another; there may be
+    several items in a row. There is no ``real.png``.
+
+    For any other model the hook does nothing.
 
     Args:
         interval: Iterations from one grid to the next, or epochs with ``by_epoch=True``; >= 1.
@@ -73,8 +89,8 @@ class SampleVisualizationHook(Hook):
             epoch-based training, counting epochs in the latter only.
         num_samples: Images in a grid, >= 1. With labels, the most there may be: every class gets
             ``num_samples // num_classes`` of them; where that is 0, the first ``num_samples``
-            classes get one each.
-        seed: Seed of the latents, of the generator's own noise and of the choice of real images.
+            classes get one each. Of images to images the most, and at least one item.
+        seed: Seed of the latents, of the generator's own noise and of the choice of images.
 
     Raises:
         ValueError: If ``interval`` or ``num_samples`` < 1; when training starts, if the model's
@@ -98,16 +114,16 @@ class SampleVisualizationHook(Hook):
 
     def draws(self, model: Any) -> bool:
         """Whether it draws samples of a model."""
-        return isinstance(model, _Samples)
+        return isinstance(model, (_Samples, _SamplesRows))
 
     def before_train(self, runner: Runner) -> None:
-        """Fix the latents, draw the real images and, in a fresh run, the untrained generator's."""
+        """Fix what is drawn; in a fresh run draw real images and the untrained generator's."""
         model = unwrap_model(runner.model)
         self._model = None
         if not self.draws(model):
             runner.logger.info(
                 f'SampleVisualizationHook draws no samples of a {type(model).__name__}: it needs '
-                'sample, sample_latents and num_classes.'
+                'sample, sample_latents and num_classes, or prepare_batch and sample_rows.'
             )
             return
         if self.by_epoch and isinstance(runner.train_loop, IterBasedTrainLoop):
@@ -126,8 +142,11 @@ class SampleVisualizationHook(Hook):
             older = self._folder.rename(next(n for n in names if not Path(n).exists()))
             runner.logger.info(f'The samples of an earlier run are in {older} now.')
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._set_inputs(model)
-        self._draw_real(runner)
+        if isinstance(model, _Samples):
+            self._set_latents(model)
+            self._draw_real(runner)
+        else:
+            self._set_items(model, (runner.val_loop or runner.train_loop).dataloader.dataset)
         # Those of later iterations will be drawn again.
         self._iterations = [i for i in find_grids(self._folder) if i <= runner.iter]
         if runner.iter == 0:
@@ -156,7 +175,7 @@ class SampleVisualizationHook(Hook):
         frames = [np.asarray(Image.open(self._path(iteration))) for iteration in picked]
         save_gif(frames, self._folder / 'training.gif', frame_ms=100, last_frame_ms=2000)
 
-    def _set_inputs(self, model: _Samples) -> None:
+    def _set_latents(self, model: _Samples) -> None:
         """Fix the latents ``(N, Z)`` and the labels ``(N,)`` int64 (or None) of every grid."""
         # A stream of its own: neither reads nor moves the ones that training draws from.
         generator = torch.Generator().manual_seed(self.seed)
@@ -171,21 +190,41 @@ class SampleVisualizationHook(Hook):
             self._labels = rows.repeat_interleave(count)
             self._columns = count
 
+    def _set_items(self, model: _SamplesRows, dataset: Any) -> None:
+        """Fix the items of every grid of a model of images to images."""
+        # A pipeline may draw random numbers, for its flips and crops.
+        with isolated_random_state(self.seed, torch.device('cpu')):
+            order = torch.randperm(len(dataset))[: self.num_samples].tolist()
+            self._items = [dataset[index] for index in order]
+        width = len(self._sample_rows(model, self._items[:1]))
+        count = max(1, self.num_samples // width)
+        self._items = self._items[:count]
+        # As nearly square as it can be with whole items.
+        self._columns = width * max(1, round(math.sqrt(count / width)))
+
     @torch.no_grad()
     def _draw_samples(self, runner: Runner, iteration: int) -> None:
         if self._model is None:
             return
-        with isolated_random_state(self.seed, self._latents.device):
-            count = len(self._latents)
-            images = self._model.sample(count, labels=self._labels, latents=self._latents)
-        # Samples of a diverged generator are black (NaN) or clipped (inf), and no error.
-        images = torch.nan_to_num(images.float(), nan=-1.0).clamp(-1, 1)
-        images = ((images + 1) * 127.5).round().to(torch.uint8).cpu()
+        if isinstance(self._model, _SamplesRows):
+            columns = self._sample_rows(self._model, self._items)
+            images = torch.stack([_as_shown(c, columns[0]) for c in columns], 1).flatten(0, 1)
+        else:
+            with isolated_random_state(self.seed, self._latents.device):
+                count = len(self._latents)
+                images = self._model.sample(count, labels=self._labels, latents=self._latents)
+            images = _to_bytes(images)
         source = f'images of {type(self._model).__name__}.sample'
         grid = make_picture(images, self._columns, source, to_view=True)
         save_png(grid, self._path(iteration))
         runner.visualizer.add_image('samples', grid, step=iteration)
         self._iterations.append(iteration)
+
+    @torch.no_grad()
+    def _sample_rows(self, model: _SamplesRows, items: list[dict]) -> list[Tensor]:
+        batch = model.prepare_batch({n: [item[n] for item in items] for n in ('source', 'target')})
+        with isolated_random_state(self.seed, batch.source.device):
+            return model.sample_rows(batch)
 
     def _draw_real(self, runner: Runner) -> None:
         dataset = runner.train_dataloader.dataset
@@ -204,6 +243,18 @@ class SampleVisualizationHook(Hook):
 
     def _path(self, iteration: int) -> Path:
         return self._folder / f'samples_iter-{iteration:08d}.png'
+
+
+def _to_bytes(images: Tensor) -> Tensor:
+    # Samples of a diverged generator are black (NaN) or clipped (inf), and no error.
+    images = torch.nan_to_num(images.float(), nan=-1.0).clamp(-1, 1)
+    return ((images + 1) * 127.5).round().to(torch.uint8).cpu()
+
+
+def _as_shown(images: Tensor, first: Tensor) -> Tensor:
+    """A column in RGB, in the size of the first one."""
+    images = as_rgb(_to_bytes(images))
+    return interpolate(images, first.shape[2:], mode='nearest')
 
 
 def _label(item: dict) -> int | None:

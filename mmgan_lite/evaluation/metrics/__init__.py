@@ -9,6 +9,7 @@ from mmgan_lite.evaluation.metrics.kernel_distance import KernelDistance
 from mmgan_lite.evaluation.metrics.memorization import Memorization
 from mmgan_lite.evaluation.metrics.mode_coverage import ModeCoverage
 from mmgan_lite.evaluation.metrics.ms_ssim import MSSSIM
+from mmgan_lite.evaluation.metrics.paired_image_metric import PairedImageMetric
 from mmgan_lite.evaluation.metrics.perceptual_path_length import PerceptualPathLength
 from mmgan_lite.evaluation.metrics.precision_recall import PrecisionRecall
 from mmgan_lite.evaluation.metrics.sliced_wasserstein_distance import SlicedWassersteinDistance
@@ -24,6 +25,7 @@ __all__ = [
     'KernelDistance',
     'Memorization',
     'ModeCoverage',
+    'PairedImageMetric',
     'PerceptualPathLength',
     'PrecisionRecall',
     'Samples',

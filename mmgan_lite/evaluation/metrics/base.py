@@ -14,7 +14,7 @@ from mmgan_lite.utils.validation import did_you_mean
 
 # What comes from the extractor, and then what does not.
 OF_FEATURES = ('features', 'logits', 'train')
-NEEDS = (*OF_FEATURES, 'labels', 'images', 'model', 'extractor')
+NEEDS = (*OF_FEATURES, 'labels', 'images', 'pairs', 'model', 'extractor')
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +57,8 @@ class Comparison:
         model: The model, without a wrapper for several processes; None where none is bound.
         drawn: What :meth:`GANMetric.draw` of this metric gave in all processes, in any order; None
             where it gave nothing.
+        pairs: What :meth:`GANMetric.process` of this metric kept of each pair, in the order of the
+            data; empty without ``'pairs'``.
     """
 
     fake: Samples
@@ -64,6 +66,7 @@ class Comparison:
     train: Samples | None = None
     model: nn.Module | None = None
     drawn: Tensor | None = None
+    pairs: Sequence[Any] = ()
 
 
 class GANMetric(BaseMetric):
@@ -78,6 +81,8 @@ class GANMetric(BaseMetric):
     - ``'train'``: features of all training images, from the evaluator's ``train_dataset``.
     - ``'images'``: the images themselves, without features: of the fakes and of the real images a
       random subset of at most ``num_images`` each, because all would fill the memory.
+    - ``'pairs'``: the data samples of a translation, batch by batch: ``process`` keeps an entry of
+      each in ``results``, and ``compute`` gets those of all processes.
     - ``'model'``: the model. Without anything else the evaluator needs no extractor, and
       ``fake`` and ``real`` are empty. The model is in eval mode and gradients are off.
     - ``'extractor'``: the extractor, for images that ``draw`` makes; with ``'model'``.
@@ -134,12 +139,12 @@ class GANMetric(BaseMetric):
     @property
     def needs_images(self) -> bool:
         """Whether it needs images of a loop, or their features."""
-        return not {*self.needs} <= {'model', 'extractor'}
+        return not {*self.needs} <= {'model', 'extractor', 'pairs'}
 
     @property
     def needs_extractor(self) -> bool:
         """Whether its scores depend on the extractor, which their names then have."""
-        return not {*self.needs} <= {'model', 'images'}
+        return not {*self.needs} <= {'model', 'images', 'pairs'}
 
     def tag(self, tag: str, extractor: str) -> str:
         """The end of the names of its scores.
@@ -189,13 +194,13 @@ class GANMetric(BaseMetric):
                 )
 
     def compute_real_score(self, comparison: Comparison) -> dict[str, float]:
-        """Scores of real images in the place of the fakes; none of a metric of the model."""
-        return {} if 'model' in self.needs else self.compute(comparison)
+        """Scores of real images in the place of the fakes; none of the model or of pairs."""
+        return {} if {'model', 'pairs'} & {*self.needs} else self.compute(comparison)
 
     def process(self, data_batch: Any, data_samples: Sequence[Mapping]) -> None:
-        """Keep nothing of a batch: the evaluator collects for all metrics."""
+        """Keep nothing of a batch: the evaluator collects for all metrics, but with 'pairs'."""
 
-    def compute_metrics(self, results: Sequence[Comparison]) -> dict[str, float]:
+    def compute_metrics(self, results: Sequence[Any]) -> dict[str, float]:
         """MMEngine's name for ``compute``; takes a list of one comparison.
 
         Raises:

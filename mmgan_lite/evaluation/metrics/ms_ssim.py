@@ -104,12 +104,26 @@ def ms_ssim(left: Tensor, right: Tensor) -> Tensor:
     return similarity
 
 
+def ssim(left: Tensor, right: Tensor) -> Tensor:
+    """Similarity of images of 0 to 255 at their own scale.
+
+    Args:
+        left: ``(N, C, H, W)``.
+        right: The same.
+
+    Returns:
+        Float32 ``(N,)``, at most 1; 1 for equal images.
+    """
+    luminance, windows = _compare(left.float(), right.float())
+    return (luminance * windows).mean((1, 2, 3))
+
+
 def _compare(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
     """Luminance, and contrast times structure, of each window inside the images."""
     moments = torch.cat([left, right, left.square() + right.square(), left * right])
     for dim in (2, 3):
         size = min(_WINDOW, *left.shape[2:])
-        places = torch.arange(size) - (size - 1) / 2
+        places = torch.arange(size, device=left.device) - (size - 1) / 2
         taps = torch.softmax(-0.5 * (places * _WINDOW / (_SIGMA * size)).square(), 0)
         kernel = taps.view(1, 1, size, 1) if dim == 2 else taps.view(1, 1, 1, size)
         blurred = F.conv2d(moments.flatten(0, 1)[:, None], kernel).squeeze(1)

@@ -153,6 +153,17 @@ class TranslationModel(AdversarialModel):
         with evaluating(network), frozen_statistics(network.train()) if by_batch else nullcontext():
             return network(images)
 
+    def sample_rows(self, batch: TrainingBatch) -> list[Tensor]:
+        """What a grid shows of each pair: source, output and target.
+
+        Args:
+            batch: From :meth:`prepare_batch`.
+
+        Returns:
+            A column of the grid each, float ``(N, C, H, W)`` in [-1, 1].
+        """
+        return [batch.source, self.translate(batch.source), batch.target]
+
     def forward(
         self, source: Tensor, target: Tensor | None = None, mode: str = 'tensor'
     ) -> Tensor | list[BaseDataElement]:
@@ -162,7 +173,8 @@ class TranslationModel(AdversarialModel):
             source: Float ``(N, C, H, W)`` in [-1, 1].
             target: Float ``(N, C, H, W)`` in [-1, 1], or None.
             mode: 'tensor' gives what :meth:`translate` does; 'predict' a list of N data elements
-                with ``source``, ``fake_image`` and, where given, ``target``: uint8 ``(C, H, W)``.
+                with ``source``, ``fake_image`` and, where given, ``target``: uint8 ``(C, H, W)``;
+                ``domain`` and ``from_ema`` say what the fakes are.
 
         Raises:
             ValueError: If ``mode`` is none of these.
@@ -176,7 +188,7 @@ class TranslationModel(AdversarialModel):
             for name, value in images.items()
             if value is not None
         }
-        metainfo = dict(from_ema=bool(self._averages))
+        metainfo = dict(from_ema=bool(self._averages), domain=self.domains[0])
         return [
             BaseDataElement(metainfo=metainfo, **dict(zip(as_bytes, row, strict=True)))
             for row in zip(*as_bytes.values(), strict=True)

@@ -85,6 +85,15 @@ class CycleGAN(TranslationModel):
             losses['loss_identity'] = self.cycle_weight * self.identity_weight * identity
         return losses
 
+    def sample_rows(self, batch: TrainingBatch) -> list[Tensor]:
+        """Source, its translation and what comes back; the same of the target."""
+        rows = []
+        for images, *cycle in ((batch.source, 'a2b', 'b2a'), (batch.target, 'b2a', 'a2b')):
+            rows.append(images)
+            for domain in cycle:
+                rows.append(self.translate(rows[-1], domain))
+        return rows
+
     def judged(self, discriminator: str, batch: TrainingBatch) -> tuple[Tensor, Tensor]:
         """Images of a domain, and fakes, of which half are those of earlier iterations."""
         domain = discriminator[-1]

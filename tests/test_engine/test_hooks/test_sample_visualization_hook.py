@@ -1,4 +1,5 @@
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -271,6 +272,107 @@ def test_counts_below_one_are_refused(argument):
     message = f'{argument} must be an int of at least 1, got 0. Pass {argument}=1 or more.'
     with pytest.raises(ValueError, match=message):
         HOOKS.build(_hook(**{argument: 0}))
+
+
+class Pairs:
+    """Gray sources of the value of the index, and red targets of 200; noise as of a pipeline."""
+
+    def __init__(self, size):
+        self.size = size
+
+    def __len__(self):
+        return self.size
+
+    def __getitem__(self, index):
+        torch.rand(1), np.random.rand(), random.random()
+        source = torch.full((1, 4, 6), index, dtype=torch.uint8)
+        target = torch.zeros(3, 4, 6, dtype=torch.uint8)
+        target[0] = 200
+        return dict(source=source, target=target)
+
+
+@pytest.fixture
+def translator(fake_gan):
+    class Translator(BaseModel):
+        """Its output is half as large, and of its level."""
+
+        image_shape, step = (1, 4, 6), 0.25
+        train_step = fake_gan.train_step
+
+        def __init__(self):
+            super().__init__()
+            self.level = torch.nn.Parameter(torch.tensor(-1.0))
+            self.register_buffer('average', torch.tensor(0.0))
+            self.rows = []
+
+        def forward(self):
+            raise NotImplementedError
+
+        def prepare_batch(self, data):
+            batch = {name: torch.stack(images) / 127.5 - 1 for name, images in data.items()}
+            return SimpleNamespace(**batch)
+
+        def sample_rows(self, batch):
+            noise = (torch.rand(1).item(), np.random.rand(), random.random())
+            self.rows.append((batch.source, noise, torch.is_grad_enabled()))
+            output = self.level.expand(len(batch.source), 1, 2, 3)
+            return [batch.source, output, batch.target]
+
+    return Translator
+
+
+def _sources(cells):
+    """The value of the source of each item in cells ``(rows, 3 * items, H, W, 3)``."""
+    return cells[:, ::3, 0, 0, 0].flatten().tolist()
+
+
+def test_rows_of_images_to_images(make_runner, translator, tmp_path):
+    """13 images are 4 items of 3, one a row: sqrt(4 / 3) is nearest to 1."""
+    model = translator()
+    make_runner(model, [_hook(interval=2, num_samples=13)], dataset=Pairs(9)).train()
+    folder = tmp_path / 'samples'
+    assert sorted(path.name for path in folder.iterdir()) == [
+        'samples_iter-00000000.png',
+        'samples_iter-00000002.png',
+        'samples_iter-00000004.png',
+        'training.gif',
+    ]
+    order = torch.randperm(9, generator=torch.Generator().manual_seed(0))[:4].tolist()
+    for iteration, value in zip((0, 2, 4), (0, 64, 128), strict=True):
+        cells = _cells(folder / f'samples_iter-{iteration:08d}.png', rows=4, columns=3)
+        assert _sources(cells) == order
+        assert (cells[:, 0] == cells[:, 0, :, :, :1]).all()  # gray
+        assert (cells[:, 1] == value).all()
+        assert (cells[:, 2] == (200, 0, 0)).all()
+    assert not any(grad for *_, grad in model.rows)
+    assert len({noise for _, noise, _ in model.rows}) == 1
+
+
+def test_several_items_in_a_row(make_runner, translator, tmp_path):
+    make_runner(translator(), [_hook(num_samples=37)], dataset=Pairs(50)).train()
+    # 12 items of 3 images: sqrt(12 / 3) = 2 of them in a row.
+    _cells(tmp_path / 'samples' / 'samples_iter-00000004.png', rows=6, columns=6)
+
+
+def test_rows_are_of_the_validation_dataset(make_runner, translator, tmp_path):
+    validation = dict(
+        val_cfg={},
+        val_dataloader=dict(dataset=Pairs(2), sampler=dict(type='DefaultSampler', shuffle=False)),
+        val_evaluator=[],
+    )
+    model = translator()
+    model.val_step = lambda data: [{}]
+    make_runner(model, [_hook(num_samples=9)], dataset=Pairs(9), **validation).train()
+    cells = _cells(tmp_path / 'samples' / 'samples_iter-00000000.png', rows=2, columns=3)
+    assert sorted(_sources(cells)) == [0, 1]
+
+
+def test_training_does_not_notice_the_rows(make_runner, translator, tmp_path):
+    states = []
+    for name, hooks in (('without', []), ('with', [_hook(interval=1, num_samples=6)])):
+        make_runner(translator(), hooks, dataset=Pairs(9), work_dir=tmp_path / name).train()
+        states.append(_random_states())
+    assert states[0] == states[1]
 
 
 def test_nothing_is_drawn_of_a_model_that_cannot_sample(make_runner, fake_gan, tmp_path):

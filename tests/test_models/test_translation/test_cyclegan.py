@@ -93,6 +93,14 @@ def test_both_directions(as_it_is):
     }
 
 
+def test_rows_are_both_cycles(as_it_is):
+    model = make(as_it_is)
+    rows = model.sample_rows(model.prepare_batch(batch()))
+    # B = 0.5 a, A = 3 b.
+    assert [row.unique().tolist() for row in rows] == [[1], [0.5], [1.5], [-1], [-3], [-1.5]]
+    assert all(row.shape == (2, 1, 2, 2) for row in rows)
+
+
 def test_without_identity_and_pool(as_it_is, optim_wrapper_of):
     model = make(as_it_is, identity_weight=0.0, pool_size=0)
     log = model.train_step(batch(), optim_wrapper_of(model))

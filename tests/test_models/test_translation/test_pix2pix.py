@@ -55,13 +55,18 @@ def test_relativistic_loss_sees_the_target(as_it_is, optim_wrapper_of):
 def test_translate_and_predict(as_it_is):
     model = make(None)
     images = torch.linspace(-1, 1, 8).reshape(2, 1, 2, 2)
+    pixels = torch.zeros(2, 1, 2, 2, dtype=torch.uint8)
     assert torch.equal(model.translate(images), 0.5 * images)
     assert torch.equal(model(images), 0.5 * images)
     first, _ = model(images, images, mode='predict')
     assert set(first.keys()) == {'source', 'target', 'fake_image'}
     assert first.fake_image.dtype == torch.uint8
     assert first.fake_image[0, 0, 0] == 64  # (-0.5 + 1) * 127.5, rounded
-    assert first.from_ema is False
+    assert (first.from_ema, first.domain) == (False, 'a2b')
+    batch = model.prepare_batch(dict(source=(images * 127.5 + 127.5).byte(), target=pixels))
+    source, output, target = model.sample_rows(batch)
+    assert torch.equal(output, 0.5 * source)
+    assert torch.equal(target, batch.target)
 
 
 def test_statistics_when_translating(as_it_is):
