@@ -126,25 +126,6 @@ class ImageDecoder:
             return self._fit_bands(_to_array(image))
         return self._fit(self._recolor(image))
 
-    def fit(self, pixels: np.ndarray) -> np.ndarray:
-        """Bring pixels to ``image_size``, if there is one.
-
-        Args:
-            pixels: uint8 or uint16 ``(H, W, C)``, as a decoder without ``image_size`` gives them.
-
-        Returns:
-            The same dtype and channels.
-        """
-        if self.image_size is None:
-            return pixels
-        if pixels.dtype == np.uint16:
-            return self._convert_deep(pixels)
-        if self.mode is None:
-            return self._fit_bands(pixels)
-        from PIL import Image
-
-        return self._fit(Image.fromarray(pixels[:, :, 0] if self.mode == 'L' else pixels))
-
     def convert_array(self, pixels: np.ndarray) -> np.ndarray:
         """Convert an array.
 

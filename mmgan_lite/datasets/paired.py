@@ -297,7 +297,7 @@ class PairedImageDataset(ImageFolderDataset):
         if self._direction == 'b2a':
             halves.reverse()
         return [
-            decoder.fit(whole[:, half])
+            decoder.convert_array(whole[:, half])
             for decoder, whole, half in zip(
                 (self._decoder, self._target_decoder), wholes, halves, strict=True
             )

@@ -57,6 +57,8 @@ class PublishedGenerator(NamedTuple):
 class PublishedTranslator(TranslationModel):
     """Only translates: the generator of each direction, and nothing to train them with.
 
+    A file of ``publish-model`` is read as one.
+
     Args:
         domains: Names of the directions.
         generators: Config of the generator of each direction, in this order, by its name.
@@ -73,11 +75,11 @@ class PublishedTranslator(TranslationModel):
         self.add_networks(**generators)
 
     def generator_losses(self, batch: Any) -> dict[str, Tensor]:
-        """Raise: there is no discriminator."""
+        """Not of a published model."""
         raise NotImplementedError('a published model has no discriminator to train with')
 
     def judged(self, discriminator: str, batch: Any) -> tuple[Tensor, Tensor]:
-        """Raise: there is no discriminator."""
+        """Not of a published model."""
         raise NotImplementedError('a published model has no discriminator to train with')
 
 

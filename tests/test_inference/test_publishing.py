@@ -10,7 +10,7 @@ from safetensors.torch import load, load_file, save, save_file
 
 from mmgan_lite.inference import draw_images, publish_generator, read_published
 from mmgan_lite.inference.publishing import _digest
-from mmgan_lite.models import GAN
+from mmgan_lite.models import GAN, CycleGAN
 from mmgan_lite.registry import MODELS
 
 
@@ -198,6 +198,21 @@ def test_file_of_others_runs_nothing(published):
 
     with pytest.raises(ValueError, match=r"a part 'os.system' that is not registered"):
         read_published(resealed(published, attack))
+
+
+def test_file_of_others_that_translates_runs_nothing(tmp_path):
+    parts = dict(
+        generator=dict(type='ResNetTranslator', base_channels=2, num_blocks=1),
+        discriminator=dict(type='PatchDiscriminator', base_channels=2, num_layers=1),
+        loss=dict(type='LeastSquaresGANLoss'),
+    )
+    path = publish_generator(CycleGAN(**parts), parts, tmp_path)
+
+    def attack(info, state):
+        info['model']['generators']['generator_b2a'] = dict(type='os.system', command='touch it')
+
+    with pytest.raises(ValueError, match=r"a part 'os.system' that is not registered"):
+        read_published(resealed(path, attack))
 
 
 def test_weights_of_another_generator(published):

@@ -4,8 +4,9 @@ from mmengine.dataset import BaseDataset
 from mmengine.model import BaseDataPreprocessor
 from torch import nn
 
-from mmgan_lite.models import GAN
+from mmgan_lite.models import GAN, ResNetTranslator, UNetTranslator
 from mmgan_lite.utils.interfaces import (
+    FitsSizes,
     HasBitDepth,
     HasProbe,
     SamplesImages,
@@ -26,6 +27,12 @@ def test_gan_has_the_interfaces_and_a_layer_has_none():
     for interface in (SamplesImages, HasProbe):
         assert isinstance(build_gan(), interface)
         assert not isinstance(nn.Linear(1, 1), interface)
+
+
+def test_networks_from_images_to_images_know_their_sizes():
+    for network in (ResNetTranslator(base_channels=2), UNetTranslator(base_channels=2)):
+        assert isinstance(network, FitsSizes)
+    assert not isinstance(nn.Conv2d(3, 3, 1), FitsSizes)
 
 
 def test_a_data_preprocessor_knows_its_bits():
