@@ -70,6 +70,7 @@ class PairedImageDataset(ImageFolderDataset):
         flip: Whether every other pair is mirrored, left to right.
         channels: As for :class:`ImageFolderDataset`.
         target_channels: Of the targets; None for those of the sources.
+        split: ``'train'`` leaves every tenth pair out; ``'val'`` has only those; None for all.
         max_corrupt: How many pairs may be unusable, 0 or more; counted per process.
         pipeline: Transforms after ``image_size`` and ``flip``, without one that loads the image.
         resize: As for :class:`ImageFolderDataset`.
@@ -111,6 +112,7 @@ class PairedImageDataset(ImageFolderDataset):
         flip: bool = False,
         channels: int | str = 3,
         target_channels: int | str | None = None,
+        split: str | None = None,
         max_corrupt: int = 0,
         pipeline: Sequence[Mapping | Callable] = (),
         resize: str = 'crop',
@@ -131,6 +133,7 @@ class PairedImageDataset(ImageFolderDataset):
                 'source and target.'
             )
         self._folders, self._pairs, self._direction = (source or '', target or ''), pairs, direction
+        self._split = check_split(split)
         decoded_size, steps = crop_and_flip(image_size, load_size, flip)
         given = (resize, background, bit_depth)
         target_channels = channels if target_channels is None else target_channels
@@ -154,7 +157,11 @@ class PairedImageDataset(ImageFolderDataset):
         root = Path(self.data_root).expanduser()
         if self._halved:
             self._load_pictures(root)
-            return
+        else:
+            self._load_both(root)
+        self._select(positions_of_split(self._split, len(self._files)))
+
+    def _load_both(self, root: Path) -> None:
         paths = [Path(root, folder).expanduser() for folder in self._folders]
         decoders = (self._decoder, self._target_decoder)
         source = list_some_images('source', paths[0], decoders[0])
@@ -337,6 +344,31 @@ def crop_and_flip(image_size: Size, load_size: Size, flip: bool) -> tuple[Any, l
             'load_size=286 for image_size=256, or leave it out.'
         )
     return loaded, [RandomCropFlip(size, flip)]
+
+
+def check_split(split: str | None) -> str | None:
+    """Return ``split`` if it is 'train', 'val' or None.
+
+    Raises:
+        ValueError: If it is anything else.
+    """
+    return None if split is None else check_choice('split', split, ('train', 'val'))
+
+
+def positions_of_split(split: str | None, count: int) -> np.ndarray:
+    """Positions of the images of a split, of which every tenth is for validation.
+
+    Raises:
+        ValueError: If there are none.
+    """
+    positions = np.arange(count)
+    if split is None:
+        return positions
+    if count < 10:
+        raise ValueError(
+            f"split must be None for fewer than 10 images, got {split!r} for {count}. Leave it out."
+        )
+    return positions[(positions % 10 == 9) == (split == 'val')]
 
 
 def shapes_of_pair(

@@ -10,7 +10,13 @@ import torch
 
 from mmgan_lite.datasets.base import ImageDataset
 from mmgan_lite.datasets.image_folder import ImageFolderDataset
-from mmgan_lite.datasets.paired import Size, crop_and_flip, shapes_of_pair
+from mmgan_lite.datasets.paired import (
+    Size,
+    check_split,
+    crop_and_flip,
+    positions_of_split,
+    shapes_of_pair,
+)
 from mmgan_lite.datasets.transforms import PackImage
 from mmgan_lite.registry import DATASETS
 
@@ -38,6 +44,8 @@ class UnpairedImageDataset(ImageDataset):
         flip: Whether every other image is mirrored, left to right.
         channels: As for :class:`ImageFolderDataset`.
         target_channels: Of the targets; None for those of the sources.
+        split: ``'train'`` leaves every tenth image of each folder out; ``'val'`` has only those;
+            None for all. Two folders of the same names keep the same ones.
         max_corrupt: How many images of each folder may be unusable, 0 or more; counted per process.
         pipeline: Transforms after ``image_size`` and ``flip``, without one that loads the image.
         resize: As for :class:`ImageFolderDataset`.
@@ -72,6 +80,7 @@ class UnpairedImageDataset(ImageDataset):
         flip: bool = False,
         channels: int | str = 3,
         target_channels: int | str | None = None,
+        split: str | None = None,
         max_corrupt: int = 0,
         pipeline: Sequence[Mapping | Callable] = (),
         resize: str = 'crop',
@@ -83,6 +92,7 @@ class UnpairedImageDataset(ImageDataset):
         decoded_size, steps = crop_and_flip(image_size, load_size, flip)
         target_channels = channels if target_channels is None else target_channels
         self._folders = (str(source), str(target))
+        self._split = check_split(split)
         self._source, self._target = (
             ImageFolderDataset(
                 Path(data_root, folder),
@@ -112,8 +122,8 @@ class UnpairedImageDataset(ImageDataset):
                 f"source and target must be two folders, got '{paths[0]}' for both. Pass another "
                 'folder as target.'
             )
-        self._source.full_init()
-        self._target.full_init()
+        for side in (self._source, self._target):
+            side.get_subset_(positions_of_split(self._split, len(side)).tolist())
 
     def _select(self, index: slice | np.ndarray) -> None:
         positions = np.arange(len(self))[index].tolist()

@@ -1,0 +1,20 @@
+_base_ = '../cyclegan/cyclegan_emoji-64x64_cpu.py'
+model = dict(
+    _delete_=True,
+    type='CUT',
+    generator=dict(
+        type='ResNetTranslator',
+        base_channels=16,
+        num_blocks=3,
+        downsampling='blur',
+        upsampling='resize',
+    ),
+    discriminator=dict(
+        type='PatchDiscriminator', base_channels=32, num_layers=2, norm='instance'
+    ),
+    layers=(0, 4, 8, 12),
+    num_patches=64,
+    projection_dim=64,
+    loss=dict(type='LeastSquaresGANLoss'),
+    ema=dict(type='ExponentialMovingAverage', momentum=2e-3, warm_up=True),
+)

@@ -1,0 +1,28 @@
+_base_ = '../_base_/default_runtime.py'
+# From outlines of the embedded digits to the digits; a few minutes on two cores, without any data.
+model = dict(
+    type='Pix2Pix',
+    generator=dict(
+        type='UNetTranslator', in_channels=1, out_channels=1, levels=2, base_channels=32, dropout=0.0
+    ),
+    discriminator=dict(
+        type='PatchDiscriminator', in_channels=2, base_channels=32, num_layers=2
+    ),
+    loss=dict(type='NonSaturatingGANLoss'),
+    ema=dict(type='ExponentialMovingAverage', momentum=5e-3, warm_up=True),
+)
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=0,
+    sampler=dict(type='InfiniteSampler', shuffle=True),
+    dataset=dict(type='EdgesToDigitsDataset', indices=1500),
+)
+val_cfg = dict()
+val_dataloader = dict(
+    batch_size=27,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(type='EdgesToDigitsDataset', indices=-297),
+)
+test_cfg = dict()
+test_dataloader = val_dataloader
