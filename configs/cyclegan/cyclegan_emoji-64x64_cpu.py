@@ -1,8 +1,10 @@
 _base_ = ['../_base_/datasets/emoji_64x64.py', '../_base_/default_runtime.py']
-# Narrow networks for about ten minutes on two cores.
+# Narrow networks, and a U-Net in place of the paper's ResNet, for about ten minutes on two cores.
 model = dict(
     type='CycleGAN',
-    generator=dict(type='ResNetTranslator', base_channels=16, num_blocks=3),
+    generator=dict(
+        type='UNetTranslator', base_channels=16, levels=5, norm='instance', dropout=0.0
+    ),
     discriminator=dict(
         type='PatchDiscriminator', base_channels=32, num_layers=2, norm='instance'
     ),
@@ -10,11 +12,11 @@ model = dict(
     ema=dict(type='ExponentialMovingAverage', momentum=2e-3, warm_up=True),
 )
 train_dataloader = dict(dataset=dict(type='UnpairedImageDataset'))
-train_cfg = dict(by_epoch=False, max_iters=2000)
+train_cfg = dict(by_epoch=False, max_iters=1200)
 _adam = dict(optimizer=dict(type='Adam', lr=4e-4, betas=(0.5, 0.999), fused=True))
 optim_wrapper = dict(
     constructor='MultiOptimWrapperConstructor', generator=_adam, discriminator=_adam
 )
 param_scheduler = [
-    dict(type='LinearLR', start_factor=1.0, end_factor=0.0, by_epoch=False, begin=1000, end=2000)
+    dict(type='LinearLR', start_factor=1.0, end_factor=0.0, by_epoch=False, begin=600, end=1200)
 ]
