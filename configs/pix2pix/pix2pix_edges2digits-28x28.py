@@ -26,3 +26,12 @@ val_dataloader = dict(
 )
 test_cfg = dict()
 test_dataloader = val_dataloader
+train_cfg = dict(by_epoch=False, max_iters=1200)
+optim_wrapper = dict(
+    constructor='MultiOptimWrapperConstructor',
+    generator=dict(optimizer=dict(type='Adam', lr=4e-4, betas=(0.5, 0.999), fused=True)),
+    discriminator=dict(optimizer=dict(type='Adam', lr=2e-4, betas=(0.5, 0.999), fused=True)),
+)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1.0, end_factor=0.0, by_epoch=False, begin=600, end=1200)
+]

@@ -15,5 +15,5 @@ optim_wrapper = dict(
 )
 # For both networks: constant in the first half, then linear decay.
 param_scheduler = [
-    dict(type='LinearLR', start_factor=1.0, end_factor=0.02, by_epoch=False, begin=1300, end=2600)
+    dict(type='LinearLR', start_factor=1.0, end_factor=0.0, by_epoch=False, begin=1300, end=2600)
 ]

@@ -311,6 +311,22 @@ def test_bad_arguments(settings, message):
         PairedImageDataset('anywhere', **settings)
 
 
+def test_every_tenth_pair_is_for_validation(tmp_path):
+    for value in range(25):
+        for name, added in (('source', 0), ('target', 100)):
+            save(tmp_path / name / f'{value:02}.png', value + added)
+    settings = dict(source='source', target='target')
+    train, val = (PairedImageDataset(tmp_path, split=s, **settings) for s in ('train', 'val'))
+    assert values(val) == [(9, 109), (19, 119)]
+    assert values(train) == [(v, v + 100) for v in range(25) if v not in (9, 19)]
+    assert train.fingerprint()['sha256'] != val.fingerprint()['sha256']
+
+
+def test_a_split_of_few_pairs(folders):
+    with pytest.raises(ValueError, match="fewer than 10 images, got 'val' for 3. Leave it out"):
+        len(PairedImageDataset(folders, source='source', target='target', split='val'))
+
+
 def test_the_same_folder_twice(folders):
     with pytest.raises(ValueError, match=r"must be two folders, got '.*source' for both"):
         PairedImageDataset(folders, 'source', 'source')

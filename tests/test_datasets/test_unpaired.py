@@ -44,6 +44,21 @@ def test_targets_are_drawn_from_the_random_numbers_of_torch(folders):
     assert set(drawn) == {(s, t) for s in (1, 2, 3) for t in range(101, 106)}
 
 
+def test_every_tenth_image_of_each_folder_is_for_validation(tmp_path):
+    for name, first, count in (('a', 1, 21), ('b', 101, 33)):
+        (tmp_path / name).mkdir()
+        for value in range(first, first + count):
+            Image.new('L', (6, 4), value).save(tmp_path / name / f'{value:03}.png')
+    train, val = (
+        UnpairedImageDataset(tmp_path, 'a', 'b', split=split, test_mode=True)
+        for split in ('train', 'val')
+    )
+    assert values(val) == [(10, 110), (20, 120), (10, 130)]
+    assert len(train) == 30
+    assert not {10, 20} & {source for source, _ in values(train)}
+    assert not {110, 120, 130} & {target for _, target in values(train)}
+
+
 def test_images_are_augmented_independently(folders):
     for name in 'ab':
         for path in (folders / name).iterdir():
