@@ -179,6 +179,23 @@ class TinyDataset(InMemoryImageDataset):
         return images, np.arange(20) % 10
 
 
+@DATASETS.register_module()
+class TinyPairs(torch.utils.data.Dataset):
+    """Twenty random images and their negatives, in the place of pairs that are not there."""
+
+    def __init__(self, side):
+        self.side = side
+
+    def __len__(self):
+        return 20
+
+    def __getitem__(self, index):
+        stream = torch.Generator().manual_seed(index)
+        shape = (3, self.side, self.side)
+        source = torch.randint(256, shape, generator=stream, dtype=torch.uint8)
+        return dict(source=source, target=255 - source)
+
+
 @pytest.fixture
 def shrunk_config(tmp_path, tiny_mnist_root):
     """A config of the repo, cut down to two iterations on little data."""
@@ -188,6 +205,10 @@ def shrunk_config(tmp_path, tiny_mnist_root):
             dataset.data_root = tiny_mnist_root
             if 'num_images' in dataset:
                 dataset.num_images = 20
+        elif dataset.type in ('PairedImageDataset', 'UnpairedImageDataset'):
+            return ConfigDict(type='TinyPairs', side=min(dataset.image_size, 32))
+        elif dataset.type == 'EdgesToDigitsDataset':
+            dataset.indices = 20
         elif 'data_root' in dataset:
             return ConfigDict(type='TinyDataset', image_shape=cfg.model.generator.image_shape)
         return dataset
@@ -230,7 +251,7 @@ def shrunk_config(tmp_path, tiny_mnist_root):
         if 'images_per_update' in cfg.model.get('ema', {}):
             cfg.model.ema.images_per_update = 8
         cfg.train_dataloader.dataset = tiny(cfg, cfg.train_dataloader.dataset)
-        if cfg.train_dataloader.dataset.type == 'TinyDataset':
+        if cfg.train_dataloader.dataset.type in ('TinyDataset', 'TinyPairs'):
             cfg.train_dataloader.update(num_workers=0, persistent_workers=False)
         for loop in ('val', 'test'):
             if cfg.get(f'{loop}_evaluator') is not None:
@@ -240,6 +261,12 @@ def shrunk_config(tmp_path, tiny_mnist_root):
                 network.update(channels=16, cardinality=2)
             elif network.type.startswith('FastGAN'):
                 network.update(base_channels=2)
+            elif network.type == 'UNetTranslator':
+                network.update(base_channels=2, levels=min(network.get('levels', 8), 3))
+            elif network.type == 'ResNetTranslator':
+                network.update(base_channels=2, num_blocks=3)
+            elif network.type == 'PatchDiscriminator':
+                network.update(base_channels=2, num_layers=2)
             elif network.type.startswith('PGGAN'):
                 network.update(base_channels=64, max_channels=8)
             elif network.type in ('BigGANGenerator', 'BigGANDeepGenerator', 'SAGANGenerator'):
