@@ -218,11 +218,13 @@ def shrunk_config(tmp_path, tiny_mnist_root):
         loader.dataset = tiny(cfg, loader.dataset)
         if loader.dataset.type == 'DigitsDataset':
             loader.dataset.indices = 20
+        elif loader.dataset.type == 'TinyPairs':
+            loader.num_workers = 0
         if loader.sampler.type == 'SpreadSampler':
             loader.sampler.num_samples = evaluator.num_samples = 15
         if 'train_dataset' in evaluator:
             evaluator.train_dataset = tiny(cfg, evaluator.train_dataset)
-        if evaluator.extractor.type == 'InceptionV3':
+        if evaluator.get('extractor', {}).get('type') == 'InceptionV3':
             evaluator.extractor = dict(
                 type='ModuleExtractor', name='tiny', module=dict(type='TinyClassifier')
             )

@@ -10,9 +10,7 @@ model = dict(
         downsampling='blur',
         upsampling='resize',
     ),
-    discriminator=dict(
-        type='PatchDiscriminator', base_channels=32, num_layers=2, norm='instance'
-    ),
+    discriminator=dict(type='PatchDiscriminator', base_channels=32, num_layers=2, norm='instance'),
     layers=(0, 4, 8, 12),
     num_patches=64,
     projection_dim=64,
@@ -22,7 +20,7 @@ model = dict(
     loss=dict(type='LeastSquaresGANLoss'),
     ema=dict(type='ExponentialMovingAverage', momentum=2e-3, warm_up=True),
 )
-train_cfg = dict(max_iters=800)
+train_cfg = dict(max_iters=800, val_interval=200)
 param_scheduler = [
     dict(type='LinearLR', start_factor=1.0, end_factor=0.0, by_epoch=False, begin=400, end=800)
 ]

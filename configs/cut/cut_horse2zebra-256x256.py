@@ -7,7 +7,7 @@ model = dict(
     loss=dict(type='LeastSquaresGANLoss'),
 )
 # 400 epochs of 1,334 images, the number of zebras.
-train_cfg = dict(max_iters=533_600)
+train_cfg = dict(max_iters=533_600, val_interval=133_400)
 param_scheduler = [
     dict(
         type='LinearLR',

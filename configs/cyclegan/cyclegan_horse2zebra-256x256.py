@@ -10,7 +10,7 @@ model = dict(
     loss=dict(type='LeastSquaresGANLoss'),
 )
 # 200 epochs of 1,334 images, the number of zebras.
-train_cfg = dict(max_iters=266_800)
+train_cfg = dict(max_iters=266_800, val_interval=66_700)
 param_scheduler = [
     dict(
         type='LinearLR',

@@ -3,7 +3,7 @@ train_dataloader = dict(dataset=dict(data_root='data/summer2winter_yosemite'))
 val_dataloader = dict(dataset=dict(data_root='data/summer2winter_yosemite'))
 test_dataloader = dict(dataset=dict(data_root='data/summer2winter_yosemite'))
 # 200 epochs of 1,231 images, the number of summer.
-train_cfg = dict(max_iters=246_200)
+train_cfg = dict(max_iters=246_200, val_interval=61_550)
 param_scheduler = [
     dict(
         type='LinearLR',

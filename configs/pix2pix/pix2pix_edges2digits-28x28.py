@@ -3,11 +3,14 @@ _base_ = '../_base_/default_runtime.py'
 model = dict(
     type='Pix2Pix',
     generator=dict(
-        type='UNetTranslator', in_channels=1, out_channels=1, levels=2, base_channels=32, dropout=0.0
+        type='UNetTranslator',
+        in_channels=1,
+        out_channels=1,
+        levels=2,
+        base_channels=32,
+        dropout=0.0,
     ),
-    discriminator=dict(
-        type='PatchDiscriminator', in_channels=2, base_channels=32, num_layers=2
-    ),
+    discriminator=dict(type='PatchDiscriminator', in_channels=2, base_channels=32, num_layers=2),
     loss=dict(type='NonSaturatingGANLoss'),
     ema=dict(type='ExponentialMovingAverage', momentum=5e-3, warm_up=True),
 )
@@ -24,9 +27,11 @@ val_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(type='EdgesToDigitsDataset', indices=-297),
 )
+val_evaluator = dict(type='GANEvaluator', metrics=[dict(type='PairedImageMetric')])
 test_cfg = dict()
 test_dataloader = val_dataloader
-train_cfg = dict(by_epoch=False, max_iters=1200)
+test_evaluator = val_evaluator
+train_cfg = dict(by_epoch=False, max_iters=1200, val_interval=300)
 optim_wrapper = dict(
     constructor='MultiOptimWrapperConstructor',
     generator=dict(optimizer=dict(type='Adam', lr=4e-4, betas=(0.5, 0.999), fused=True)),

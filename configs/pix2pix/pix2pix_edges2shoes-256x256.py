@@ -4,7 +4,7 @@ _pairs = dict(direction='a2b', load_size=None, flip=False)
 train_dataloader = dict(batch_size=4, dataset=dict(data_root='data/edges2shoes/train', **_pairs))
 val_dataloader = dict(dataset=dict(data_root='data/edges2shoes/val', direction='a2b'))
 test_dataloader = dict(dataset=dict(data_root='data/edges2shoes/val', direction='a2b'))
-train_cfg = dict(max_iters=186_840)
+train_cfg = dict(max_iters=186_840, val_interval=46_710)
 param_scheduler = [
     dict(
         type='LinearLR',

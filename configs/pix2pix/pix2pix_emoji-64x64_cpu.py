@@ -7,7 +7,7 @@ model = dict(
     loss=dict(type='NonSaturatingGANLoss'),
     ema=dict(type='ExponentialMovingAverage', momentum=2e-3, warm_up=True),
 )
-train_cfg = dict(by_epoch=False, max_iters=2600)
+train_cfg = dict(by_epoch=False, max_iters=2600, val_interval=650)
 optim_wrapper = dict(
     constructor='MultiOptimWrapperConstructor',
     generator=dict(optimizer=dict(type='Adam', lr=4e-4, betas=(0.5, 0.999), fused=True)),

@@ -3,7 +3,7 @@ _base_ = './pix2pix_facades-256x256.py'
 train_dataloader = dict(dataset=dict(data_root='data/maps/train', direction='a2b'))
 val_dataloader = dict(dataset=dict(data_root='data/maps/val', direction='a2b'))
 test_dataloader = dict(dataset=dict(data_root='data/maps/val', direction='a2b'))
-train_cfg = dict(max_iters=219_200)
+train_cfg = dict(max_iters=219_200, val_interval=54_800)
 param_scheduler = [
     dict(
         type='LinearLR',

@@ -86,7 +86,7 @@ def test_this_machine_computes_the_bits_of_the_recording(canary):
 
 def test_every_config_is_recorded():
     """For a new config: python tests/test_training/recording_driver.py --record CONFIG."""
-    assert mmgan_lite.list_configs() == RECORDED
+    assert driver.recorded_configs() == RECORDED
 
 
 def test_fifty_iterations(name, recorded, exact, workplace):

@@ -16,5 +16,7 @@ val_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(image_size=64, split='val', **_dataset),
 )
+val_evaluator = dict(type='GANEvaluator', metrics=[dict(type='PairedImageMetric')])
 test_cfg = dict()
 test_dataloader = val_dataloader
+test_evaluator = val_evaluator

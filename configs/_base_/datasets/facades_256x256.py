@@ -22,3 +22,10 @@ test_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(data_root='data/facades/test', **_pairs),
 )
+_evaluator = dict(
+    type='GANEvaluator',
+    extractor=dict(type='InceptionV3'),
+    metrics=[dict(type='PairedImageMetric'), dict(type='FrechetDistance')],
+)
+val_evaluator = _evaluator
+test_evaluator = _evaluator

@@ -17,3 +17,10 @@ val_dataloader = dict(
 )
 test_cfg = dict()
 test_dataloader = val_dataloader
+_evaluator = dict(
+    type='GANEvaluator',
+    extractor=dict(type='InceptionV3'),
+    metrics=[dict(type='FrechetDistance')],
+)
+val_evaluator = _evaluator
+test_evaluator = _evaluator

@@ -5,5 +5,7 @@ optim_wrapper = dict(
     constructor='MultiOptimWrapperConstructor', generator=_adam, discriminator=_adam
 )
 param_scheduler = [
-    dict(type='LinearLR', start_factor=1.0, end_factor=0.0, by_epoch=False, begin=40_000, end=80_000)
+    dict(
+        type='LinearLR', start_factor=1.0, end_factor=0.0, by_epoch=False, begin=40_000, end=80_000
+    )
 ]
