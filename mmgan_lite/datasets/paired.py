@@ -366,7 +366,7 @@ def positions_of_split(split: str | None, count: int) -> np.ndarray:
         return positions
     if count < 10:
         raise ValueError(
-            f"split must be None for fewer than 10 images, got {split!r} for {count}. Leave it out."
+            f'split must be None for fewer than 10 images, got {split!r} for {count}. Leave it out.'
         )
     return positions[(positions % 10 == 9) == (split == 'val')]
 

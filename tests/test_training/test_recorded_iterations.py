@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import torch
 
-
 _spec = importlib.util.spec_from_file_location(
     'recording_driver', Path(__file__).with_name('recording_driver.py')
 )
