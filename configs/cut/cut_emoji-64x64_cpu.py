@@ -20,7 +20,7 @@ model = dict(
     loss=dict(type='LeastSquaresGANLoss'),
     ema=dict(type='ExponentialMovingAverage', momentum=2e-3, warm_up=True),
 )
-train_cfg = dict(max_iters=800, val_interval=200)
+train_cfg = dict(max_iters=600, val_interval=150)
 param_scheduler = [
-    dict(type='LinearLR', start_factor=1.0, end_factor=0.0, by_epoch=False, begin=400, end=800)
+    dict(type='LinearLR', start_factor=1.0, end_factor=0.0, by_epoch=False, begin=300, end=600)
 ]

@@ -50,6 +50,14 @@ FAMILIES = dict(
             growth=dict(fade_images=560, stable_images=10),  # fading nearly all the time
         ),
     ),
+    cyclegan=(
+        'cyclegan_emoji-64x64_cpu',
+        dict(
+            generator=dict(in_channels=1, out_channels=1, levels=2, base_channels=4),
+            discriminator=dict(in_channels=1, base_channels=4, num_layers=1),
+            pool_size=40,  # full after three iterations
+        ),
+    ),
 )
 
 
@@ -59,10 +67,11 @@ def config(folder, iterations, family='mlp'):
     cfg.merge_from_dict(dict(model=model))
     cfg.work_dir, cfg.resume = str(folder), True
     cfg.train_cfg.max_iters = iterations
-    cfg.train_dataloader.update(batch_size=16)
-    cfg.train_dataloader.dataset = dict(
-        type='DigitsDataset', image_size=cfg.model.generator.image_shape[1]
-    )
+    cfg.train_dataloader.update(batch_size=16, num_workers=0, persistent_workers=False)
+    cfg.train_dataloader.dataset = dict(type='EdgesToDigitsDataset')
+    if 'image_shape' in cfg.model.generator:
+        side = cfg.model.generator.image_shape[1]
+        cfg.train_dataloader.dataset = dict(type='DigitsDataset', image_size=side)
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     cfg.default_hooks.checkpoint.update(interval=INTERVAL, max_keep_ckpts=2)
     cfg.default_hooks.samples.interval = 10

@@ -45,7 +45,7 @@ def test_fifty_kills(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('family', ['stylegan2', 'pggan'])
+@pytest.mark.parametrize('family', ['stylegan2', 'pggan', 'cyclegan'])
 def test_other_families(tmp_path, family):
     assert_survived(kill(tmp_path, kills=8, seed=2, timeout=900, family=family), 8)
 
