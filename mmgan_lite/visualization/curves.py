@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 # Titles of shared charts and patterns of their curves, in the order of the page.
 GROUPS = {
     'Losses': ('loss*',),
-    'Logits': ('real_logits', 'fake_logits'),
+    'Logits': ('real_logits*', 'fake_logits*'),
     'Gradient norms': ('grad_norm*',),
     '': (),  # curves that have a chart of their own
     'Learning rates': ('lr', '*.lr', 'base_lr', '*.base_lr'),
