@@ -71,7 +71,14 @@ def make_gan(generator=MLPGenerator, discriminator=MLPDiscriminator, num_classes
 
 
 def make_runner(
-    model, work_dir, hooks=(), iterations=200, rates=(1e-3, 1e-3), optimizer='Adam', launcher='none'
+    model,
+    work_dir,
+    hooks=(),
+    iterations=200,
+    rates=(1e-3, 1e-3),
+    optimizer='Adam',
+    launcher='none',
+    loader=None,
 ):
     wrappers = {
         name: dict(optimizer=dict(type=optimizer, lr=rate))
@@ -80,7 +87,8 @@ def make_runner(
     return Runner(
         model=model,
         work_dir=str(work_dir),
-        train_dataloader=dict(
+        train_dataloader=loader
+        or dict(
             dataset=Images(),
             sampler=dict(type='InfiniteSampler', shuffle=True),
             batch_size=32,
@@ -368,8 +376,8 @@ class Translator(nn.Module):
         return self.weight * images + self.shift
 
 
-@pytest.fixture(scope='module')
-def pairs(tmp_path_factory):
+@pytest.fixture
+def pairs():
     """A data loader of batches of two pairs."""
     return dict(
         dataset=Pairs(),
@@ -398,7 +406,7 @@ def make_pix2pix(weight):
 )
 def test_states_of_a_translation(train, pairs, weight, state, sign):
     """Batches of two: the images of a probe are those of four."""
-    messages, runner = train(make_pix2pix(weight), train_dataloader=pairs, iterations=40)
+    messages, runner = train(make_pix2pix(weight), loader=pairs, iterations=40)
     if state is None:
         assert messages == []
         assert figure(runner, 'change') == pytest.approx(1.0, abs=0.05)
@@ -417,12 +425,12 @@ def test_directions_of_a_translation_have_states_of_their_own(train, pairs):
         generator=dict(
             type='ResNetTranslator', in_channels=1, out_channels=1, base_channels=2, num_blocks=1
         ),
-        discriminator=dict(type='PatchDiscriminator', in_channels=1, base_channels=2, num_layers=1),
+        discriminator=dict(type='PatchDiscriminator', in_channels=1, base_channels=2, num_layers=0),
         loss=dict(type='LeastSquaresGANLoss'),
     )
     model.generator_a2b, model.generator_b2a = Translator(-1.0), Translator(0.0)
     hook = dict(type='GANHealthHook', interval=10, stop_on='dead_domain')
-    messages, runner = train(model, train_dataloader=pairs, hook=hook, iterations=60)
+    messages, runner = train(model, loader=pairs, hook=hook, iterations=60)
     assert [text.partition(': a')[0] for _, text in messages] == [
         'Health at iteration 30: dead_domain of b2a',
         'Training stops at iteration 30: stop_on of GANHealthHook.',
@@ -447,7 +455,7 @@ def test_training_does_not_notice_the_figures_of_a_translation(tmp_path, pairs):
             loss=dict(type='NonSaturatingGANLoss'),
             test_statistics='batch',
         )
-        runner = make_runner(model, tmp_path / name, hooks, iterations=6, train_dataloader=pairs)
+        runner = make_runner(model, tmp_path / name, hooks, iterations=6, loader=pairs)
         runner.train()
         assert all(m.training for m in model.generator.modules())
         return model.state_dict(), (torch.rand(1).item(), np.random.rand(), random.random())
