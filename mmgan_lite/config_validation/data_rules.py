@@ -104,7 +104,8 @@ def check_evaluators(walk: ConfigWalk) -> None:
                 walk.part(position, entry, Place('METRICS'))
     for path, _ in [item for item in walk.of_kind('METRICS') if item[1].owner is not GANEvaluator]:
         metric = walk.build(path)
-        if isinstance(metric, GANMetric):  # by itself it raises
+        # By itself it raises, but for one that collects its pairs.
+        if isinstance(metric, GANMetric) and 'pairs' not in metric.needs:
             walk.attempt(path, functools.partial(metric.compute_metrics, []))
     names = None  # of the scores of the validation, where they are known
     for path, part in walk.of_kind('EVALUATOR'):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 # Titles of shared charts and patterns of their curves, in the order of the page.
 GROUPS = {
     'Losses': ('loss*',),
-    'Logits': ('real_logits', 'fake_logits'),
+    'Logits': ('real_logits*', 'fake_logits*'),
     'Gradient norms': ('grad_norm*',),
     '': (),  # curves that have a chart of their own
     'Learning rates': ('lr', '*.lr', 'base_lr', '*.base_lr'),
@@ -53,7 +53,8 @@ class Curve:
 def group(names: Iterable[str], metrics: Collection[str] = ()) -> dict[str, list[str]]:
     """Group names of curves by the chart that they share, in the order of the page.
 
-    A curve in no group, and each metric, has a chart of its own, as their scales differ.
+    A curve in no group, and each metric, has a chart of its own, as their scales differ. The score
+    of a translation's output shares one with that of its source.
 
     Args:
         names: Names of curves.
@@ -67,7 +68,8 @@ def group(names: Iterable[str], metrics: Collection[str] = ()) -> dict[str, list
     for name in sorted(names, key=lambda name: (name not in metrics, name)):
         titles = [] if name in metrics else [t for t in GROUPS if any_match(name, GROUPS[t])]
         title = titles[0] if titles else ''
-        charts[title].setdefault(title or name, []).append(name)
+        own = name.removeprefix('source_') if name in metrics else name
+        charts[title].setdefault(title or own, []).append(name)
     return {title: members for found in charts.values() for title, members in found.items()}
 
 

@@ -1,5 +1,6 @@
 """Models that translate train by a config under the default runtime, and are resumed bit by bit."""
 
+import copy
 import json
 import sys
 
@@ -183,6 +184,9 @@ def test_is_validated_drawn_and_tested(make_config, tmp_path, monkeypatch):
     cfg.default_hooks.checkpoint.save_best = 'L1'
     cfg.default_hooks.checkpoint.rule = 'less'
     assert [str(finding) for finding in check_config(cfg)] == []
+    alone = copy.deepcopy(cfg)
+    alone.val_evaluator = alone.test_evaluator = dict(type='PairedImageMetric')
+    assert [str(finding) for finding in check_config(alone)] == []
     Runner.from_cfg(cfg).train()
     work_dir = tmp_path / 'run'
     assert sorted(path.name for path in (work_dir / 'samples').iterdir()) == [

@@ -27,6 +27,15 @@ def test_groups_are_in_order_and_metrics_are_alone():
     ]
 
 
+def test_scores_of_a_source_are_beside_those_of_the_output():
+    names = ['L1', 'source_L1', 'real_logits_b', 'fake_logits_b', 'source_x']
+    assert list(group(names, metrics=names[:2]).items()) == [
+        ('Logits', ['fake_logits_b', 'real_logits_b']),
+        ('L1', ['L1', 'source_L1']),
+        ('source_x', ['source_x']),
+    ]
+
+
 def test_brackets_are_no_pattern():
     assert any_match('FID[pixels]', ['FID[pixels]'])
     assert any_match('FID[pixels]', ['FID*'])

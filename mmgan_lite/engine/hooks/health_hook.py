@@ -1,6 +1,7 @@
 """Figures of the health of a training, and a warning when something goes wrong."""
 
 import math
+from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,26 +12,32 @@ from mmengine.runner import Runner, get_state_dict
 from torch import Tensor, nn
 
 from mmgan_lite.engine.hooks.common import non_finite, read_numbers, take_over
+from mmgan_lite.engine.hooks.health_figures import (
+    GRADIENT_SHARE,
+    gan_figures,
+    translation_figures,
+)
 from mmgan_lite.engine.hooks.health_states import STATES, HealthWatch
 from mmgan_lite.engine.resume.rng_state import isolated_random_state
 from mmgan_lite.registry import HOOKS, MODELS, build_part
 from mmgan_lite.utils.interfaces import HasPlayers, HasProbe, unwrap_model
 from mmgan_lite.utils.validation import check_positive, did_you_mean
 
-# With fewer images that have another of their class, diversity is that of all classes together.
-_MIN_MATED = 8
-
-_GRADIENT_SHARE = 'gradient_norm_generator / weight_norm_generator'
+# Images in a probe of a translation, whose batches are small: so is the probe's share of the time.
+_MOST_TRANSLATED = 8
 
 # Only for the states: beside the others they are not worth a log key.
-_UNLOGGED = ('max_logit', _GRADIENT_SHARE)
+_UNLOGGED = ('max_logit', GRADIENT_SHARE)
 
 
 @runtime_checkable
-class _HasThreshold(Protocol):
-    """An objective with a logit that divides real from fake, or None."""
+class _Translates(Protocol):
+    """A model of images to images, with one or two directions."""
 
-    decision_threshold: float | None
+    domains: Sequence[str]
+    loss: Any
+    prepare_batch: Any
+    translate: Any
 
 
 @runtime_checkable
@@ -64,11 +71,21 @@ class GANHealthHook(Hook):
     - ``nonfinite``: how many weights, buffers, losses and other values are NaN or infinite.
     - ``alarms``: how many of the states below the training is in.
 
-    The states are ``'mode_collapse'``, ``'discriminator_won'``, ``'discriminator_lost'``,
-    ``'dead_generator'`` and ``'diverged'``. When one begins, a warning names it, with what to try;
-    when it is over, the log says so. Of several processes the first measures, on its own batch.
+    A translation has no probe, but other figures besides the last two. With two directions, or
+    discriminators, their names are at the end, as in ``change_a2b``.
 
-    A model without ``probe``, such as one of images to images, is not measured.
+    - ``change``: mean absolute difference of outputs and sources, over that of targets and sources;
+      where these have as many channels.
+    - ``output_diversity``: mean distance of an output to the one nearest to it, over that of the
+      targets.
+    - ``mean_doubt``: as ``doubt``, of the mean logits of the training step.
+
+    The states are ``'mode_collapse'``, ``'discriminator_won'``, ``'discriminator_lost'``,
+    ``'dead_generator'``, ``'identity_collapse'``, ``'dead_domain'`` and ``'diverged'``. When one
+    begins, a warning names it, with what to try; when it is over, the log says so. Of several
+    processes the first measures, on its own batch.
+
+    A model with neither ``probe`` nor ``translate`` is not measured.
 
     With ``guard`` it includes :class:`NonFiniteGuardHook`, which ends a training that is no longer
     finite, skips steps or rolls back. The default runtime has ``guard=dict()``.
@@ -76,6 +93,7 @@ class GANHealthHook(Hook):
     Args:
         interval: Iterations from one probe to the next, at least 1.
         num_samples: Real images, and fakes, in a probe, at least 2; fewer if the batch is smaller.
+            Of a translation at most 8 are taken, where batches are smaller from several of them.
         classifier: Config of a :class:`~mmgan_lite.evaluation.FeatureExtractor` with logits, as
             ``dict(type='MNISTClassifier')`` is; None for no ``class_entropy``.
         stop_on: States in which training stops: after the iteration, or, in training by epochs,
@@ -108,8 +126,12 @@ class GANHealthHook(Hook):
         self.stop_on = _check_states(stop_on)
         self._classifier_cfg = classifier
         self._classifier: Any = None
-        self._watch = HealthWatch()
+        # By the end of the names of their figures.
+        self._watches: dict[str, HealthWatch] = defaultdict(HealthWatch)
         self._measures = True
+        # The last batches of a translation.
+        self._batches: deque = deque(maxlen=0)
+        self._num_translated = min(self.num_samples, _MOST_TRANSLATED)
         guards = [] if guard is None else [{'type': 'NonFiniteGuardHook', **guard}]
         self._parts: list[Hook] = [build_part(HOOKS, cfg, 'guard') for cfg in guards]
 
@@ -131,14 +153,22 @@ class GANHealthHook(Hook):
         for part in self._parts:
             part.before_train(runner)
         model: Any = unwrap_model(runner.model)
-        self._measures = isinstance(model, HasProbe)
+        self._batches.clear()
+        is_gan = isinstance(model, HasProbe)
+        self._measures = is_gan or isinstance(model, _Translates)
         if not self._measures:
             name = type(model).__name__
-            runner.logger.info(f'GANHealthHook does not measure a {name}: it has no probe.')
+            runner.logger.info(
+                f'GANHealthHook does not measure a {name}: it has neither probe nor translate.'
+            )
             return
         # In how many iterations each player has had its turn.
         turn = max(p.every for p in model.players.values()) if isinstance(model, HasPlayers) else 1
-        self._watch = HealthWatch(turn)
+        self._watches = defaultdict(lambda: HealthWatch(turn))
+        if not is_gan:
+            batch_size = runner.train_dataloader.batch_size or 1
+            self._batches = deque(maxlen=math.ceil(self._num_translated / batch_size))
+            return
         if self._classifier_cfg is not None and is_main_process():
             classifier = build_part(MODELS, self._classifier_cfg, 'classifier')
             self._classifier = classifier.to(model.device)
@@ -156,18 +186,23 @@ class GANHealthHook(Hook):
         """Guard; probe every ``interval`` iterations."""
         for part in self._parts:
             part.after_train_iter(runner, batch_idx, data_batch, outputs)
+        self._batches.append(data_batch)
         if not self._measures or not self.every_n_train_iters(runner, self.interval):
             return
         if is_main_process():
             # Other latents in each probe, the same in a run that is repeated.
             model: Any = unwrap_model(runner.model)
             with isolated_random_state(runner.iter, model.device):
-                measured = self._measure(model, data_batch, outputs or {})
-            self._report(runner, *measured)
+                if self._batches:
+                    groups, checked = self._measure_translation(model, outputs or {})
+                else:
+                    figures, checked = self._measure(model, data_batch, outputs or {})
+                    groups = {'': figures}
+            self._report(runner, groups, checked)
         if not self.stop_on:
             return
         # The answer of the first process in all: one that went on would wait for the others.
-        stop = [any(name in self.stop_on for name in self._watch.active)]
+        stop = [any(name in self.stop_on for w in self._watches.values() for name in w.active)]
         broadcast_object_list(stop)
         if stop[0]:
             when = f'at iteration {runner.iter + 1}'
@@ -182,7 +217,7 @@ class GANHealthHook(Hook):
         images = images[: self.num_samples]
         labels = None if labels is None else labels[: self.num_samples]
         probe = model.probe(images, labels)
-        figures = _figures(model, probe, images, labels)
+        figures = gan_figures(model, probe, images, labels)
         if self._classifier is not None:
             figures['class_entropy'] = self._class_entropy(model, images, probe['fake_images'])
         checked = {
@@ -191,6 +226,21 @@ class GANHealthHook(Hook):
             **{f'{name} of the probe': tensor for name, tensor in probe.items()},
         }
         return figures, checked
+
+    def _measure_translation(
+        self, model: Any, outputs: Mapping[str, Any]
+    ) -> tuple[dict[str, dict[str, Tensor]], dict[str, Tensor]]:
+        """As :meth:`_measure`; the figures are grouped by the end of their names."""
+        batches = [model.prepare_batch(data) for data in self._batches]
+        # Of a dataset with several sizes those of the last one.
+        batches = [b for b in batches if b.source[0].shape == batches[-1].source[0].shape]
+        sources, targets = (
+            torch.cat([getattr(batch, name) for batch in batches])[-self._num_translated :]
+            for name in ('source', 'target')
+        )
+        groups = translation_figures(model, sources, targets, outputs)
+        checked = {name: torch.as_tensor(value) for name, value in outputs.items()}
+        return groups, get_state_dict(model) | checked
 
     @torch.no_grad()
     def _class_entropy(self, model: Any, real_images: Tensor, fake_images: Tensor) -> Tensor:
@@ -203,27 +253,41 @@ class GANHealthHook(Hook):
         return entropy(fake_images) / entropy(real_images)
 
     def _report(
-        self, runner: Runner, figures: Mapping[str, Tensor], checked: Mapping[str, Tensor]
+        self,
+        runner: Runner,
+        groups: Mapping[str, Mapping[str, Tensor]],
+        checked: Mapping[str, Tensor],
     ) -> None:
         """Log the figures, and which states begin or end with them."""
         bad = non_finite(checked)
-        read = dict(zip(figures, read_numbers(figures.values()), strict=True))
-        read['nonfinite'] = len(bad)
-        changes = self._watch.update({k: v for k, v in read.items() if math.isfinite(v)})
-        for name, value in {**read, 'alarms': len(self._watch.active)}.items():
-            if name not in _UNLOGGED:
-                runner.message_hub.update_scalar(f'train/health/{name}', value)
+        numbers = iter(read_numbers(v for figures in groups.values() for v in figures.values()))
+        read = {end: {n: next(numbers) for n in figures} for end, figures in groups.items()}
+        read.setdefault('', {})['nonfinite'] = len(bad)
         when = f'Health at iteration {runner.iter + 1}'
-        for name, sign in changes.items():
-            if sign is None:
-                runner.logger.info(f'{when}: over is {name}.')
-                continue
-            first = f', first {bad[0]}' if name == 'diverged' and bad else ''
-            state = STATES[name]
-            runner.logger.warning(
-                f'{when}: {name}: {state.title}. The sign: {sign}{first}. '
-                f'What to try: {state.remedy}'
-            )
+        for end, figures in read.items():
+            for name, value in figures.items():
+                if name not in _UNLOGGED:
+                    runner.message_hub.update_scalar(f'train/health/{name}{end}', value)
+            known = {name: value for name, value in figures.items() if math.isfinite(value)}
+            for name, sign in self._watches[end].update(known).items():
+                _tell(runner, f'{when}: ', name, end, sign, bad)
+        alarms = sum(len(watch.active) for watch in self._watches.values())
+        runner.message_hub.update_scalar('train/health/alarms', alarms)
+
+
+def _tell(
+    runner: Runner, when: str, name: str, end: str, sign: str | None, bad: Sequence[str]
+) -> None:
+    """Log that a state begins, or ends without a sign; ``end`` says of which direction."""
+    where = end.replace('_', ' of ')
+    if sign is None:
+        runner.logger.info(f'{when}over is {name}{where}.')
+        return
+    first = f', first {bad[0]}' if name == 'diverged' and bad else ''
+    state = STATES[name]
+    runner.logger.warning(
+        f'{when}{name}{where}: {state.title}. The sign: {sign}{first}. What to try: {state.remedy}'
+    )
 
 
 def _check_states(names: Sequence[str]) -> tuple[str, ...]:
@@ -234,66 +298,3 @@ def _check_states(names: Sequence[str]) -> tuple[str, ...]:
             known = ', '.join(map(repr, STATES))
             raise ValueError(f'stop_on must name states of {known}, got {name!r}. {remedy}')
     return names
-
-
-def _figures(
-    model: Any, probe: Mapping[str, Tensor], real_images: Tensor, labels: Tensor | None
-) -> dict[str, Tensor]:
-    """Scalars on the device, from the result of :meth:`GAN.probe`."""
-    real, fake, fakes = (probe[k] for k in ('real_logits', 'fake_logits', 'fake_images'))
-    norms = [w.detach().norm() for w in unwrap_model(model.generator).parameters()]
-    pairs = _pairs(len(real_images), labels if model.num_classes else None, real_images.device)
-    shift = (fakes.mean(0) - real_images.mean(0)).square().sum()
-    figures = {}
-    threshold = model.loss.decision_threshold if isinstance(model.loss, _HasThreshold) else None
-    if threshold is not None:
-        figures['real_accuracy'] = (real > threshold).float().mean()
-        figures['fake_accuracy'] = (fake < threshold).float().mean()
-    undecided = torch.full_like(real, threshold or 0.0)
-    return {
-        **figures,
-        'separation': _separation(real, fake),
-        'logit_gap': real.mean() - fake.mean(),
-        'doubt': _slope(model.loss, real, fake) / _slope(model.loss, undecided, undecided),
-        # Not 'grad_norm': MMEngine's log takes the mean of what is called so over past iterations.
-        'gradient_norm_generator': probe['grad_norm_generator'],
-        'gradient_norm_discriminator': probe['grad_norm_discriminator'],
-        'diversity': _nearest(fakes, pairs) / _nearest(real_images, pairs),
-        'mean_shift': shift / real_images.var(0, unbiased=False).sum(),
-        'max_logit': torch.maximum(real.abs().max(), fake.abs().max()),
-        _GRADIENT_SHARE: probe['grad_norm_generator'] / torch.stack(norms).norm(),
-    }
-
-
-def _separation(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """Share of pairs in which the real image has the larger mean logit; a tie counts half."""
-    real, fake = (logits.reshape(len(logits), -1).mean(1) for logits in (real_logits, fake_logits))
-    difference = real[:, None] - fake
-    return (difference.sign().mean() + 1) / 2
-
-
-def _slope(loss: Any, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-    """Sum of the magnitudes of the gradient of the discriminator's objective at the logits."""
-    with torch.enable_grad():
-        logits = [side.detach().requires_grad_() for side in (real_logits, fake_logits)]
-        slopes = torch.autograd.grad(loss.discriminator(*logits), logits, allow_unused=True)
-    return torch.stack([slope.abs().sum() for slope in slopes if slope is not None]).sum()
-
-
-def _pairs(num: int, labels: Tensor | None, device: torch.device) -> Tensor:
-    """Which images to compare, bool ``(N, N)``: others, of the same class if there are enough."""
-    others = ~torch.eye(num, dtype=torch.bool, device=device)
-    if labels is None:
-        return others
-    same = others & (labels[:, None] == labels)
-    return torch.where(same.any(1).sum() >= _MIN_MATED, same, others)
-
-
-def _nearest(images: Tensor, pairs: Tensor) -> Tensor:
-    """Mean distance of an image to the nearest of those that it is paired with."""
-    flat = images.flatten(1).float()
-    # The faster way by a matrix product does not distinguish a small distance from 0.
-    distances = torch.cdist(flat, flat, compute_mode='donot_use_mm_for_euclid_dist')
-    nearest = distances.masked_fill(~pairs, math.inf).amin(1)
-    mated = pairs.any(1)
-    return nearest.where(mated, torch.zeros_like(nearest)).sum() / mated.sum()

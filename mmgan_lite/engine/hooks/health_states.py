@@ -76,7 +76,10 @@ STATES: dict[str, State] = {
     ),
     'discriminator_won': State(
         'the discriminator has won: it is sure of every image and teaches nothing more',
-        (Rule(5, dict(separation=('at least', 0.99), doubt=('below', 0.02)), per_turn=True),),
+        (
+            Rule(5, dict(separation=('at least', 0.99), doubt=('below', 0.02)), per_turn=True),
+            Rule(5, dict(mean_doubt=('below', 0.02)), per_turn=True),
+        ),
         "Lower the discriminator's learning rate or discriminator_steps, add R1Regularizer to "
         "regularizers, or augmentation=dict(type='DiffAugment') where images are few.",
     ),
@@ -96,6 +99,20 @@ STATES: dict[str, State] = {
         'Take NonSaturatingGANLoss in the place of SaturatingGANLoss, lower the learning rates. '
         'See whether the images are all black or white, or the units of a network stuck at 0, '
         'which LeakyReLU and normalization prevent.',
+    ),
+    'identity_collapse': State(
+        'identity collapse: the generator gives its input back, although the target differs',
+        (Rule(3, dict(change=('below', 0.03))),),
+        'Weaken what asks for it: identity_weight and cycle_weight of CycleGAN, nce_weight of CUT. '
+        "Raise the discriminator's learning rate; see whether source and target are exchanged or "
+        'the same images.',
+    ),
+    'dead_domain': State(
+        'a dead domain: the generator gives nearly the same image for all inputs',
+        (Rule(3, dict(output_diversity=('below', 0.05))),),
+        'Raise what holds on to the input: l1_weight of Pix2Pix, cycle_weight of CycleGAN, '
+        "nce_weight of CUT. Lower the generator's learning rate. See whether the outputs are all "
+        'black or white. Start from a checkpoint before it.',
     ),
 }
 

@@ -19,8 +19,15 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from mmgan_lite.engine.hooks import GANHealthHook, health_hook
-from mmgan_lite.models import GAN, MLPDiscriminator, MLPGenerator, NonSaturatingGANLoss
+from mmgan_lite.engine.hooks import GANHealthHook
+from mmgan_lite.models import (
+    GAN,
+    CycleGAN,
+    MLPDiscriminator,
+    MLPGenerator,
+    NonSaturatingGANLoss,
+    Pix2Pix,
+)
 
 SHAPE = (1, 4, 4)
 
@@ -64,7 +71,14 @@ def make_gan(generator=MLPGenerator, discriminator=MLPDiscriminator, num_classes
 
 
 def make_runner(
-    model, work_dir, hooks=(), iterations=200, rates=(1e-3, 1e-3), optimizer='Adam', launcher='none'
+    model,
+    work_dir,
+    hooks=(),
+    iterations=200,
+    rates=(1e-3, 1e-3),
+    optimizer='Adam',
+    launcher='none',
+    loader=None,
 ):
     wrappers = {
         name: dict(optimizer=dict(type=optimizer, lr=rate))
@@ -73,7 +87,8 @@ def make_runner(
     return Runner(
         model=model,
         work_dir=str(work_dir),
-        train_dataloader=dict(
+        train_dataloader=loader
+        or dict(
             dataset=Images(),
             sampler=dict(type='InfiniteSampler', shuffle=True),
             batch_size=32,
@@ -295,38 +310,6 @@ def test_device_is_asked_for_nothing_before_all_is_known(make_batch):
     assert 'generator.layers.0.weight' in checked
 
 
-def test_separation_counts_pairs_and_half_the_ties():
-    # 2 > 1, 2 > 0; 1 = 1, 1 > 0: 3 and a half of 4.
-    separation = health_hook._separation(torch.tensor([2.0, 1.0]), torch.tensor([1.0, 0.0]))
-    assert separation.item() == 3.5 / 4
-
-
-def test_doubt_of_the_logistic_objective_is_its_probability_of_error():
-    real, fake = torch.tensor([2.0, 0.0]), torch.tensor([-3.0, -3.0])
-
-    def sigmoid(x):
-        return 1 / (1 + math.exp(-x))
-
-    slope = health_hook._slope(NonSaturatingGANLoss(), real, fake)
-    assert slope.item() == pytest.approx((sigmoid(-2) + 0.5) / 2 + sigmoid(-3))
-
-
-def test_nearest_neighbours_by_hand():
-    images = torch.tensor([0.0, 1.0, 4.0, 4.0]).reshape(4, 1, 1, 1)
-    others = health_hook._pairs(4, None, images.device)
-    assert health_hook._nearest(images, others).item() == (1 + 1 + 0 + 0) / 4
-
-
-def test_neighbours_are_of_the_same_class_where_there_are_enough():
-    images = torch.tensor([0.0, 1.0, 5.0, 7.0, 9.0]).reshape(5, 1, 1, 1).repeat(2, 1, 1, 1)
-    labels = torch.arange(5).repeat(2)
-    images[5:] += 20
-    same = health_hook._pairs(10, labels, images.device)
-    assert health_hook._nearest(images, same).item() == 20
-    few = health_hook._pairs(5, torch.arange(5), images.device)
-    assert few.sum() == 20  # all others
-
-
 def test_classes_of_the_fakes(train):
     images = torch.cat([torch.full((30, 1, 28, 28), -1.0), torch.rand(2, 1, 28, 28) * 2 - 1])
     hook = GANHealthHook(classifier=dict(type='MNISTClassifier'))
@@ -369,18 +352,127 @@ def test_one_sample_is_refused():
         GANHealthHook(num_samples=1)
 
 
+class Pairs(torch.utils.data.Dataset):
+    """Random sources, and their negatives."""
+
+    def __len__(self):
+        return 64
+
+    def __getitem__(self, index):
+        stream = torch.Generator().manual_seed(index)
+        source = torch.randint(256, SHAPE, generator=stream, dtype=torch.uint8)
+        return dict(source=source, target=255 - source)
+
+
+class Translator(nn.Module):
+    """An image, times ``weight``, plus a little."""
+
+    def __init__(self, weight=1.0):
+        super().__init__()
+        self.register_buffer('weight', torch.tensor(float(weight)))
+        self.shift = nn.Parameter(torch.zeros(()))
+
+    def forward(self, images):
+        return self.weight * images + self.shift
+
+
+@pytest.fixture
+def pairs():
+    """A data loader of batches of two pairs."""
+    return dict(
+        dataset=Pairs(),
+        sampler=dict(type='InfiniteSampler', shuffle=True),
+        batch_size=2,
+        num_workers=0,
+        collate_fn=dict(type='default_collate'),
+    )
+
+
+def make_pix2pix(weight):
+    return Pix2Pix(
+        generator=Translator(weight),
+        discriminator=nn.Conv2d(2, 1, 2),
+        loss=dict(type='NonSaturatingGANLoss'),
+    )
+
+
+@pytest.mark.parametrize(
+    ('weight', 'state', 'sign'),
+    [
+        (1.0, 'identity_collapse', r'change is 0\.\d+, below 0.03'),
+        (0.0, 'dead_domain', r'output_diversity is 0, below 0.05'),
+        (-1.0, None, ''),
+    ],
+)
+def test_states_of_a_translation(train, pairs, weight, state, sign):
+    """Batches of two: the images of a probe are those of four."""
+    messages, runner = train(make_pix2pix(weight), loader=pairs, iterations=40)
+    if state is None:
+        assert messages == []
+        assert figure(runner, 'change') == pytest.approx(1.0, abs=0.05)
+        assert figure(runner, 'output_diversity') == pytest.approx(1.0, abs=0.05)
+        assert 0.1 < figure(runner, 'mean_doubt') < 2
+        return
+    ((_, message),) = messages
+    assert message.startswith(f'Health at iteration 30: {state}: ')
+    assert re.search(sign, message)
+    assert figure(runner, 'alarms') == 1
+    assert figure(runner, 'nonfinite') == 0
+
+
+def test_directions_of_a_translation_have_states_of_their_own(train, pairs):
+    model = CycleGAN(
+        generator=dict(
+            type='ResNetTranslator', in_channels=1, out_channels=1, base_channels=2, num_blocks=1
+        ),
+        discriminator=dict(type='PatchDiscriminator', in_channels=1, base_channels=2, num_layers=0),
+        loss=dict(type='LeastSquaresGANLoss'),
+    )
+    model.generator_a2b, model.generator_b2a = Translator(-1.0), Translator(0.0)
+    hook = dict(type='GANHealthHook', interval=10, stop_on='dead_domain')
+    messages, runner = train(model, loader=pairs, hook=hook, iterations=60)
+    assert [text.partition(': a')[0] for _, text in messages] == [
+        'Health at iteration 30: dead_domain of b2a',
+        'Training stops at iteration 30: stop_on of GANHealthHook.',
+    ]
+    assert {key for key in runner.message_hub.log_scalars if 'health/' in key} == {
+        f'train/health/{name}'
+        for name in (
+            *('change_a2b', 'change_b2a', 'output_diversity_a2b', 'output_diversity_b2a'),
+            *('mean_doubt_a', 'mean_doubt_b', 'nonfinite', 'alarms'),
+        )
+    }
+
+
+def test_training_does_not_notice_the_figures_of_a_translation(tmp_path, pairs):
+    def trained(name, hooks):
+        torch.manual_seed(0)
+        model = Pix2Pix(
+            generator=dict(
+                type='UNetTranslator', in_channels=1, out_channels=1, base_channels=2, levels=2
+            ),
+            discriminator=nn.Conv2d(2, 1, 2),
+            loss=dict(type='NonSaturatingGANLoss'),
+            test_statistics='batch',
+        )
+        runner = make_runner(model, tmp_path / name, hooks, iterations=6, loader=pairs)
+        runner.train()
+        assert all(m.training for m in model.generator.modules())
+        return model.state_dict(), (torch.rand(1).item(), np.random.rand(), random.random())
+
+    state, numbers = trained('without', [])
+    other_state, other_numbers = trained('with', [dict(type='GANHealthHook', interval=1)])
+    assert numbers == other_numbers
+    torch.testing.assert_close(other_state, state, rtol=0, atol=0)
+
+
 def test_a_model_without_probe_is_not_measured(tmp_path, fake_gan, make_runner):
     runner = make_runner(fake_gan(), [GANHealthHook(interval=1, guard=dict())])
     runner.train()
     assert not [key for key in runner.message_hub.log_scalars if 'health' in key]
     log = next(tmp_path.rglob('*.log')).read_text()
-    assert log.count('GANHealthHook does not measure a FakeGAN: it has no probe.') == 1
-
-
-def test_logits_in_a_map_are_compared_by_their_means():
-    real, fake = torch.tensor([[0.0, 4.0], [1.0, 1.0]]), torch.tensor([[1.0, 1.0], [0.0, 0.0]])
-    # Means 2, 1 and 1, 0: 2 > 1, 2 > 0, 1 = 1, 1 > 0.
-    assert health_hook._separation(real, fake).item() == 3.5 / 4
+    text = 'GANHealthHook does not measure a FakeGAN: it has neither probe nor translate.'
+    assert log.count(text) == 1
 
 
 @pytest.mark.parametrize('alone', [False, True])
