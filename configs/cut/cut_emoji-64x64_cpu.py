@@ -1,5 +1,5 @@
 _base_ = '../cyclegan/cyclegan_emoji-64x64_cpu.py'
-# FastCUT, with narrow networks, for about ten minutes on two cores.
+# FastCUT, with narrow networks, for a CPU.
 model = dict(
     _delete_=True,
     type='CUT',

@@ -1,5 +1,5 @@
 _base_ = ['../_base_/datasets/emoji_64x64.py', '../_base_/default_runtime.py']
-# Narrow networks, and a U-Net in place of the paper's ResNet, for about ten minutes on two cores.
+# Narrow networks, and a U-Net in place of the paper's ResNet, for a CPU.
 model = dict(
     type='CycleGAN',
     generator=dict(type='UNetTranslator', base_channels=16, levels=5, norm='instance', dropout=0.0),

@@ -1,5 +1,5 @@
 _base_ = '../_base_/default_runtime.py'
-# From outlines of the embedded digits to the digits; a few minutes on two cores, without any data.
+# From outlines of the embedded digits to the digits; without any data.
 model = dict(
     type='Pix2Pix',
     generator=dict(

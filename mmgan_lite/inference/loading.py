@@ -50,6 +50,10 @@ def check_kind(model: nn.Module, kind: type[AdversarialModel] | None) -> None:
     raise ValueError(f'{text}. Pass weights of a {kind.__name__}.')
 
 
+# Of a buffer whose shape is that of the data, such as the images of an ImagePool.
+_UNKNOWN = (0,)
+
+
 def load_weights(model: nn.Module, state: Mapping, source: str | Path) -> None:
     """Load all weights of a model, or none of them.
 
@@ -68,6 +72,7 @@ def load_weights(model: nn.Module, state: Mapping, source: str | Path) -> None:
         f'{expected.get(name, "absent")} in the model)'
         for name in {**expected, **found}
         if found.get(name) != expected.get(name)
+        and not (name in found and expected.get(name) == _UNKNOWN)
     ]
     if differing:
         text = f'checkpoint must be of the model in the config, but {str(source)!r} differs in'

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from mmgan_lite.inference.loading import find_device, load_weights
+from mmgan_lite.models.translation import ImagePool
 
 
 def test_all_weights_or_none():
@@ -18,6 +19,13 @@ def test_all_weights_or_none():
         assert torch.equal(value, before[name])
     load_weights(model, state, 'x.pth')
     assert all(bool((value == 1).all()) for value in model.state_dict().values())
+
+
+def test_a_pool_has_the_shape_of_the_images_that_it_saw():
+    trained, built = ImagePool(2), ImagePool(2)
+    trained.query(torch.ones(1, 3, 4, 4))
+    load_weights(built, trained.state_dict(), 'x.pth')
+    assert torch.equal(built.images, trained.images)
 
 
 @pytest.mark.parametrize('device', ['gpu', 'cuda:99', 'xla', 3.5])
