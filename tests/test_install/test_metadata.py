@@ -69,7 +69,9 @@ def test_metadata_agrees_with_the_config(model):
     assert f'{model["Metadata"]["Training Data"]}Dataset' == dataset
     conditional = cfg.model.generator.get('num_classes') is not None
     kind = 'Conditional' if conditional else 'Unconditional'
-    assert model['Metadata']['Task'] == f'{kind} image generation'
+    translates = 'Translator' in cfg.model.generator.type
+    task = 'Image-to-image translation' if translates else f'{kind} image generation'
+    assert model['Metadata']['Task'] == task
 
 
 def test_collections_are_unique_and_have_a_readme():
