@@ -108,7 +108,7 @@ def make_optim_wrapper():
 
 @pytest.fixture(scope='session')
 def torchrun():
-    """Run a Python file in two processes, for two minutes at most; returns what they printed."""
+    """Run a Python file in two processes, for four minutes at most; returns what they printed."""
 
     def run(*arguments, cwd=None):
         launch = [sys.executable, '-m', 'torch.distributed.run', '--standalone']
@@ -120,7 +120,7 @@ def torchrun():
             text=True,
         ) as process:
             try:
-                out, errors = process.communicate(timeout=120)
+                out, errors = process.communicate(timeout=240)
             finally:
                 process.terminate()  # torchrun ends the processes that it started
         assert process.returncode == 0, errors[-5000:]

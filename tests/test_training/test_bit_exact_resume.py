@@ -28,6 +28,9 @@ SMALL = {
     'dcgan_mnist-28x28': (dict(base_channels=4), dict(base_channels=4)),
     # noise, a random part to reconstruct
     'fastgan_digits-28x28': (dict(base_channels=2), dict(base_channels=2)),
+    'pix2pix_edges2digits-28x28': ({}, {}),
+    'cyclegan_emoji-64x64_cpu': ({}, {}),  # pools
+    'cut_emoji-64x64_cpu': ({}, {}),  # random places of patches
     'sagan_digits-28x28': (dict(channels=8), dict(channels=(8, 8))),
     'sngan_cifar10-32x32': (dict(channels=8), dict(channels=(8, 8))),
     'wgan_gp_cifar10-32x32': (dict(channels=8), dict(channels=(8, 8))),

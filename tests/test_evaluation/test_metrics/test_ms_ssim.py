@@ -88,7 +88,7 @@ def test_agrees_with_torchmetrics():
 def test_constant_images_differ_in_luminance():
     left, right = (torch.full((1, 1, 16, 16), value, dtype=torch.uint8) for value in (50, 200))
     luminance = (2 * 50 * 200 + 6.5025) / (50**2 + 200**2 + 6.5025)
-    assert ms_ssim(left, right).item() == pytest.approx(luminance**0.1333, rel=1e-5)
+    assert ms_ssim(left, right).item() == pytest.approx(luminance**0.1333, rel=1e-4)
 
 
 def compute(images, labels=None, **settings):

@@ -303,7 +303,7 @@ def test_lower_precision_is_near_float32(architecture, side, low):
     for network, reference in zip((generator, discriminator), references, strict=True):
         reference.load_state_dict(network.state_dict())
     expected = references[0].eval()(latents)
-    torch.testing.assert_close(images, expected, atol=0.1 * expected.std().item(), rtol=0)
+    torch.testing.assert_close(images, expected, atol=0.15 * expected.std().item(), rtol=0)
     torch.testing.assert_close(logits, references[1](expected), atol=0.1, rtol=0.1)
 
 
