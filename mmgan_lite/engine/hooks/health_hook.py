@@ -20,7 +20,7 @@ from mmgan_lite.engine.hooks.health_figures import (
 from mmgan_lite.engine.hooks.health_states import STATES, HealthWatch
 from mmgan_lite.engine.resume.rng_state import isolated_random_state
 from mmgan_lite.registry import HOOKS, MODELS, build_part
-from mmgan_lite.utils.interfaces import HasPlayers, HasProbe, unwrap_model
+from mmgan_lite.utils.interfaces import HasPlayers, HasProbe, Translates, unwrap_model
 from mmgan_lite.utils.validation import check_positive, did_you_mean
 
 # Images in a probe of a translation, whose batches are small: so is the probe's share of the time.
@@ -28,16 +28,6 @@ _MOST_TRANSLATED = 8
 
 # Only for the states: beside the others they are not worth a log key.
 _UNLOGGED = ('max_logit', GRADIENT_SHARE)
-
-
-@runtime_checkable
-class _Translates(Protocol):
-    """A model of images to images, with one or two directions."""
-
-    domains: Sequence[str]
-    loss: Any
-    prepare_batch: Any
-    translate: Any
 
 
 @runtime_checkable
@@ -155,7 +145,7 @@ class GANHealthHook(Hook):
         model: Any = unwrap_model(runner.model)
         self._batches.clear()
         is_gan = isinstance(model, HasProbe)
-        self._measures = is_gan or isinstance(model, _Translates)
+        self._measures = is_gan or isinstance(model, Translates)
         if not self._measures:
             name = type(model).__name__
             runner.logger.info(
