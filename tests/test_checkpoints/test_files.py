@@ -29,7 +29,7 @@ from mmgan_lite.engine.mmengine_compat import use_safe_loader
 def write(tmp_path, monkeypatch):
     """Write a checkpoint of one number, a second after the one before."""
     clock = iter(range(1_000_000_000, 1_000_001_000))
-    monkeypatch.setattr(checkpoints.time, 'time', lambda: next(clock))
+    monkeypatch.setattr(time, 'time', lambda: next(clock))
 
     def write(name, value=1.0):
         path = tmp_path / name
