@@ -11,14 +11,18 @@ from torch import Tensor
 
 from mmgan_lite.catalog import config_path, read_config
 from mmgan_lite.checkpoints.files import load_safely
-from mmgan_lite.checkpoints.foreign import stylegan2_ada
+from mmgan_lite.checkpoints.foreign import mmagic, mmgeneration, stylegan2_ada
 from mmgan_lite.checkpoints.foreign.pickles import is_pickle, read_pickle
 from mmgan_lite.checkpoints.foreign.source import Conversion, ForeignFile, Source
 from mmgan_lite.registry import MODELS, build_part
 from mmgan_lite.utils.validation import check_choice
 
 # By the names that a user gives, in the order in which they are tried.
-SOURCES: dict[str, Source] = {'stylegan2-ada': stylegan2_ada}
+SOURCES: dict[str, Source] = {
+    'stylegan2-ada': stylegan2_ada,
+    'mmgeneration': mmgeneration,
+    'mmagic': mmagic,
+}
 _CHANNEL_ORDERS = ('rgb', 'bgr')
 _DATA = dict(GAN='image_folder_64x64', Pix2Pix='facades_256x256', CycleGAN='horse2zebra_256x256')
 _LICENSE = (
