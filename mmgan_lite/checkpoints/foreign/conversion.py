@@ -154,6 +154,10 @@ def _complete(conversion: Conversion, file: ForeignFile) -> tuple[dict[str, Tens
             'It has another architecture, or not all of its tensors',
         )
     state = {key: given.get(key, value).detach().clone() for key, value in expected.items()}
+    for key in state:
+        if key.endswith('_ema.steps') and key not in given:
+            # At 0 the first update would copy the weights over the average.
+            state[key].fill_(conversion.iteration or 1)
     return state, [key for key in expected if key not in given]
 
 
