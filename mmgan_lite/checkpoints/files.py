@@ -146,7 +146,7 @@ def _refused(path: str | Path, error: Exception) -> ValueError:
         reason = text.rpartition('WeightsUnpickler error: ')[2].strip().partition('\n')[0]
         reason = f'{type(error).__name__}: {reason}'
         problem = f'is damaged, no file of torch, or holds what could run code ({reason})'
-        remedy = 'Take another.'
+        remedy = 'Take another; mmgan-lite convert-checkpoint reads those of other projects.'
     else:
         problem = 'must hold tensors and plain values only, but it names '
         problem += f'{unknown[1]}, which could run code'

@@ -17,6 +17,7 @@ COMMANDS = {
     'interpolate': 'interpolate between images of a trained GAN',
     'translate': 'translate images by a trained model, such as a CycleGAN',
     'publish-model': 'write only the generators of a checkpoint',
+    'convert-checkpoint': 'convert a checkpoint of another project',
     'list': 'list configs or registered parts',
     'info': 'explain one registered part or config',
     'check-config': 'find all mistakes in configs, without data',

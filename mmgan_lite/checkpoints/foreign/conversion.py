@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mmgan_lite.catalog import config_path, read_config
 from mmgan_lite.checkpoints.files import load_safely
-from mmgan_lite.checkpoints.foreign import mmagic, mmgeneration, stylegan2_ada
+from mmgan_lite.checkpoints.foreign import mmagic, mmgeneration, r3gan, stylegan2_ada
 from mmgan_lite.checkpoints.foreign.pickles import is_pickle, read_pickle
 from mmgan_lite.checkpoints.foreign.source import Conversion, ForeignFile, Source
 from mmgan_lite.registry import MODELS, build_part
@@ -20,6 +20,7 @@ from mmgan_lite.utils.validation import check_choice
 # By the names that a user gives, in the order in which they are tried.
 SOURCES: dict[str, Source] = {
     'stylegan2-ada': stylegan2_ada,
+    'r3gan': r3gan,
     'mmgeneration': mmgeneration,
     'mmagic': mmagic,
 }
@@ -158,6 +159,10 @@ def _complete(conversion: Conversion, file: ForeignFile) -> tuple[dict[str, Tens
             'It has another architecture, or not all of its tensors',
         )
     state = {key: given.get(key, value).detach().clone() for key, value in expected.items()}
+    for key in state:
+        if key.endswith('_ema.steps') and key not in given:
+            # At 0 the first update would copy the weights over the average.
+            state[key].fill_(conversion.iteration or 1)
     return state, [key for key in expected if key not in given]
 
 
@@ -166,7 +171,9 @@ def _training_config(conversion: Conversion) -> Config:
     cfg = Config()
     for name in ('default_runtime', f'datasets/{_DATA[conversion.model["type"]]}'):
         cfg.merge_from_dict(dict(read_config(config_path(f'_base_/{name}.py')).items()))
-    cfg.model, cfg.optim_wrapper = conversion.model, conversion.optim_wrapper
+    cfg.model = conversion.model
+    cfg.optim_wrapper = dict(constructor='MultiOptimWrapperConstructor', **conversion.optim_wrapper)
+    cfg.train_dataloader.batch_size = conversion.batch_size
     cfg.train_cfg = dict(by_epoch=False, max_iters=100_000)
     if 'generator' in conversion.model and 'image_shape' in conversion.model['generator']:
         cfg.train_dataloader.dataset.image_size = conversion.model['generator']['image_shape'][1]

@@ -1,5 +1,6 @@
 """What becomes of each tensor of a file of another project."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -23,7 +24,7 @@ class Ledger:
         >>> network.drop('filter', 'rebuilt')
         >>> ledger.close()
         >>> ledger.summary()
-        ['0 tensors taken, 1 derived (1 transposed), 1 dropped (1 rebuilt)']
+        '0 tensors taken, 1 derived (1 transposed), 1 dropped (1 rebuilt)'
     """
 
     def __init__(self, tensors: Mapping[str, Tensor], source: str) -> None:
@@ -82,6 +83,22 @@ class Ledger:
         self._derived.append((self._prefix + name, how))
         return self._pop(name)
 
+    def take_renamed(self, rules: Mapping[str, str], prefix: str = '') -> dict[str, Tensor]:
+        """All tensors whose names match a rule, by our names; the others stay.
+
+        Args:
+            rules: From a regular expression of the whole name there to ours, such as
+                ``{r'fc(\\d+)\\.(weight|bias)': r'layers.\\1.\\2'}``; the first that matches counts.
+            prefix: What our names begin with.
+        """
+        found = {}
+        for name in self.names():
+            for pattern, ours in rules.items():
+                if (match := re.fullmatch(pattern, name)) is not None:
+                    found[prefix + match.expand(ours)] = self.take(name)
+                    break
+        return found
+
     def drop(self, names: str | Iterable[str], reason: str) -> None:
         """Leave tensors out that ours has no use for.
 
@@ -106,12 +123,12 @@ class Ledger:
             names = list(self._left)
             raise ValueError(
                 f'{self.source!r} has {len(names)} tensors with no place in our networks, such as '
-                f'{", ".join(names[:5])}: it is of an architecture that is not supported. Nothing '
+                f'{", ".join(names[:5])}. It is of an architecture that is not supported; nothing '
                 'was written.'
             )
 
-    def summary(self) -> list[str]:
-        """One line: how many tensors were taken, derived and dropped, and why."""
+    def summary(self) -> str:
+        """How many tensors were taken, derived and dropped, and why."""
 
         def counted(verb: str, entries: list[tuple[str, str]]) -> str:
             reasons = Counter(reason for _, reason in entries)
@@ -119,7 +136,7 @@ class Ledger:
             return f'{len(entries)} {verb}' + (f' ({listed})' if listed else '')
 
         derived, dropped = counted('derived', self._derived), counted('dropped', self._dropped)
-        return [f'{len(self._taken)} tensors taken, {derived}, {dropped}']
+        return f'{len(self._taken)} tensors taken, {derived}, {dropped}'
 
     def accounts(self) -> dict[str, Any]:
         """What was done, by the names in the file: ``taken``, ``derived``, ``dropped``."""

@@ -105,8 +105,6 @@ def convert(file: ForeignFile) -> Conversion:
     translates = any(name.startswith('generators.') for name in tensors)
     family, model, fresh = (_convert_translation if translates else _convert_gan)(parts)
     _check_order(parts, model, text)
-    if file.content.get('optimizer'):
-        notes.append("The state of the optimizers is not taken: it begins anew.")
     adam = dict(optimizer=dict(type='Adam', lr=family.rate, betas=family.betas))
     iteration = meta.get('iter')
     return Conversion(

@@ -1,6 +1,6 @@
 """What a module of another project gets, and what it gives."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from mmgan_lite.checkpoints.foreign.ledger import Ledger
+from mmgan_lite.checkpoints.foreign.pickles import PickledModule
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,14 @@ class ForeignFile:
     content: Any
     channel_order: str | None = None
 
+    def ledger(self) -> Ledger:
+        """All tensors in the content, by their paths: 'state_dict.generator.conv.weight'."""
+        found: dict[str, Tensor] = {}
+        content = self.content if isinstance(self.content, Mapping) else {'': self.content}
+        for name, value in content.items():  # one network may have two names
+            _collect(value, str(name), found, set())
+        return Ledger(found, str(self.path))
+
     def tensors(self) -> dict[str, Tensor]:
         """The content, if it is a bare ``state_dict``; else an empty dict."""
         found = self.content
@@ -35,7 +44,26 @@ class ForeignFile:
 
     def refuse(self, problem: str, remedy: str) -> ValueError:
         """An error that names the file."""
-        return ValueError(f'{str(self.path)!r} {problem}. {remedy}')
+        return ValueError(f'{str(self.path)!r} {problem}. {remedy}.')
+
+
+def _collect(value: Any, path: str, found: dict[str, Tensor], seen: set[int]) -> None:
+    """Add the tensors of containers in containers, each container once."""
+    if isinstance(value, Tensor):
+        found[path] = value
+        return
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    items: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, PickledModule):
+        items = value.tensors().items()
+    elif isinstance(value, Mapping):
+        items = value.items()
+    elif isinstance(value, list | tuple):
+        items = enumerate(value)
+    for key, item in items:
+        _collect(item, f'{path}.{key}' if path else str(key), found, seen)
 
 
 @dataclass
@@ -48,7 +76,8 @@ class Conversion:
         ledger: All tensors of the file, each taken, derived from, or dropped.
         fresh: Names of networks in the model that the file has nothing of, such as
             'discriminator'; they start from random weights.
-        optim_wrapper: Of a training that goes on, as in our configs.
+        optim_wrapper: Of a training that goes on, a dict for each player.
+        batch_size: Of a training that goes on.
         classes: Names of the classes, if the file has them.
         iteration: Steps of the generator so far, if the file says.
         notes: Sentences for the user: what is not as in the original.
@@ -58,6 +87,7 @@ class Conversion:
     state: dict[str, Tensor]
     ledger: Ledger
     optim_wrapper: dict[str, Any]
+    batch_size: int = 64
     fresh: tuple[str, ...] = ()
     classes: tuple[str, ...] | None = None
     iteration: int | None = None

@@ -197,6 +197,8 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
                 fit the checkpoint.
         """
         training_state.fit_weights(runner, checkpoint.setdefault('state_dict', {}))
+        for note in (checkpoint.get('meta') or {}).get('converted', {}).get('notes', ()):
+            runner.logger.info(f'Converted checkpoint: {note}')
         self._loaded = state = checkpoint.pop(_KEY, None)
         if compat.is_resumed(runner) and compat.train_loop(runner):
             untrue = tuple(training_state.untrue_warnings(runner, state) if state else ())
