@@ -75,7 +75,9 @@ def meta_of(file: ForeignFile) -> Mapping[str, Any]:
 def has_family(file: ForeignFile) -> bool:
     """Whether it has a generator of a known kind."""
     names = tensors_of(file)
-    return find_family(re.sub(_GENERATOR, '', n) for n in names if re.match(_GENERATOR, n)) is not None
+    return (
+        find_family(re.sub(_GENERATOR, '', n) for n in names if re.match(_GENERATOR, n)) is not None
+    )
 
 
 def is_of_mmagic(file: ForeignFile) -> bool:
@@ -111,10 +113,9 @@ def convert(file: ForeignFile) -> Conversion:
         model=model,
         state=parts.state,
         ledger=ledger,
-        optim_wrapper=dict(
-            constructor='MultiOptimWrapperConstructor', generator=adam, discriminator=adam
-        ),
+        optim_wrapper=dict(generator=adam, discriminator=adam),
         fresh=fresh,
+        batch_size=1 if translates else 32,
         iteration=iteration if isinstance(iteration, int) else None,
         notes=notes,
     )
@@ -183,13 +184,13 @@ def _convert_gan(parts: _Parts) -> tuple[Family, dict[str, Any], tuple[str, ...]
     transfer = parts.transfer(place)
     generator = family.generator(transfer, parts.given('generator'))
     parts.add('generator', transfer)
-    model: dict[str, Any] = dict(
-        type='GAN', generator=generator, **copy.deepcopy(family.training)
-    )
+    model: dict[str, Any] = dict(type='GAN', generator=generator, **copy.deepcopy(family.training))
     if averaged:
         model['ema'] = dict(type='ExponentialMovingAverage', momentum=_momentum(parts))
         if alone:
-            parts.notes.append('The file has only the average of the generator: training goes on from it.')
+            parts.notes.append(
+                'The file has only the average of the generator: training goes on from it.'
+            )
         else:
             transfer = parts.transfer(average)
             family.generator(transfer, parts.given('generator'))
@@ -231,7 +232,11 @@ def _set_growth(parts: _Parts, model: Mapping[str, Any]) -> None:
         side = int(ledger.derive('_curr_scale_int', 'the stage'))
     if '_curr_transition_weight' in ledger:
         fade = ledger.derive('_curr_transition_weight', 'how far the stage has faded in')
-    for name in ('generator', 'discriminator', *(['generator_ema.module'] if 'ema' in model else [])):
+    for name in (
+        'generator',
+        'discriminator',
+        *(['generator_ema.module'] if 'ema' in model else []),
+    ):
         parts.state[f'{name}.stage'] = torch.tensor((side // 4).bit_length() - 1)
         parts.state[f'{name}.fade'] = fade.float().reshape(())
     parts.notes.append(
@@ -255,7 +260,7 @@ def _convert_translation(parts: _Parts) -> tuple[Family, dict[str, Any], tuple[s
     family = _known_family(parts, f'generators.{target}.')
     if len(domains) == 1:
         names = {target: ('generator', 'discriminator')}
-        parts.notes.append(f"It translates to {target!r}.")
+        parts.notes.append(f'It translates to {target!r}.')
     else:
         source = domains[domains[0] == target]
         names = {

@@ -1,4 +1,4 @@
-"""DCGAN of MMGeneration and MMagic: both end in a 4x4 convolution where ours have a linear layer."""
+"""DCGAN of MMGeneration and MMagic: 4x4 convolutions where ours have linear layers."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -89,7 +89,7 @@ def move_discriminator(
     widths = [weight_of(ledger, f'{b}.{head.convs[1]}.conv').shape[0] for b in head.blocks]
     attention = dict(head.attention)
     place = 0
-    for number, block in enumerate(head.blocks, 1):
+    for number in range(1, len(head.blocks) + 1):
         _move_block(transfer, head, number, f'blocks.{place}', number <= halvings)
         place += 1
         if number in attention:

@@ -56,8 +56,8 @@ class Transfer:
         Args:
             ours: Name of our layer.
             theirs: Name of theirs; without tensors it has no parameters.
-            colors: 'in' for a layer that takes images, 'out' for a convolution that gives them, 'up'
-                for a transposed one.
+            colors: 'in' for a layer that takes images; for one that gives them 'out', or 'up' if it
+                is a transposed convolution.
             images: Channels of each image that the layer takes or gives, side by side.
             how: What the caller does to the tensors; '' if they stay as they are.
         """
