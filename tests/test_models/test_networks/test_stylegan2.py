@@ -48,7 +48,7 @@ def test_parameter_counts_of_the_papers(preset):
         assert count(StyleGAN2Discriminator(shape, **both, **discriminator)) == counts[1]
 
 
-# Names in stylegan2-ada-pytorch and in MMagic, from ours: a pattern and what it becomes.
+# Names in stylegan2-ada-pytorch, from ours: a pattern and what it becomes.
 ADA_NAMES = [
     (r'^mapping(?:_network)?\.embedding\.', 'mapping.embed.'),
     (r'^mapping(?:_network)?\.layers\.(\d+)\.', r'mapping.fc\1.'),
