@@ -178,7 +178,9 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
     Parse with ``parse_intermixed_args``, as options may be between the two.
     """
     add = parser.add_argument
-    text = 'file of train, publish-model or another project; before it, CONFIG to use instead of that inside'
+    text = (
+        'file of train, publish-model, another project; before it, CONFIG in place of that inside'
+    )
     add('files', nargs='+', metavar='CHECKPOINT', help=text)
     add_cfg_options(parser)
     add_imports(parser, 'modules that register parts of the model; a checkpoint never imports any')

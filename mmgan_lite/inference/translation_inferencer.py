@@ -45,8 +45,8 @@ class TranslationInferencer(BaseInferencer):
     Args:
         model: Name or path of a config, a config, or a built model; None for the config inside
             ``weights``.
-        weights: A checkpoint of a training, a ``.safetensors`` file of ``publish-model``, or, without
-            ``model``, a checkpoint of another project, which is converted in memory.
+        weights: A checkpoint of a training, a ``.safetensors`` file of ``publish-model``, or,
+            without ``model``, a checkpoint of another project, which is converted in memory.
         device: Such as 'cpu' or 'cuda'; None for a GPU if there is one, else the CPU.
         allow_mmengine_types: Whether MMEngine may have written ``weights`` without
             ``SafeCheckpointHook``; no code in it runs either way.

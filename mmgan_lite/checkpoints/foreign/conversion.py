@@ -11,7 +11,15 @@ from torch import Tensor
 
 from mmgan_lite.catalog import config_path, read_config
 from mmgan_lite.checkpoints.files import load_safely
-from mmgan_lite.checkpoints.foreign import mmagic, mmgeneration, r3gan, stylegan2_ada
+from mmgan_lite.checkpoints.foreign import (
+    biggan,
+    cyclegan,
+    mmagic,
+    mmgeneration,
+    pix2pix,
+    r3gan,
+    stylegan2_ada,
+)
 from mmgan_lite.checkpoints.foreign.pickles import is_pickle, read_pickle
 from mmgan_lite.checkpoints.foreign.source import Conversion, ForeignFile, Source
 from mmgan_lite.registry import MODELS, build_part
@@ -23,6 +31,9 @@ SOURCES: dict[str, Source] = {
     'r3gan': r3gan,
     'mmgeneration': mmgeneration,
     'mmagic': mmagic,
+    'pix2pix': pix2pix,
+    'cyclegan': cyclegan,
+    'biggan': biggan,
 }
 _CHANNEL_ORDERS = ('rgb', 'bgr')
 _DATA = dict(GAN='image_folder_64x64', Pix2Pix='facades_256x256', CycleGAN='horse2zebra_256x256')
@@ -175,6 +186,13 @@ def _training_config(conversion: Conversion) -> Config:
     cfg.optim_wrapper = dict(constructor='MultiOptimWrapperConstructor', **conversion.optim_wrapper)
     cfg.train_dataloader.batch_size = conversion.batch_size
     cfg.train_cfg = dict(by_epoch=False, max_iters=100_000)
-    if 'generator' in conversion.model and 'image_shape' in conversion.model['generator']:
-        cfg.train_dataloader.dataset.image_size = conversion.model['generator']['image_shape'][1]
+    # Of the images that are validated and tested on we know nothing.
+    for key in [key for key in cfg if key.startswith(('val_', 'test_'))]:
+        cfg.pop(key)
+    dataset = cfg.train_dataloader.dataset
+    generator = conversion.model['generator']
+    if 'image_shape' in generator:
+        channels, dataset.image_size, _ = generator['image_shape']
+        if channels != 3:
+            dataset.channels = channels
     return cfg

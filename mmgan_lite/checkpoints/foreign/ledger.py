@@ -84,7 +84,7 @@ class Ledger:
         return self._pop(name)
 
     def take_renamed(self, rules: Mapping[str, str], prefix: str = '') -> dict[str, Tensor]:
-        """All tensors whose names match a rule, by our names; the others stay.
+        r"""All tensors whose names match a rule, by our names; the others stay.
 
         Args:
             rules: From a regular expression of the whole name there to ours, such as

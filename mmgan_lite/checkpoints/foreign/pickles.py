@@ -185,7 +185,7 @@ def _make_names() -> dict[str, Any]:
         'builtins.set': _new_set(),  # of protocols before 4
         'dnnlib.util.EasyDict': EasyDict,
         'numpy.dtype': Dtype,
-        **{name: scalar for name in _SCALARS},
+        **dict.fromkeys(_SCALARS, scalar),
         'torch._utils._rebuild_parameter': parameter,
         'torch._utils._rebuild_tensor_v2': tensor,
         'torch.storage._load_from_bytes': storage,

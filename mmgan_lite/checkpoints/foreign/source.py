@@ -13,12 +13,12 @@ from mmgan_lite.checkpoints.foreign.pickles import PickledModule
 
 @dataclass(frozen=True)
 class ForeignFile:
-    """A file of another project that was read.
+    r"""A file of another project that was read.
 
     Attributes:
         path: Where it is.
         content: What was in it: of a pickle with
-            :class:`~mmgan_lite.checkpoints.foreign.PickledModule`\\ s.
+            :class:`~mmgan_lite.checkpoints.foreign.PickledModule`\ s.
         channel_order: 'rgb' or 'bgr', of the images that its networks see; None where nothing was
             said.
     """
@@ -97,10 +97,8 @@ class Conversion:
 class Source(Protocol):
     """A module of another project."""
 
-    @staticmethod
-    def recognizes(file: ForeignFile) -> bool:
+    def recognizes(self, file: ForeignFile) -> bool:
         """Whether the file is one of this project, by what is in it."""
 
-    @staticmethod
-    def convert(file: ForeignFile) -> Conversion:
+    def convert(self, file: ForeignFile) -> Conversion:
         """Our model of the file; ``ValueError`` if it has another architecture, or not all."""
