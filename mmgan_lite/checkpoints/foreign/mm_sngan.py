@@ -47,14 +47,14 @@ def generator(transfer: Transfer, given: Mapping[str, Any]) -> dict[str, Any]:
             transfer.move(f'{ours}.conv{place}', f'{block}.conv_{place}.conv')
             _move_norm(transfer, f'{ours}.norm{place}', f'{block}.norm_{place}', spectral)
         transfer.move(f'{ours}.shortcut', f'{block}.shortcut.conv')
-    for number, place in attention:
-        move_attention(transfer, f'attention.{number}', place)
+    for before, name in attention:
+        move_attention(transfer, f'attention.{before}', name)
     transfer.move('last.0', 'to_rgb.bn')
     transfer.move('last.2', 'to_rgb.conv', 'out', [colors])
     eps = given.get('norm_eps', _THEIR_EPS if given else _EPS)
-    for name in transfer.state:
-        if name.endswith('running_var') and eps != _EPS:
-            transfer.state[name] = transfer.state[name] + (eps - _EPS)
+    for key in transfer.state:
+        if key.endswith('running_var') and eps != _EPS:
+            transfer.state[key] = transfer.state[key] + (eps - _EPS)
     return settings | (dict(attention=tuple(n for n, _ in attention)) if spectral else {})
 
 

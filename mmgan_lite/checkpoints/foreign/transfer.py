@@ -32,8 +32,8 @@ class Transfer:
         >>> ledger = Ledger({'g.out.conv.weight': torch.arange(3.0)[:, None]}, 'a.pth')
         >>> transfer = Transfer(ledger.under('g.'), reverse=True)
         >>> transfer.move('last', 'out.conv', 'out', images=[3])
-        >>> transfer.state['last.weight'].T, ledger.summary()[0][:27]
-        (tensor([[2., 1., 0.]]), '0 tensors taken, 1 derived ')
+        >>> transfer.state['last.weight'].T, ledger.summary()[:26]
+        (tensor([[2., 1., 0.]]), '0 tensors taken, 1 derived')
     """
 
     def __init__(self, ledger: Ledger, reverse: bool) -> None:

@@ -170,7 +170,7 @@ def test_bad_halvings_are_named(halvings):
 
 
 def test_bad_sizes_and_channels_are_named():
-    message = r'sides of 8 times 4, 5, 6, ... pixels for 3 halvings, got \(1, 28, 28\)'
+    message = r'sides of 8 times 2, 3, 4, ... pixels for 3 halvings, got \(1, 28, 28\)'
     with pytest.raises(ValueError, match=message):
         ResNetDiscriminator(halvings=3)
     with pytest.raises(ValueError, match=r'channels must be a sequence of positive ints, got 128'):
