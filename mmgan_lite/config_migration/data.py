@@ -80,7 +80,7 @@ def _folder(section: Section, shape: tuple[int, int, int]) -> Settings:
 
 
 def _root(section: Section) -> str:
-    roots = section.take('imgs_roots', {})
+    roots = section.take('imgs_roots') or section.take('data_roots', {})
     names = ('data_root', 'imgs_root', 'dataroot', 'data_prefix')
     found = [section.take(name) for name in names] + list(roots.values())[-1:]
     found = [str(root) for root in found if root]
@@ -164,8 +164,9 @@ def migrate_dataset(section: Section, shape: tuple[int, int, int], target: Any =
     """
     kind = str(section.take('type', '')).rpartition('.')[2]
     if kind == 'RepeatDataset':
+        section.ignore('times')
         return migrate_dataset(section.section('dataset'), shape, target)
-    section.ignore('times', 'gpu_samples_base', 'len_per_stage', 'lazy_init')
+    section.ignore('len_per_stage', 'lazy_init')
     if kind not in _DATASETS:
         section.report.add(
             section.place, f'{section.path}.type = {kind!r}', 'ours is ImageFolderDataset'
@@ -209,7 +210,30 @@ def migrate_loader(
     settings = dict(batch_size=size, num_workers=workers, sampler=sampler)
     if workers and training:
         settings |= dict(persistent_workers=True, pin_memory=True)
+    sizes = dataset.take('gpu_samples_per_scale'), dataset.take('gpu_samples_base', size)
+    settings |= dict(sizes=sizes) if training and sizes[0] else {}
     return settings | dict(dataset=migrate_dataset(dataset, shape, target))
+
+
+def growing_batches(
+    sizes: tuple[dict[str, int], int] | None, growth: Settings, side: int
+) -> Settings:
+    """Batches of a network that grows: by the size of the images there, and of all others."""
+    if sizes is None:
+        return {}
+    per_scale, others = sizes
+    stages = (side // 4).bit_length()
+    batches = tuple(per_scale.get(str(4 << stage), others) for stage in range(stages))
+    sampler = dict(type='GrowingBatchSampler', batch_sizes=batches, growth=growth)
+    return dict(batch_size=batches[0], batch_sampler=sampler)
+
+
+def without_flips(dataset: Settings) -> Settings:
+    """A dataset of real images to compare with: none of them changed at random."""
+    flips = ('flip', 'load_size')
+    kept = {key: value for key, value in dataset.items() if key not in flips}
+    steps = [step for step in kept.pop('pipeline', []) if step.get('type') != 'RandomCropFlip']
+    return kept | (dict(pipeline=steps) if len(steps) > 1 else {})
 
 
 def split_data(table: Table) -> None:

@@ -85,7 +85,7 @@ def take_metrics(config: Section) -> tuple[list[Section], list[Section], int | N
         evaluator = config.section(f'{name}_evaluator')
         evaluator.ignore('type')
         metrics += evaluator.sections('metrics')
-    return while_training, after or while_training, interval
+    return while_training, after, interval
 
 
 def _all_of(named: Section) -> list[Section]:

@@ -3,7 +3,12 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mmgan_lite.config_migration.data import migrate_loader, split_data
+from mmgan_lite.config_migration.data import (
+    growing_batches,
+    migrate_loader,
+    split_data,
+    without_flips,
+)
 from mmgan_lite.config_migration.evaluation import (
     ignore_runner,
     migrate_evaluator,
@@ -84,14 +89,15 @@ def _migrate(config: Section) -> dict[str, Any]:
     length = migrate_length(config, train)
     is_growing = model['type'] == 'GrowingGAN'
     rates: tuple[float, ...] = ()
-    optimizers = migrate_optimizers(config)
+    optimizers = migrate_optimizers(config, train)
     rate = optimizers['generator']['optimizer'].get('lr', 1e-3)
     if is_growing:
-        rates = take_rates(config, rate, (shape[1] // 4).bit_length())
+        rates = take_rates(config, train, rate, (shape[1] // 4).bit_length())
         model |= dict(rates=rates) if rates else {}
     settings: dict[str, Any] = dict(model=model)
     loaders = {name: migrate_loader(config, name, shape, target) for name in _LOOPS}
     settings['train_dataloader'] = loaders['train'] or _no_data(config, shape)
+    sizes = settings['train_dataloader'].pop('sizes', None)
     settings |= _evaluation(config, loaders, length, train)
     settings['optim_wrapper'] = optimizers
     scheduled = migrate_rates(config, length['max_iters'], rate)
@@ -101,6 +107,7 @@ def _migrate(config: Section) -> dict[str, Any]:
     intervals = migrate_hooks(config, hooks)
     settings |= dict(default_hooks=intervals) if intervals else {}
     if is_growing:
+        settings['train_dataloader'] |= growing_batches(sizes, model['growth'], shape[1])
         # Later stages have no gradient yet.
         settings['model_wrapper_cfg'] = dict(find_unused_parameters=True)
     for key in ('load_from', 'resume_from', 'resume'):
@@ -119,15 +126,18 @@ def _evaluation(
     config.section('val_cfg').ignore('type')
     config.section('test_cfg').ignore('type', 'use_ema')
     settings: dict[str, Any] = {}
-    for name, metrics in (('val', during), ('test', after)):
-        evaluator = migrate_evaluator(metrics)
+    evaluators = dict(val=migrate_evaluator(during), test=migrate_evaluator(after))
+    evaluators['test'] = evaluators['test'] or evaluators['val']
+    for name, evaluator in evaluators.items():
         if evaluator is None:
             continue
-        loader = loaders[name] or dict(loaders['train'] or {})
-        kept = ('batch_size', 'num_workers', 'dataset')
+        loader = loaders[name] or loaders['train'] or _no_data(config, (3, 64, 64))
         settings[f'{name}_cfg'] = {}
-        settings[f'{name}_dataloader'] = {key: loader[key] for key in kept if key in loader} | dict(
-            sampler=dict(type='DefaultSampler', shuffle=False)
+        settings[f'{name}_dataloader'] = dict(
+            batch_size=loader['batch_size'],
+            num_workers=loader['num_workers'],
+            sampler=dict(type='DefaultSampler', shuffle=False),
+            dataset=without_flips(loader['dataset']),
         )
         settings[f'{name}_evaluator'] = evaluator
     if interval and 'val_evaluator' in settings:

@@ -203,7 +203,7 @@ def _growth(section: Section, train: Section, side: int) -> Model:
     lengths = section.take('nkimgs_per_scale') or train.take('nkimgs_per_scale', {})
     fade = section.take('transition_kimgs') or train.take('transition_kimgs', 600)
     section.ignore('interp_real', 'prev_stage')
-    train.ignore('optimizer_cfg', 'interp_real', 'start_iter', 'prev_stage')
+    train.ignore('interp_real', 'start_iter', 'prev_stage')
     inner = [length for scale, length in lengths.items() if 4 < int(scale) < side] or [1200]
     if len(set(inner)) > 1:
         owner = section if 'nkimgs_per_scale' in section.table else train
@@ -237,7 +237,9 @@ def _average(section: Section, average: Average | None, steps: int, batch: int) 
                 ramp_up=settings.take('ema_rampup', 0.05),
             )
         )
-    momentum = settings.take('momentum', 0.002 if kind == 'ExponentialMovingAverageHook' else 1e-4)
+    # What their hook and their model have where nothing is said.
+    default = 1e-3 if kind == 'ExponentialMovingAverageHook' else 2e-4
+    momentum = settings.take('momentum', default)
     momentum = min(momentum, 1 - momentum)
     if interval > steps:
         # As long an average by steps of the generator, each of which updates ours.

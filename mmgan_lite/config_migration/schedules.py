@@ -1,5 +1,6 @@
 """Optimizers, length and learning rates of old configs."""
 
+from itertools import product
 from typing import Any
 
 from mmgan_lite.config_migration.section import Section
@@ -31,14 +32,15 @@ def migrate_length(config: Section, train: Section, default: int = 100_000) -> S
     return dict(by_epoch=False, max_iters=iterations)
 
 
-def migrate_optimizers(config: Section) -> Settings:
-    """``optim_wrapper`` of ours."""
+def migrate_optimizers(config: Section, train: Section) -> Settings:
+    """``optim_wrapper`` of ours; older configs of PGGAN have them in ``train_cfg``."""
+    growing = train.section('optimizer_cfg')
     old, new = config.section('optimizer'), config.section('optim_wrapper')
     new.ignore('constructor', 'type')
     wrapper: Settings = dict(constructor='MultiOptimWrapperConstructor')
     for name in ('generator', 'discriminator'):
         settings: Settings = {}
-        for section, key in ((old, name), (old, f'{name}s'), (new, name), (new, f'{name}s')):
+        for section, key in product((growing, old, new), (name, f'{name}s')):
             if key in section:
                 settings = _optimizer(section.section(key))
         if not settings:
@@ -53,6 +55,8 @@ def _optimizer(section: Section) -> Settings:
     """Of one network: ``dict(type='Adam', ...)``, or that in a wrapper."""
     inner = section.section('optimizer') if 'optimizer' in section else section
     optimizer = {key: inner.take(key) for key in inner.table}
+    if 'betas' in optimizer:
+        optimizer['betas'] = tuple(float(beta) for beta in optimizer['betas'])
     if inner is section:
         return dict(optimizer=optimizer)
     settings: Settings = dict(optimizer=optimizer)
@@ -66,11 +70,11 @@ def _optimizer(section: Section) -> Settings:
     return settings
 
 
-def take_rates(config: Section, base: float, stages: int) -> tuple[float, ...]:
+def take_rates(config: Section, train: Section, base: float, stages: int) -> tuple[float, ...]:
     """Factors of PGGAN's learning rates at each stage; none where there are no others."""
-    schedule = config.section('optim_wrapper') if 'optim_wrapper' in config else None
-    rates = schedule.take('lr_schedule', {}) if schedule is not None else {}
-    rates = rates.get('generator', rates)
+    given = config.section('optim_wrapper').take('lr_schedule', {})
+    rates = given.get('generator', train.take('g_lr_schedule', {}))
+    train.ignore('d_lr_schedule', 'g_lr_base', 'd_lr_base')
     found = [rates.get(str(4 << stage), base) / base for stage in range(stages)]
     return tuple(round(rate, 6) for rate in found) if any(rate != 1 for rate in found) else ()
 

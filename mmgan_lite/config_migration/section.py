@@ -35,6 +35,7 @@ class Section:
         self.table, self.path, self.place, self.report = table, path, place, report
         self._left = dict.fromkeys(table)
         self._children: list[Section] = []
+        self._by_key: dict[str, Section] = {}
 
     def __contains__(self, key: str) -> bool:
         return key in self._left
@@ -46,11 +47,13 @@ class Section:
         return as_plain(self._pop(key, default))
 
     def section(self, key: str) -> 'Section':
-        """A dict in this one; an empty one where there is none."""
-        value = self._pop(key, None)
-        if value is not None and not isinstance(value, Table):
-            self.list_(key, 'it is no dict')
-        return self._child(value if isinstance(value, Table) else Table(), key)
+        """A dict in this one, the same at each call; an empty one where there is none."""
+        if key not in self._by_key:
+            value = self._pop(key, None)
+            if value is not None and not isinstance(value, Table):
+                self.list_(key, 'it is no dict')
+            self._by_key[key] = self._child(value if isinstance(value, Table) else Table(), key)
+        return self._by_key[key]
 
     def sections(self, key: str) -> list['Section']:
         """The dicts of a list, or of one dict alone."""
