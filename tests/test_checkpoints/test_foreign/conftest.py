@@ -10,6 +10,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from mmgan_lite.checkpoints.foreign import read_pickle
+
 PERSISTENCE = 'torch_utils.persistence'
 
 
@@ -191,3 +193,13 @@ def assert_like_golden(found, expected):
 @pytest.fixture
 def like_golden():
     return assert_like_golden
+
+
+@pytest.fixture
+def read_module(plain, write_pickle):
+    """A module of a pickle, from tensors by name."""
+
+    def read(tensors):
+        return read_pickle(write_pickle(plain(Tree.of(tensors))))
+
+    return read
