@@ -128,7 +128,7 @@ def golden(repo):
     """State, inputs and outputs, and the constructor's arguments of a network of others."""
 
     def load(name, shared=False):
-        """Of ``shared`` the networks in the files of ``shared_file``; others have the same names."""
+        """Of ``shared`` those in the files of ``shared_file``, whose names others have too."""
         folders = [repo / 'tests' / 'goldens', repo.parent / 'shared' / 'reference' / 'goldens']
         for folder in folders[shared:]:
             path = folder / f'{name}.safetensors'

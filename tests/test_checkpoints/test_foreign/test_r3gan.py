@@ -111,7 +111,7 @@ def test_arguments_are_told_by_the_shapes(make, tiny, write_pickle):
         ),
         (
             {'Model.MainLayers.0.Layers.2.NonLinearity1.Bias': None},
-            r'must make all of our network, but 2 tensors differ, such as generator.layers.1.layers',
+            r'must make all of our network, but 2 tensors differ, such as generator.layers.1',
         ),
         (
             {'Model.MainLayers.1.Layers.0.Resampler.Kernel': torch.ones(2, 2)},

@@ -122,7 +122,7 @@ def test_options_are_told_by_the_file(ada_tree, tiny, write, options):
     [
         (
             {'synthesis.b8.conv0.bias': None},
-            r'must make all of our network, but 2 tensors differ, such as \S*8.conv0.bias \(none of',
+            r'must make all of our network, but 2 tensors differ, such as \S*8.conv0.bias \(no',
         ),
         ({'synthesis.b8.conv0.new': torch.ones(1)}, r'2 tensors with no place .* G_ema.*conv0.new'),
         ({'mapping.fc0.weight': None}, r"must have the tensor 'G_ema.mapping.fc0.weight' for"),

@@ -60,9 +60,8 @@ def theirs_of(network, names):
 @pytest.mark.parametrize('norm', ['batch', 'instance', 'none'])
 @pytest.mark.parametrize('dropout', [False, True])
 def test_resnets_of_all_norms(norm, dropout):
-    ours = MODELS.build(dict(
-        type='ResNetTranslator', in_channels=1, out_channels=2, base_channels=3, num_blocks=2, norm=norm
-    )).eval()  # fmt: skip
+    settings = dict(in_channels=1, out_channels=2, base_channels=3, num_blocks=2, norm=norm)
+    ours = MODELS.build(dict(type='ResNetTranslator', **settings)).eval()
 
     def names(name):
         name = re.sub(r'^layers', 'model', name).replace('.layers.', '.conv_block.')
@@ -92,9 +91,8 @@ def test_resnets_of_all_norms(norm, dropout):
 @pytest.mark.parametrize('levels', [5, 7])
 @pytest.mark.parametrize('norm', ['batch', 'instance', 'none'])
 def test_unets_of_all_norms(levels, norm):
-    ours = MODELS.build(dict(
-        type='UNetTranslator', in_channels=1, out_channels=2, levels=levels, base_channels=2, norm=norm
-    )).eval()  # fmt: skip
+    settings = dict(in_channels=1, out_channels=2, levels=levels, base_channels=2, norm=norm)
+    ours = MODELS.build(dict(type='UNetTranslator', **settings)).eval()
 
     def names(name):
         _, way, level, place, last = name.split('.')
