@@ -11,7 +11,15 @@ from torch import Tensor
 
 from mmgan_lite.catalog import config_path, read_config
 from mmgan_lite.checkpoints.files import load_safely
-from mmgan_lite.checkpoints.foreign import biggan, cyclegan, pix2pix, r3gan, stylegan2_ada
+from mmgan_lite.checkpoints.foreign import (
+    biggan,
+    cyclegan,
+    mmagic,
+    mmgeneration,
+    pix2pix,
+    r3gan,
+    stylegan2_ada,
+)
 from mmgan_lite.checkpoints.foreign.pickles import is_pickle, read_pickle
 from mmgan_lite.checkpoints.foreign.source import Conversion, ForeignFile, Source
 from mmgan_lite.registry import MODELS, build_part
@@ -21,6 +29,8 @@ from mmgan_lite.utils.validation import check_choice
 SOURCES: dict[str, Source] = {
     'stylegan2-ada': stylegan2_ada,
     'r3gan': r3gan,
+    'mmgeneration': mmgeneration,
+    'mmagic': mmagic,
     'pix2pix': pix2pix,
     'cyclegan': cyclegan,
     'biggan': biggan,

@@ -1,4 +1,4 @@
-"""Pickles as NVIDIA's and R3GAN's training code writes them, of tensors that tests have."""
+"""Files of other projects as these write them, and networks that were run by someone else."""
 
 import json
 import pickle
@@ -10,7 +10,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from mmgan_lite.checkpoints.foreign import read_pickle
+from mmgan_lite.checkpoints.foreign import Ledger, read_pickle
+from mmgan_lite.checkpoints.foreign.transfer import Transfer
+from mmgan_lite.registry import MODELS, build_part
 
 PERSISTENCE = 'torch_utils.persistence'
 
@@ -184,17 +186,6 @@ def ada_tree():
     return make
 
 
-def assert_like_golden(found, expected):
-    """To 1e-4 of the standard deviation: float32 in another order of summation."""
-    expected = expected.reshape(found.shape)
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-4 * expected.std().item())
-
-
-@pytest.fixture
-def like_golden():
-    return assert_like_golden
-
-
 @pytest.fixture
 def read_module(plain, write_pickle):
     """A module of a pickle, from tensors by name."""
@@ -203,3 +194,88 @@ def read_module(plain, write_pickle):
         return read_pickle(write_pickle(plain(Tree.of(tensors))))
 
     return read
+
+
+@pytest.fixture
+def goldens(repo):
+    """The folder of the networks and checkpoints of other projects."""
+    folder = repo.parent / 'shared' / 'reference' / 'goldens'
+    if not folder.is_dir():
+        pytest.skip('the networks of other projects are not in ../shared/reference/goldens')
+    return folder
+
+
+@pytest.fixture
+def io_of(goldens):
+    """Inputs and outputs of a network."""
+
+    def load(name):
+        tensors = load_file(goldens / f'{name}.safetensors')
+        return {key[3:]: tensor for key, tensor in tensors.items() if key.startswith('io.')}
+
+    return load
+
+
+@pytest.fixture
+def state_of(goldens):
+    """The tensors of a network, by their names in its project."""
+
+    def load(name):
+        tensors = load_file(goldens / f'{name}.safetensors')
+        return {key[6:]: tensor for key, tensor in tensors.items() if key.startswith('state.')}
+
+    return load
+
+
+@pytest.fixture
+def assert_like():
+    """To 1e-4 of the standard deviation: float32 in another order of summation."""
+
+    def compare(found, expected):
+        expected = expected.reshape(found.shape)
+        atol = 1e-4 * expected.std().item()
+        torch.testing.assert_close(found, expected, rtol=0, atol=atol)
+
+    return compare
+
+
+@pytest.fixture
+def write_mm(state_of, tmp_path):
+    """A file of MMGeneration or MMagic of networks of the goldens, by their places in it."""
+
+    def write(networks, meta=None, others=()):
+        state = {
+            f'{place}.{key}': tensor
+            for place, network in networks.items()
+            for key, tensor in (state_of(network) if isinstance(network, str) else network).items()
+        }
+        path = tmp_path / 'theirs.pth'
+        content = dict(meta=meta or {}, state_dict=state | dict(others), optimizer={})
+        torch.save(content, path)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def made_by():
+    """Settings, and the network of ours that a function makes of all tensors of theirs."""
+
+    def make(function, state, *args, given=None):
+        ledger = Ledger(state, 'a.pth')
+        transfer = Transfer(ledger, reverse=False)
+        settings = function(transfer, given or {}, *args)
+        ledger.close()
+        network = build_part(MODELS, settings, 'network')
+        missing, unexpected = network.load_state_dict(transfer.state, strict=False)
+        assert not unexpected
+        assert set(missing) <= {'stage', 'fade'}
+        return settings, network.eval()
+
+    return make
+
+
+@pytest.fixture
+def zeros():
+    """Tensors by name and shape."""
+    return lambda **shapes: {name.replace('__', '.'): torch.zeros(s) for name, s in shapes.items()}

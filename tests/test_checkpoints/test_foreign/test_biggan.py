@@ -45,7 +45,7 @@ def generator(golden):
 
 
 @torch.no_grad()
-def test_computes_what_mmagic_does(generator, golden, tmp_path, like_golden):
+def test_computes_what_mmagic_does(generator, golden, tmp_path, assert_like):
     state, io = generator
     torch.save(state, tmp_path / 'G_ema_best0.pth')
     torch.save({k: torch.zeros_like(v) for k, v in state.items()}, tmp_path / 'G_best0.pth')
@@ -53,21 +53,21 @@ def test_computes_what_mmagic_does(generator, golden, tmp_path, like_golden):
     torch.save(renamed(judge, DISCRIMINATOR), tmp_path / 'D_best0.pth')
     path = tmp_path / 'G_ema_best0.pth'
     gan = load_model(None, path, False).model.eval()
-    like_golden(gan.generator_ema(io['latents'], io['labels']), io['images'])
+    assert_like(gan.generator_ema(io['latents'], io['labels']), io['images'])
     assert not gan.generator.label_embedding.weight.any()
-    like_golden(gan.discriminator(of_judge['images'], of_judge['labels']), of_judge['logits'])
+    assert_like(gan.discriminator(of_judge['images'], of_judge['labels']), of_judge['logits'])
     converted = convert_checkpoint(path)['meta']['converted']
     assert (converted['source'], converted['notes']) == ('biggan', [])
     assert 'singular values, which are computed' in converted['tensors']
 
 
 @torch.no_grad()
-def test_generator_alone(generator, tmp_path, like_golden):
+def test_generator_alone(generator, tmp_path, assert_like):
     state, io = generator
     torch.save(state, tmp_path / 'biggan.pth')
     path = tmp_path / 'biggan.pth'
     gan = GANInferencer(weights=path, device='cpu').model
-    like_golden(gan.sample(6, labels=io['labels'], latents=io['latents']), io['images'])
+    assert_like(gan.sample(6, labels=io['labels'], latents=io['latents']), io['images'])
     assert convert_checkpoint(path)['meta']['converted']['notes'] == [
         'There is no G_ema beside it: it starts as what the file has.',
         'The file has no discriminator: it starts from random weights.',

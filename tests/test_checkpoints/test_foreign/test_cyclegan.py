@@ -19,11 +19,11 @@ def save(folder, **states):
     return folder / f'latest_net_{next(iter(states))}.pth'
 
 
-def test_one_direction(generator, tmp_path, like_golden):
+def test_one_direction(generator, tmp_path, assert_like):
     state, io = generator
     path = save(tmp_path, G_A=state)
     model = TranslationInferencer(weights=path, device='cpu').model
-    like_golden(model.translate(io['source'][: len(io['images'])]), io['images'])
+    assert_like(model.translate(io['source'][: len(io['images'])]), io['images'])
     notes = convert_checkpoint(path, 'cyclegan')['meta']['converted']['notes']
     assert notes[:2] == [
         'Only the direction a2b is in the file.',
@@ -31,18 +31,18 @@ def test_one_direction(generator, tmp_path, like_golden):
     ]
 
 
-def test_the_other_direction_alone_is_called_the_first(generator, tmp_path, like_golden):
+def test_the_other_direction_alone_is_called_the_first(generator, tmp_path, assert_like):
     state, io = generator
     path = save(tmp_path, G_B=state)
     model = load_model(None, path, False).model
-    like_golden(model.translate(io['source'][: len(io['images'])]), io['images'])
+    assert_like(model.translate(io['source'][: len(io['images'])]), io['images'])
     notes = convert_checkpoint(path)['meta']['converted']['notes']
     assert notes[0] == (
         'There is no G_A beside it: its direction, from B to A, is called a2b here.'
     )
 
 
-def test_all_networks_of_a_folder(generator, golden, tmp_path, like_golden):
+def test_all_networks_of_a_folder(generator, golden, tmp_path, assert_like):
     state, io = generator
     judge, of_judge, _ = golden('cyclegan_patch_discriminator')
     zeros = {name: torch.zeros_like(tensor) for name, tensor in state.items()}
@@ -50,11 +50,11 @@ def test_all_networks_of_a_folder(generator, golden, tmp_path, like_golden):
     path = save(tmp_path, G_B=state, G_A=zeros, D_A=judge, D_B=nothing)
     model = load_model(None, path, False).model
     source = io['source'][: len(io['images'])]
-    like_golden(model.translate(source, 'b2a'), io['images'])
+    assert_like(model.translate(source, 'b2a'), io['images'])
     assert not model.translate(source, 'a2b').any()
     # Their D_A judges the images of G_A, which are of domain B.
     with torch.no_grad():
-        like_golden(model.discriminator_b(of_judge['images']), of_judge['logits'])
+        assert_like(model.discriminator_b(of_judge['images']), of_judge['logits'])
         assert not model.discriminator_a(of_judge['images']).any()
     assert convert_checkpoint(path)['meta']['converted']['notes'] == []
 
@@ -75,7 +75,7 @@ def test_a_unet_of_one_direction_is_a_cyclegan(golden, tmp_path):
     assert convert_checkpoint(path)['meta']['converted']['source'] == 'cyclegan'
 
 
-def test_authors_container(shared_file, golden, like_golden):
+def test_authors_container(shared_file, golden, assert_like):
     model = load_model(None, shared_file('cyclegan_latest_net_G_A.pth'), False).model
     _, io, _ = golden('cyclegan_resnet_generator', shared=True)
-    like_golden(model.translate(io['source']), io['images'])
+    assert_like(model.translate(io['source']), io['images'])

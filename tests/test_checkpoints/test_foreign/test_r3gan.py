@@ -22,7 +22,7 @@ def make(tree, plain):
 
 @torch.no_grad()
 @pytest.mark.parametrize('kind', ['uncond', 'cond'])
-def test_computes_what_the_authors_do(golden, make, write_pickle, like_golden, kind):
+def test_computes_what_the_authors_do(golden, make, write_pickle, assert_like, kind):
     generator, of_generator, _ = golden(f'r3gan_generator_{kind}')
     discriminator, of_discriminator, _ = golden(f'r3gan_discriminator_{kind}')
     content = dict(G=make(generator), D=make(discriminator), G_ema=make(generator), cur_nimg=1000)
@@ -30,9 +30,9 @@ def test_computes_what_the_authors_do(golden, make, write_pickle, like_golden, k
     gan = load_model(None, path, False).model
     for network in (gan.generator, gan.generator_ema):
         images = network(of_generator['latents'], of_generator.get('labels'))
-        like_golden(images, of_generator['images'])
+        assert_like(images, of_generator['images'])
     logits = gan.discriminator(of_discriminator['images'], of_discriminator.get('labels'))
-    like_golden(logits, of_discriminator['logits'])
+    assert_like(logits, of_discriminator['logits'])
     converted = convert_checkpoint(path)['meta']['converted']
     assert converted['source'] == 'r3gan'
     note = 'It was trained on 1,000 images; schedules and optimizers start anew.'
@@ -126,9 +126,9 @@ def test_other_architectures_are_refused(make, tiny, write_pickle, change, messa
 
 
 @torch.no_grad()
-def test_authors_container(shared_file, golden, like_golden):
+def test_authors_container(shared_file, golden, assert_like):
     gan = load_model(None, shared_file('r3gan.pkl'), False).model
     _, io, _ = golden('r3gan_generator_cond', shared=True)
-    like_golden(gan.generator_ema(io['latents'], io['labels']), io['images'])
+    assert_like(gan.generator_ema(io['latents'], io['labels']), io['images'])
     _, io, _ = golden('r3gan_discriminator_cond', shared=True)
-    like_golden(gan.discriminator(io['images'], io['labels']), io['logits'])
+    assert_like(gan.discriminator(io['images'], io['labels']), io['logits'])

@@ -25,15 +25,15 @@ def write(write_pickle, persistent):
 
 @torch.no_grad()
 @pytest.mark.parametrize('kind', ['uncond', 'cond'])
-def test_generator_computes_what_the_authors_do(golden, ada_tree, write, like_golden, kind):
+def test_generator_computes_what_the_authors_do(golden, ada_tree, write, assert_like, kind):
     state, io, arguments = golden(GOLDENS.format('generator', kind))
     path = write(G=None, D=None, G_ema=ada_tree(state, arguments))
     gan = GANInferencer(weights=path, device='cpu').model
     network, labels = gan.sampled_generator(True), io.get('labels')
     ws = network.mapping(io['latents'], labels)
-    like_golden(ws, io['ws'])
-    like_golden(network(io['latents'], labels), io['images'])
-    like_golden(network.synthesis(network.truncate(ws, 0.7)[:2]), io['images_psi_0_7'])
+    assert_like(ws, io['ws'])
+    assert_like(network(io['latents'], labels), io['images'])
+    assert_like(network.synthesis(network.truncate(ws, 0.7)[:2]), io['images_psi_0_7'])
     assert gan.num_classes == (arguments['c_dim'] or None)
     for name, tensor in gan.generator.state_dict().items():
         assert torch.equal(tensor, gan.generator_ema.module.state_dict()[name])
@@ -42,7 +42,7 @@ def test_generator_computes_what_the_authors_do(golden, ada_tree, write, like_go
 @torch.no_grad()
 @pytest.mark.parametrize('kind', ['uncond', 'cond', 'orig'])
 def test_discriminator_computes_what_the_authors_do(
-    golden, ada_tree, write, like_golden, tmp_path, kind
+    golden, ada_tree, write, assert_like, tmp_path, kind
 ):
     state, io, arguments = golden(GOLDENS.format('discriminator', kind))
     file = ForeignFile(tmp_path, dict(D=read_pickle(write(D=ada_tree(state, arguments)))['D']))
@@ -51,7 +51,7 @@ def test_discriminator_computes_what_the_authors_do(
     ledger.close()
     network = MODELS.build(config)
     network.load_state_dict(state)
-    like_golden(network(io['images'], io.get('labels')), io['logits'])
+    assert_like(network(io['images'], io.get('labels')), io['logits'])
     assert config['architecture'] == arguments.get('architecture', 'resnet')
 
 
@@ -183,16 +183,16 @@ def test_mean_style_that_is_absent_is_said(write, ada_tree, tiny):
 
 
 @torch.no_grad()
-def test_authors_container(shared_file, golden, like_golden):
+def test_authors_container(shared_file, golden, assert_like):
     path = shared_file('stylegan2_ada.pkl')
     gan = load_model(None, path, False).model.eval()
     _, io, _ = golden('stylegan2_ada_discriminator_uncond', shared=True)
-    like_golden(gan.discriminator(io['images']), io['logits'])
+    assert_like(gan.discriminator(io['images']), io['logits'])
     _, io, _ = golden('stylegan2_ada_generator_uncond', shared=True)
     for network in (gan.generator, gan.generator_ema):
-        like_golden(network(io['latents']), io['images'])
+        assert_like(network(io['latents']), io['images'])
     network = gan.generator
     near = network.truncate(network.mapping(io['latents']), 0.5, cutoff=4)
-    like_golden(network.synthesis(near), io['images_psi_0_5_cutoff_4'])
+    assert_like(network.synthesis(near), io['images_psi_0_5_cutoff_4'])
     counts = convert_checkpoint(path)['meta']['converted']['tensors']
     assert counts.startswith('159 tensors taken, 0 derived, 36 dropped')

@@ -32,18 +32,18 @@ def build(convert, state):
         ('cyclegan_resnet_generator', 'images'),
     ],
 )
-def test_generators_compute_what_the_authors_do(golden, like_golden, name, images):
+def test_generators_compute_what_the_authors_do(golden, assert_like, name, images):
     state, io, _ = golden(name)
     network, _ = build(convert_translator, state)
-    like_golden(network(io['source'][: len(io[images])]), io[images])
+    assert_like(network(io['source'][: len(io[images])]), io[images])
 
 
 @torch.no_grad()
 @pytest.mark.parametrize('name', ['pix2pix', 'cyclegan'])
-def test_discriminators_compute_what_the_authors_do(golden, like_golden, name):
+def test_discriminators_compute_what_the_authors_do(golden, assert_like, name):
     state, io, _ = golden(f'{name}_patch_discriminator')
     network, config = build(convert_patchgan, state)
-    like_golden(network(io['images']), io['logits'])
+    assert_like(network(io['images']), io['logits'])
     assert config['norm'] == dict(pix2pix='batch', cyclegan='instance')[name]
 
 

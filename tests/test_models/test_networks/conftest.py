@@ -2,15 +2,11 @@
 
 import pytest
 import torch
-import torch.nn.functional as F
 from safetensors.torch import load_file
 
-# Names of spectral norm there, and in torch's parametrization.
-SPECTRAL = dict(
-    weight_orig='parametrizations.weight.original',
-    weight_u='parametrizations.weight.0._u',
-    weight_v='parametrizations.weight.0._v',
-)
+from mmgan_lite.checkpoints.foreign import Ledger
+from mmgan_lite.checkpoints.foreign.transfer import Transfer
+from mmgan_lite.registry import MODELS, build_part
 
 
 class Golden:
@@ -26,14 +22,17 @@ class Golden:
         """What is left of a module there becomes one of ours."""
         names = [name for name in self.theirs if name.startswith(f'{theirs}.')]
         found = {name.removeprefix(f'{theirs}.'): self.theirs.pop(name) for name in names}
-        if 'u0' in found:
-            # BigGAN's authors let the power iteration run in eval mode too, with u0 kept.
-            matrix = found['weight'].flatten(1)
-            v = F.normalize(found.pop('u0') @ matrix)
-            u = F.normalize(v @ matrix.T)
-            found |= dict(weight_orig=found.pop('weight'), weight_u=u[0], weight_v=v[0])
-            del found['sv0']
-        self.ours |= {f'{ours}.{SPECTRAL.get(name, name)}': t for name, t in found.items()}
+        self.ours |= {f'{ours}.{name}': t for name, t in found.items()}
+
+    def converted(self, function, *args):
+        """The network that a source of foreign checkpoints makes of all tensors."""
+        ledger = Ledger(self.theirs, 'golden')
+        transfer = Transfer(ledger, reverse=False)
+        network = build_part(MODELS, function(transfer, {}, *args), 'network')
+        ledger.close()
+        missing, unexpected = network.load_state_dict(transfer.state, strict=False)
+        assert (set(missing) <= {'stage', 'fade'}, unexpected) == (True, [])
+        return network.eval()
 
     def load_into(self, network):
         assert self.theirs == {}
