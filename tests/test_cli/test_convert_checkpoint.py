@@ -114,3 +114,12 @@ def test_malicious_file_is_refused(
     assert 'could run code' in message or 'whose sha256 starts with' in message
     assert not (tmp_path / 'pwned').exists()
     assert [path.name for path in out.rglob('*.pth')] == []
+
+
+def test_a_converted_checkpoint_is_not_resumed(run, shared_file, pictures, tmp_path):
+    ours = tmp_path / 'ours.pth'
+    run('convert-checkpoint', shared_file('r3gan.pkl'), ours)
+    out = ('--work-dir', tmp_path / 'training', '--resume', ours)
+    message = r'got one that was converted from a file of r3gan, .* Pass it as load_from=\.\.\.'
+    with pytest.raises((SystemExit, ValueError), match=message):
+        run('train', tmp_path / 'ours.py', '--data-root', pictures, *out)

@@ -1,12 +1,14 @@
 """Convert a file of another project to one of our checkpoints."""
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.logging import print_log
 from torch import Tensor
 
 from mmgan_lite.catalog import config_path, read_config
@@ -88,14 +90,21 @@ def read_any(
     """
     path = Path(path)
     if path.is_file() and is_pickle(path):
-        return _convert(ForeignFile(path, read_pickle(path), channel_order))
+        return _convert_and_log(ForeignFile(path, read_pickle(path), channel_order))
     content = load_safely(path, allow_mmengine_types)
     file = ForeignFile(path, content, channel_order)
     if not _is_ours(content) and any(source.recognizes(file) for source in SOURCES.values()):
-        return _convert(file)
+        return _convert_and_log(file)
     if not isinstance(content, dict) or not isinstance(content.get('state_dict'), Mapping):
         raise file.refuse("has no 'state_dict'", 'Pass a file that training wrote')
     return content
+
+
+def _convert_and_log(file: ForeignFile) -> dict[str, Any]:
+    checkpoint = _convert(file)
+    for note in checkpoint['meta']['converted']['notes']:
+        print_log(f'{file.path.name}: {note}', logger='current', level=logging.WARNING)
+    return checkpoint
 
 
 def _is_ours(content: Any) -> bool:

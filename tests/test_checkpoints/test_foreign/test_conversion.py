@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmgan_lite.checkpoints import write_checkpoint
 from mmgan_lite.checkpoints.foreign import SOURCES, convert_checkpoint
 from mmgan_lite.inference import GANInferencer, TranslationInferencer, get_model, load_model
-from mmgan_lite.inference.publishing import publish_loaded
+from mmgan_lite.inference.publishing import publish_loaded, read_published
 
 
 @pytest.fixture
@@ -111,3 +111,20 @@ def test_malicious_pickle_is_refused_wherever_weights_are_read(shared_file, tmp_
         with pytest.raises(ValueError, match=r'could run code'):
             read(path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_origin_stays_in_a_published_file(foreign, tmp_path):
+    loaded = load_model(None, foreign, False)
+    published = read_published(publish_loaded(loaded, tmp_path, 'a'), 'cpu')
+    assert published.info['origin']['source'] == 'cyclegan'
+    assert published.info['origin']['sha256'] == hashlib.sha256(foreign.read_bytes()).hexdigest()
+    assert 'license' in published.info['origin']['license']
+    assert published.info['iteration'] is None
+
+
+def test_notes_are_logged_when_it_is_read(foreign, monkeypatch):
+    lines = []
+    place = 'mmgan_lite.checkpoints.foreign.conversion.print_log'
+    monkeypatch.setattr(place, lambda text, **_: lines.append(text))
+    load_model(None, foreign, False)
+    assert lines[0] == 'latest_net_G_A.pth: Only the direction a2b is in the file.'
