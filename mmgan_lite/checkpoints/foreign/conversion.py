@@ -127,7 +127,17 @@ def _convert(file: ForeignFile, source: str = 'auto') -> dict[str, Any]:
             'Pass the checkpoint of a GAN of one of these',
         )
     name = found[0] if source == 'auto' else source
-    conversion = SOURCES[name].convert(file)
+    try:
+        conversion = SOURCES[name].convert(file)
+    except ValueError:
+        raise
+    # Of a network of other parts than those that are looked for.
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError) as error:
+        raise file.refuse(
+            f'is of an architecture of {name} that is not supported ({type(error).__name__}: '
+            f'{error})',
+            'Nothing was written',
+        ) from error
     conversion.ledger.close()
     return _as_checkpoint(conversion, file, name)
 
@@ -178,7 +188,10 @@ def _complete(conversion: Conversion, file: ForeignFile) -> tuple[dict[str, Tens
             f'{", ".join(wrong[:3])}',
             'It has another architecture, or not all of its tensors',
         )
-    state = {key: given.get(key, value).detach().clone() for key, value in expected.items()}
+    state = {
+        key: given.get(key, value).detach().to(value.dtype, copy=True)
+        for key, value in expected.items()
+    }
     for key in state:
         if key.endswith('_ema.steps') and key not in given:
             # At 0 the first update would copy the weights over the average.

@@ -196,3 +196,15 @@ def test_authors_container(shared_file, golden, assert_like):
     assert_like(network.synthesis(near), io['images_psi_0_5_cutoff_4'])
     counts = convert_checkpoint(path)['meta']['converted']['tensors']
     assert counts.startswith('159 tensors taken, 0 derived, 36 dropped')
+
+
+def test_what_is_built_otherwise_is_named(write, ada_tree, tiny):
+    state, settings = tiny()
+    network = ada_tree(state, settings)
+    del network.children['mapping'].children['fc0']
+    network.at('mapping').tensors['fc0.weight'] = state['mapping.fc0.weight']
+    message = (
+        r"is of an architecture of stylegan2-ada that is not supported \(KeyError: 'mapping.fc"
+    )
+    with pytest.raises(ValueError, match=message):
+        convert_checkpoint(write(G_ema=network))
