@@ -20,6 +20,7 @@ COMMANDS = {
     'convert-checkpoint': 'convert a checkpoint of another project',
     'list': 'list configs or registered parts',
     'info': 'explain one registered part or config',
+    'migrate-config': 'turn a config of MMGeneration or MMagic into one of ours',
     'check-config': 'find all mistakes in configs, without data',
     'print-config': 'print a config with its bases merged',
     'download-dataset': 'download published data for image translation',
@@ -32,7 +33,7 @@ COMMANDS = {
     'train-extractor': 'train the classifier that MNIST metrics use',
 }
 # Those that use no other pipe than standard output.
-_PRINTING = ('list', 'info', 'check-config', 'print-config')
+_PRINTING = ('list', 'info', 'check-config', 'print-config', 'migrate-config')
 
 
 def main() -> None:
