@@ -17,8 +17,10 @@ COMMANDS = {
     'interpolate': 'interpolate between images of a trained GAN',
     'translate': 'translate images by a trained model, such as a CycleGAN',
     'publish-model': 'write only the generators of a checkpoint',
+    'convert-checkpoint': 'convert a checkpoint of another project',
     'list': 'list configs or registered parts',
     'info': 'explain one registered part or config',
+    'migrate-config': 'turn a config of MMGeneration or MMagic into one of ours',
     'check-config': 'find all mistakes in configs, without data',
     'print-config': 'print a config with its bases merged',
     'download-dataset': 'download published data for image translation',
@@ -31,7 +33,7 @@ COMMANDS = {
     'train-extractor': 'train the classifier that MNIST metrics use',
 }
 # Those that use no other pipe than standard output.
-_PRINTING = ('list', 'info', 'check-config', 'print-config')
+_PRINTING = ('list', 'info', 'check-config', 'print-config', 'migrate-config')
 
 
 def main() -> None:

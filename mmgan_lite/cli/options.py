@@ -166,17 +166,26 @@ def add_allow_mmengine_types(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--old-checkpoint', action=_FormerFlag, nargs=0, help=argparse.SUPPRESS)
 
 
+def add_channel_order(parser: argparse.ArgumentParser) -> None:
+    """Add the order of the channels in a checkpoint of another project."""
+    text = 'of the images that the networks of a checkpoint of MMGeneration or MMagic see'
+    parser.add_argument('--channel-order', choices=['rgb', 'bgr'], help=text)
+
+
 def add_weights(parser: argparse.ArgumentParser) -> None:
     """Add the weights of a trained model, and its config if that is not inside.
 
     Parse with ``parse_intermixed_args``, as options may be between the two.
     """
     add = parser.add_argument
-    text = 'file of train or publish-model; before it, CONFIG to use instead of that inside'
+    text = (
+        'file of train, publish-model, another project; before it, CONFIG in place of that inside'
+    )
     add('files', nargs='+', metavar='CHECKPOINT', help=text)
     add_cfg_options(parser)
     add_imports(parser, 'modules that register parts of the model; a checkpoint never imports any')
     add_allow_mmengine_types(parser)
+    add_channel_order(parser)
     add_device(parser)
     add('--no-ema', action='store_true', help='the last weights, not their average')
 
@@ -221,7 +230,13 @@ def load_inferencer(args: argparse.Namespace, kind: str = 'GANInferencer') -> An
     from mmgan_lite import inference
 
     config, checkpoint = _given_weights(args)
-    return vars(inference)[kind](config, checkpoint, args.device, args.allow_mmengine_types)
+    return vars(inference)[kind](
+        config,
+        checkpoint,
+        args.device,
+        args.allow_mmengine_types,
+        channel_order=args.channel_order,
+    )
 
 
 @reporting(errors=(TypeError, ValueError))
@@ -234,7 +249,9 @@ def load_trained(args: argparse.Namespace) -> 'LoadedModel':
     from mmgan_lite.inference import load_model
     from mmgan_lite.inference.loading import find_device
 
-    loaded = load_model(*_given_weights(args), args.allow_mmengine_types)
+    loaded = load_model(
+        *_given_weights(args), args.allow_mmengine_types, channel_order=args.channel_order
+    )
     loaded.model.to(find_device(args.device)).eval()
     return loaded
 

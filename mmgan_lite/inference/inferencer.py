@@ -78,11 +78,14 @@ class GANInferencer(BaseInferencer):
     Args:
         model: Name or path of a config, a config, or a built GAN; None for the config inside
             ``weights``.
-        weights: A checkpoint of a training, or a ``.safetensors`` file of ``publish-model``.
+        weights: A checkpoint of a training, a ``.safetensors`` file of ``publish-model``, or,
+            without ``model``, a checkpoint of another project, which is converted in memory.
         device: Such as 'cpu' or 'cuda'; None for a GPU if there is one, else the CPU.
         allow_mmengine_types: Whether MMEngine may have written ``weights`` without
             ``SafeCheckpointHook``; no code in it runs either way.
         old_checkpoint: Former name of ``allow_mmengine_types``.
+        channel_order: 'rgb' or 'bgr', of the images that the networks of another project see; for
+            projects where it is not always the same.
 
     Attributes:
         model: The GAN, in eval mode. That of a published file has no discriminator.
@@ -112,9 +115,10 @@ class GANInferencer(BaseInferencer):
         device: Device = None,
         allow_mmengine_types: bool = False,
         old_checkpoint: bool = False,
+        channel_order: str | None = None,
     ) -> None:
         allow_types = either_name('allow_mmengine_types', allow_mmengine_types, old_checkpoint)
-        loaded = load_model(model, weights, allow_types, GAN)
+        loaded = load_model(model, weights, allow_types, GAN, channel_order)
         gan, self.cfg, self.info, self.classes = loaded
         self.model = gan.to(find_device(device)).eval()
         if weights is None and not isinstance(model, GAN):

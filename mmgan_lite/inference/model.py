@@ -9,6 +9,7 @@ from mmengine.config import Config
 
 from mmgan_lite.catalog import read_config
 from mmgan_lite.checkpoints import read_checkpoint
+from mmgan_lite.checkpoints.foreign import read_any
 from mmgan_lite.inference.loading import (
     LoadedModel,
     check_kind,
@@ -61,6 +62,7 @@ def load_model(
     weights: str | Path | None,
     allow_mmengine_types: bool,
     kind: type[AdversarialModel] | None = None,
+    channel_order: str | None = None,
 ) -> LoadedModel:
     """Load a model from the arguments of an inferencer; it is on the CPU if it is built here.
 
@@ -69,6 +71,7 @@ def load_model(
         weights: As in ``GANInferencer``.
         allow_mmengine_types: As in ``GANInferencer``.
         kind: What the model must be; None for any.
+        channel_order: As in ``GANInferencer``.
 
     Raises:
         ValueError: As ``GANInferencer``.
@@ -84,7 +87,11 @@ def load_model(
         return LoadedModel(published, cfg, info, _class_names(info.get('classes'), published))
     built: Any = model if isinstance(model, AdversarialModel) else None
     cfg = _given_config(model) if built is None else None
-    checkpoint = {} if weights is None else read_checkpoint(weights, allow_mmengine_types)
+    checkpoint: dict[str, Any] = {}
+    if weights is not None and model is None:
+        checkpoint = read_any(weights, allow_mmengine_types, channel_order)
+    elif weights is not None:
+        checkpoint = read_checkpoint(weights, allow_mmengine_types)
     meta = checkpoint.get('meta') or {}
     if built is None:
         if cfg is None:
@@ -99,6 +106,8 @@ def load_model(
     run = str(meta.get('experiment_name') or Path(weights).parent.name or 'generator')
     # MMEngine appends the time of the start.
     info = dict(iteration=meta.get('iter'), name=re.sub(r'_\d{8}_\d{6}$', '', run))
+    if converted := meta.get('converted'):
+        info['origin'] = {key: converted[key] for key in ('source', 'file', 'sha256', 'license')}
     names = (meta.get('dataset_meta') or {}).get('classes')
     return LoadedModel(built, cfg, info, _class_names(names, built))
 

@@ -45,10 +45,12 @@ class TranslationInferencer(BaseInferencer):
     Args:
         model: Name or path of a config, a config, or a built model; None for the config inside
             ``weights``.
-        weights: A checkpoint of a training, or a ``.safetensors`` file of ``publish-model``.
+        weights: A checkpoint of a training, a ``.safetensors`` file of ``publish-model``, or,
+            without ``model``, a checkpoint of another project, which is converted in memory.
         device: Such as 'cpu' or 'cuda'; None for a GPU if there is one, else the CPU.
         allow_mmengine_types: Whether MMEngine may have written ``weights`` without
             ``SafeCheckpointHook``; no code in it runs either way.
+        channel_order: As in :class:`GANInferencer`.
 
     Attributes:
         model: The model, in eval mode. That of a published file has no discriminator.
@@ -80,8 +82,10 @@ class TranslationInferencer(BaseInferencer):
         weights: str | Path | None = None,
         device: Device = None,
         allow_mmengine_types: bool = False,
+        channel_order: str | None = None,
     ) -> None:
-        loaded = load_model(model, weights, allow_mmengine_types, TranslationModel)
+        kind = TranslationModel
+        loaded = load_model(model, weights, allow_mmengine_types, kind, channel_order)
         self.cfg, self.info = loaded.cfg, loaded.info
         self.model: TranslationModel = loaded.model.to(find_device(device)).eval()
         if weights is None and not isinstance(model, TranslationModel):

@@ -77,12 +77,15 @@ def per_stage(name: str, value: int | Sequence[int], num_stages: int) -> tuple[i
     return values
 
 
-def halved_sides(image_shape: tuple[int, int, int], halvings: int) -> tuple[int, int]:
-    """Height and width after so many halvings, at least 4 each.
+def halved_sides(
+    image_shape: tuple[int, int, int], halvings: int, minimum: int = _START_SIDE
+) -> tuple[int, int]:
+    """Height and width after so many halvings.
 
     Args:
         image_shape: Channels, height and width in pixels.
         halvings: At least 0.
+        minimum: Pixels that must be left along each side.
 
     Raises:
         ValueError: If the sides cannot be halved as often.
@@ -93,10 +96,10 @@ def halved_sides(image_shape: tuple[int, int, int], halvings: int) -> tuple[int,
     """
     factor = 2**halvings
     height, width = image_shape[1:]
-    if height % factor or width % factor or min(height, width) < _START_SIDE * factor:
+    if height % factor or width % factor or min(height, width) < minimum * factor:
         raise ValueError(
-            f'image_shape must have sides of {factor} times 4, 5, 6, ... pixels for {halvings} '
-            f'halvings, got {image_shape}. Build the network with fewer, or resize the images in '
-            'the dataset.'
+            f'image_shape must have sides of {factor} times {minimum}, {minimum + 1}, '
+            f'{minimum + 2}, ... pixels for {halvings} halvings, got {image_shape}. Build the '
+            'network with fewer, or resize the images in the dataset.'
         )
     return height // factor, width // factor

@@ -172,7 +172,7 @@ class BigGANDeepDiscriminator(BigGANDiscriminator):
 
     Args:
         image_shape: Channels, height and width of an image in pixels; the sides are 2 to the
-            power of ``halvings`` times 4, 5, 6, ...
+            power of ``halvings`` times 2, 3, 4, ...
         channels: Channels of what the first convolution and each pair of blocks gives, at least 1
             each and none fewer than the one before. The paper's network for 128x128 has
             (128, 256, 512, 1024, 2048, 2048), with ``halvings=5``.

@@ -157,7 +157,7 @@ class ResidualDiscriminator(ConditionalDiscriminator):
                 f'halvings must be an int from 1 to the number of blocks, {num_blocks}, '
                 f'got {halvings!r}. Pass halvings={max(1, num_blocks)}, or more channels.'
             )
-        halved_sides(self.image_shape, halvings)
+        halved_sides(self.image_shape, halvings, minimum=2)
         places = check_attention(attention, num_blocks)
         blocks: list[nn.Module] = []
         pairs = pairwise((self.in_channels, *widths))

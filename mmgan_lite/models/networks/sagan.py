@@ -89,7 +89,7 @@ class SAGANDiscriminator(ResidualDiscriminator):
 
     Args:
         image_shape: Channels, height and width of an image in pixels; the sides are 2 to the
-            power of ``halvings`` times 4, 5, 6, ...
+            power of ``halvings`` times 2, 3, 4, ...
         channels: Channels of what each block gives, at least 1 each. The paper's network for
             128x128 has (64, 128, 256, 512, 1024, 1024), with ``halvings=5``.
         halvings: How many blocks halve the size, from the first on; at least 1, at most all.

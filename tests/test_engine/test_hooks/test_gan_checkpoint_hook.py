@@ -16,7 +16,6 @@ from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmgan_lite import checkpoints
 from mmgan_lite.checkpoints import find_damage, read_checkpoint
 from mmgan_lite.engine.hooks import GANCheckpointHook
 from mmgan_lite.engine.resume.work_dir_lock import WorkDirLock
@@ -165,7 +164,7 @@ def test_a_folder_that_becomes_unwritable(config, monkeypatch, number, kind, rem
             raise OSError(number, os.strerror(number), str(source))
         replace(source, target)
 
-    monkeypatch.setattr(checkpoints.os, 'replace', refuse)
+    monkeypatch.setattr(os, 'replace', refuse)
     with pytest.raises(kind) as info:
         Runner.from_cfg(cfg).train()
     folder, error = Path(cfg.work_dir), info.value
@@ -269,7 +268,7 @@ def test_the_best_checkpoint_cannot_be_written(repo, shrunk_config, monkeypatch)
             raise OSError(errno.EROFS, 'Read-only file system')
         replace(source, target)
 
-    monkeypatch.setattr(checkpoints.os, 'replace', refuse)
+    monkeypatch.setattr(os, 'replace', refuse)
     with pytest.raises(OSError, match=r"'best_\*.pth' could not be written .*iter_2.pth. Make the"):
         Runner.from_cfg(cfg).train()
 

@@ -66,6 +66,7 @@ def test_bad_stages_are_named(value):
 def test_halved_sides():
     assert halved_sides((1, 28, 32), 2) == (7, 8)
     assert halved_sides((1, 5, 4), 0) == (5, 4)
+    assert halved_sides((1, 64, 64), 5, minimum=2) == (2, 2)
     message = r'sides of 8 times 4, 5, 6, ... pixels for 3 halvings, got \(1, 28, 28\)'
     with pytest.raises(ValueError, match=message):
         halved_sides((1, 28, 28), 3)

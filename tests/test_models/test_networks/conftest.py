@@ -2,42 +2,38 @@
 
 import pytest
 import torch
-import torch.nn.functional as F
 from safetensors.torch import load_file
 
-# Names of spectral norm there, and in torch's parametrization.
-SPECTRAL = dict(
-    weight_orig='parametrizations.weight.original',
-    weight_u='parametrizations.weight.0._u',
-    weight_v='parametrizations.weight.0._v',
-)
+from mmgan_lite.checkpoints.foreign import Ledger
+from mmgan_lite.checkpoints.foreign.transfer import Transfer
+from mmgan_lite.registry import MODELS, build_part
 
 
 class Golden:
-    """Weights, inputs and outputs. ``take`` renames weights, ``load_into`` wants all of them."""
+    """Weights, inputs and outputs."""
 
     def __init__(self, path):
         tensors = load_file(path)
         self.theirs = {k[6:]: t for k, t in tensors.items() if k.startswith('state.')}
         self.io = {k[3:]: t for k, t in tensors.items() if k.startswith('io.')}
-        self.ours = {}
 
-    def take(self, ours, theirs):
-        """What is left of a module there becomes one of ours."""
-        names = [name for name in self.theirs if name.startswith(f'{theirs}.')]
-        found = {name.removeprefix(f'{theirs}.'): self.theirs.pop(name) for name in names}
-        if 'u0' in found:
-            # BigGAN's authors let the power iteration run in eval mode too, with u0 kept.
-            matrix = found['weight'].flatten(1)
-            v = F.normalize(found.pop('u0') @ matrix)
-            u = F.normalize(v @ matrix.T)
-            found |= dict(weight_orig=found.pop('weight'), weight_u=u[0], weight_v=v[0])
-            del found['sv0']
-        self.ours |= {f'{ours}.{SPECTRAL.get(name, name)}': t for name, t in found.items()}
+    def converted(self, function, *args):
+        """The network that a source of foreign checkpoints makes of all tensors."""
+        ledger = Ledger(self.theirs, 'golden')
+        transfer = Transfer(ledger, reverse=False)
+        network = build_part(MODELS, function(transfer, {}, *args), 'network')
+        ledger.close()
+        missing, unexpected = network.load_state_dict(transfer.state, strict=False)
+        assert (set(missing) <= {'stage', 'fade'}, unexpected) == (True, [])
+        return network.eval()
 
-    def load_into(self, network):
-        assert self.theirs == {}
-        network.load_state_dict(self.ours)
+    def made_by(self, function):
+        """The same, of a source that gives config and tensors together."""
+        ledger = Ledger(self.theirs, 'golden')
+        config, state = function(ledger)
+        ledger.close()
+        network = build_part(MODELS, config, 'network')
+        network.load_state_dict(state)
         return network.eval()
 
     def check(self, found, name):

@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
+from mmgan_lite.checkpoints.foreign import mm_biggan
 from mmgan_lite.models import BigGANDiscriminator, BigGANGenerator
 
 
@@ -138,32 +139,12 @@ def test_bad_arguments_are_named():
 @torch.no_grad()
 def test_generator_computes_what_mmagic_does(golden_of):
     golden = golden_of('mmagic_biggan_generator')
-    golden.take('label_embedding', 'shared_embedding')
-    golden.take('first.0', 'noise2feat')
-    for block in range(3):
-        ours, theirs = f'blocks.{block}', f'conv_blocks.{block}'
-        for index in (1, 2):
-            golden.take(f'{ours}.conv{index}', f'{theirs}.conv{index}.conv')
-            for here, name in (('norm', 'bn'), ('gains', 'gain'), ('biases', 'bias')):
-                golden.take(f'{ours}.norm{index}.{here}', f'{theirs}.bn{index}.{name}')
-        golden.take(f'{ours}.shortcut', f'{theirs}.shortcut.conv')
-    golden.take('last.0', 'output_layer.bn')
-    golden.take('last.2', 'output_layer.conv')
-    network = BigGANGenerator(12, (3, 32, 32), 48, num_classes=4, shared_dim=8)
-    golden.load_into(network)
+    network = golden.converted(mm_biggan.generator)
     golden.check(network(golden.io['latents'], golden.io['labels']), 'images')
 
 
 @torch.no_grad()
 def test_discriminator_computes_what_mmagic_does(golden_of):
     golden = golden_of('mmagic_biggan_discriminator')
-    for block in range(4):
-        places = ('residual.0', 'residual.2') if block == 0 else ('residual.1', 'residual.3')
-        for index, place in enumerate(places, start=1):
-            golden.take(f'blocks.{block}.{place}', f'conv_blocks.{block}.conv{index}.conv')
-    for block in range(2):
-        golden.take(f'blocks.{block}.shortcut.1', f'conv_blocks.{block}.shortcut.conv')
-    golden.take('head.linear', 'decision')
-    golden.take('head.embedding', 'proj_y')
-    network = golden.load_into(BigGANDiscriminator((3, 32, 32), (32,) * 4, num_classes=4))
+    network = golden.converted(mm_biggan.discriminator, (3, 32, 32))
     golden.check(network(golden.io['images'], golden.io['labels']), 'logits')

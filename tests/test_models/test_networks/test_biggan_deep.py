@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
+from mmgan_lite.checkpoints.foreign import mm_biggan
 from mmgan_lite.models import BigGANDeepDiscriminator, BigGANDeepGenerator
 
 
@@ -177,50 +178,15 @@ def test_bad_arguments_are_named():
             network(attention=4)
 
 
-def take_attention(golden, ours, theirs):
-    golden.ours[f'{ours}.gamma'] = golden.theirs.pop(f'{theirs}.gamma')
-    for name in ('theta', 'phi', 'g', 'o'):
-        golden.take(f'{ours}.{name}', f'{theirs}.{name}.conv')
-
-
 @torch.no_grad()
 def test_generator_computes_what_mmagic_does(golden_of):
     golden = golden_of('mmagic_biggan_deep_generator')
-    golden.take('label_embedding', 'shared_embedding')
-    for name in ('bias', 'weight_orig', 'weight_u'):
-        # Height, width and channels there, in the order of TensorFlow.
-        there = golden.theirs[f'noise2feat.{name}']
-        there = there.unflatten(0, (4, 4, 16)).movedim(2, 0).flatten(0, 2)
-        golden.theirs[f'noise2feat.{name}'] = there
-    golden.take('first.0', 'noise2feat')
-    places = (('0.0', 0), ('0.1', 1), ('1.0', 3), ('1.1', 4))
-    for ours, theirs in places:
-        for index in range(4):
-            here, there = f'blocks.{ours}.norms.{index}', f'conv_blocks.{theirs}.bn{index + 1}'
-            golden.take(
-                f'blocks.{ours}.convs.{index}', f'conv_blocks.{theirs}.conv{index + 1}.conv'
-            )
-            for name, other in (('norm', 'bn'), ('gains', 'gain'), ('biases', 'bias')):
-                golden.take(f'{here}.{name}', f'{there}.{other}')
-    take_attention(golden, 'attention.1', 'conv_blocks.2')
-    golden.take('last.0', 'output_layer.bn')
-    golden.take('last.2', 'output_layer.conv')
-    network = BigGANDeepGenerator(6, (3, 16, 16), (16, 16, 8), 4, shared_dim=5, attention=1)
-    golden.load_into(network)
+    network = golden.converted(mm_biggan.deep_generator)
     golden.check(network(golden.io['latents'], golden.io['labels']), 'images')
 
 
 @torch.no_grad()
 def test_discriminator_computes_what_mmagic_does(golden_of):
     golden = golden_of('mmagic_biggan_deep_discriminator')
-    golden.take('blocks.0', 'input_conv.conv')
-    for ours, theirs in (('1.0', 0), ('1.1', 1), ('3.0', 3), ('3.1', 4)):
-        for index, place in enumerate((1, 3, 5, 8), start=1):
-            there = f'conv_blocks.{theirs}.conv{index}.conv'
-            golden.take(f'blocks.{ours}.residual.{place}', there)
-    golden.take('blocks.1.0.added', 'conv_blocks.0.shortcut.conv')
-    take_attention(golden, 'blocks.2', 'conv_blocks.2')
-    golden.take('head.linear', 'decision')
-    golden.take('head.embedding', 'proj_y')
-    network = BigGANDeepDiscriminator((3, 16, 16), (8, 16, 16), 1, 4, attention=1)
-    golden.check(golden.load_into(network)(golden.io['images'], golden.io['labels']), 'logits')
+    network = golden.converted(mm_biggan.deep_discriminator, (3, 16, 16))
+    golden.check(network(golden.io['images'], golden.io['labels']), 'logits')

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from mmgan_lite.checkpoints.foreign import mm_dcgan
 from mmgan_lite.models import DCGANDiscriminator, DCGANGenerator
 
 
@@ -147,32 +148,12 @@ def test_bad_arguments_are_named_of_discriminator():
 @torch.no_grad()
 def test_generator_computes_what_mmagic_does(golden_of):
     golden = golden_of('mmagic_dcgan_generator')
-    # A transposed convolution on one pixel there.
-    start = golden.theirs.pop('noise2feat.conv.weight').flatten(1).T
-    golden.ours['layers.0.weight'] = start
-    for ours, theirs in (
-        ('layers.2', 'noise2feat.bn'),
-        ('layers.4', 'upsampling.0.conv'),
-        ('layers.5', 'upsampling.0.bn'),
-        ('layers.7', 'output_layer.conv'),
-    ):
-        golden.take(ours, theirs)
-    network = golden.load_into(DCGANGenerator(16, (3, 16, 16), base_channels=24))
+    network = golden.converted(mm_dcgan.generator)
     golden.check(network(golden.io['latents']), 'images')
 
 
 @torch.no_grad()
 def test_discriminator_computes_what_mmagic_does(golden_of):
     golden = golden_of('mmagic_dcgan_discriminator')
-    # A convolution over all pixels there.
-    last = golden.theirs.pop('output_layer.conv.weight').flatten(1)
-    golden.ours['head.linear.weight'] = last
-    for ours, theirs in (
-        ('layers.0', 'downsamples.0.conv'),
-        ('layers.2', 'downsamples.1.conv'),
-        ('layers.3', 'downsamples.1.bn'),
-        ('head.linear', 'output_layer.conv'),
-    ):
-        golden.take(ours, theirs)
-    network = DCGANDiscriminator((3, 16, 16), base_channels=16, negative_slope=0.01)
-    golden.check(golden.load_into(network)(golden.io['images']), 'logits')
+    network = golden.converted(mm_dcgan.discriminator, (3, 16, 16))
+    golden.check(network(golden.io['images']), 'logits')

@@ -3,6 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from mmgan_lite.checkpoints.foreign import mm_translation, translators
 from mmgan_lite.models import MultiScaleDiscriminator, PatchDiscriminator, losses
 
 
@@ -155,23 +156,16 @@ def test_bad_arguments_are_named():
 
 
 @torch.no_grad()
-@pytest.mark.parametrize(
-    ('name', 'norm'),
-    [
-        ('pix2pix_patch_discriminator', 'batch'),
-        ('cyclegan_patch_discriminator', 'instance'),
-        ('mmagic_pix2pix_discriminator', 'batch'),
-        ('mmagic_cyclegan_discriminator', 'instance'),
-    ],
-)
-def test_computes_what_others_do(golden_of, name, norm):
-    golden = golden_of(name)
-    for number, ours in enumerate((0, 2, 5, 8, 11)):
-        theirs = f'{number}.conv' if number < 4 else number
-        golden.take(f'layers.{ours}', f'model.{theirs if "mmagic" in name else ours}')
-        if norm == 'batch' and 0 < number < 4:
-            theirs = f'{number}.bn' if 'mmagic' in name else ours + 1
-            golden.take(f'layers.{ours + 1}', f'model.{theirs}')
-    images = golden.io['images']
-    network = golden.load_into(PatchDiscriminator(images.shape[1], base_channels=8, norm=norm))
-    golden.check(network(images), 'logits')
+@pytest.mark.parametrize('name', ['pix2pix', 'cyclegan'])
+def test_computes_what_the_authors_do(golden_of, name):
+    golden = golden_of(f'{name}_patch_discriminator')
+    network = golden.made_by(translators.convert_patchgan)
+    golden.check(network(golden.io['images']), 'logits')
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(('name', 'images'), [('pix2pix', [3, 3]), ('cyclegan', [3])])
+def test_computes_what_mmagic_does(golden_of, name, images):
+    golden = golden_of(f'mmagic_{name}_discriminator')
+    network = golden.converted(mm_translation.patch, images)
+    golden.check(network(golden.io['images']), 'logits')

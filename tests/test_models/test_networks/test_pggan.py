@@ -5,6 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from mmgan_lite.checkpoints.foreign import mm_pggan
 from mmgan_lite.models import PGGANDiscriminator, PGGANGenerator
 from mmgan_lite.models.networks.pggan import GrowingNetwork
 
@@ -166,22 +167,7 @@ def stages_of(golden, name):
 @torch.no_grad()
 def test_generator_computes_what_mmagic_does(golden_of):
     golden = golden_of('mmagic_pggan_generator')
-    golden.ours['first.weight'] = golden.theirs.pop('noise2feat.linear.weight_orig')
-    golden.ours['first_bias'] = golden.theirs.pop('noise2feat.bias').flatten()
-    for index in range(7):
-        stage, place = (index + 1) // 2, 0 if index % 2 or not index else 3
-        weight = golden.theirs.pop(f'conv_blocks.{index}.conv.weight_orig')
-        if index % 2:  # scaled by the fan-out there
-            weight = (weight * math.sqrt(weight.shape[0] / weight.shape[1])).transpose(0, 1)
-        golden.ours[f'stages.{stage}.{place}.weight'] = weight
-        golden.take(f'stages.{stage}.{place}', f'conv_blocks.{index}.conv')
-    for stage in range(4):
-        ours, theirs = f'to_image.{stage}', f'torgb_layers.{stage}.conv'
-        golden.ours[f'{ours}.weight'] = golden.theirs.pop(f'{theirs}.weight_orig')
-        golden.take(ours, theirs)
-    network = PGGANGenerator(16, **SMALL)
-    golden.ours |= dict(network.named_buffers())
-    golden.load_into(network)
+    network = golden.converted(mm_pggan.generator)
     for key, stage, fade in stages_of(golden, 'images'):
         network.grow_to(stage, fade)
         golden.check(network(golden.io['latents']), key)
@@ -190,23 +176,7 @@ def test_generator_computes_what_mmagic_does(golden_of):
 @torch.no_grad()
 def test_discriminator_computes_what_mmagic_does(golden_of):
     golden = golden_of('mmagic_pggan_discriminator')
-    golden.take('unused', 'conv_blocks.0')  # there, but not part of its forward pass
-    golden.ours.clear()
-    for index in range(1, 7):
-        ours, theirs = f'stages.{(index - 1) // 2}', f'conv_blocks.{index}.conv'
-        ours = f'{ours}.{0 if index % 2 else 2}'
-        golden.ours[f'{ours}.weight'] = golden.theirs.pop(f'{theirs}.weight_orig')
-        golden.take(ours, theirs)
-    for ours, theirs in (
-        *((f'from_image.{stage}.0', f'fromrgb_layers.{stage}.conv') for stage in range(4)),
-        ('head.1', 'decision.linear0'),
-        ('head.3', 'decision.linear1'),
-    ):
-        golden.ours[f'{ours}.weight'] = golden.theirs.pop(f'{theirs}.weight_orig')
-        golden.take(ours, theirs)
-    network = PGGANDiscriminator(**SMALL, last_conv=False)
-    golden.ours |= dict(network.named_buffers())
-    golden.load_into(network)
+    network = golden.converted(mm_pggan.discriminator, (3, 32, 32))
     for key, stage, fade in stages_of(golden, 'logits'):
         network.grow_to(stage, fade)
         golden.check(network(golden.io[key.replace('logits', 'images')]), key)

@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
+from mmgan_lite.checkpoints.foreign import mm_sngan
 from mmgan_lite.models import ResNetDiscriminator, ResNetGenerator
 from mmgan_lite.models.layers import ClassBatchNorm2d
 
@@ -169,7 +170,7 @@ def test_bad_halvings_are_named(halvings):
 
 
 def test_bad_sizes_and_channels_are_named():
-    message = r'sides of 8 times 4, 5, 6, ... pixels for 3 halvings, got \(1, 28, 28\)'
+    message = r'sides of 8 times 2, 3, 4, ... pixels for 3 halvings, got \(1, 28, 28\)'
     with pytest.raises(ValueError, match=message):
         ResNetDiscriminator(halvings=3)
     with pytest.raises(ValueError, match=r'channels must be a sequence of positive ints, got 128'):
@@ -179,36 +180,13 @@ def test_bad_sizes_and_channels_are_named():
 @torch.no_grad()
 def test_generator_computes_what_mmagic_does(golden_of):
     golden = golden_of('mmagic_sngan_generator')
-    golden.take('first.0', 'noise2feat')
-    for block in range(3):
-        ours, theirs = f'blocks.{block}', f'conv_blocks.{block}'
-        for index in (1, 2):
-            golden.take(f'{ours}.conv{index}', f'{theirs}.conv_{index}.conv')
-            norm = f'{theirs}.norm_{index}'
-            golden.take(f'{ours}.norm{index}.norm', f'{norm}.norm')
-            gains = 1 + golden.theirs.pop(f'{norm}.weight_embedding.weight')
-            biases = golden.theirs.pop(f'{norm}.bias_embedding.weight')
-            both = torch.cat([gains, biases], dim=1)
-            golden.ours[f'{ours}.norm{index}.gains_and_biases.weight'] = both
-        golden.take(f'{ours}.shortcut', f'{theirs}.shortcut.conv')
-    golden.take('last.0', 'to_rgb.bn')
-    golden.take('last.2', 'to_rgb.conv')
-    network = golden.load_into(ResNetGenerator(16, (3, 32, 32), 16, num_classes=4))
+    network = golden.converted(mm_sngan.generator)
     golden.check(network(golden.io['latents'], golden.io['labels']), 'images')
 
 
 @torch.no_grad()
 def test_discriminator_computes_what_mmagic_does(golden_of):
     golden = golden_of('mmagic_sngan_discriminator')
-    for ours, theirs in (('residual.0', 'conv_1'), ('residual.2', 'conv_2')):
-        golden.take(f'blocks.0.{ours}', f'from_rgb.{theirs}.conv')
-    golden.take('blocks.0.shortcut.1', 'from_rgb.shortcut.conv')
-    for block in range(3):
-        golden.take(f'blocks.{block + 1}.residual.1', f'conv_blocks.{block}.conv_1.conv')
-        golden.take(f'blocks.{block + 1}.residual.3', f'conv_blocks.{block}.conv_2.conv')
-    golden.take('blocks.1.shortcut.1', 'conv_blocks.0.shortcut.conv')
-    golden.take('head.linear', 'decision')
-    golden.take('head.embedding', 'proj_y')
-    network = golden.load_into(ResNetDiscriminator((3, 32, 32), (12,) * 4, num_classes=4))
+    network = golden.converted(mm_sngan.discriminator, (3, 32, 32))
     for images, logits in (('images', 'logits'), ('fake_images', 'fake_logits')):
         golden.check(network(golden.io[images], golden.io['labels']), logits)

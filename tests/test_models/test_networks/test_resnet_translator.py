@@ -3,6 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from mmgan_lite.checkpoints.foreign import mm_translation, translators
 from mmgan_lite.models import ResNetTranslator
 
 CUT = dict(downsampling='blur', upsampling='resize')
@@ -143,18 +144,14 @@ def test_bad_arguments_are_named():
 
 
 @torch.no_grad()
-@pytest.mark.parametrize('project', ['cyclegan', 'mmagic_cyclegan'])
-def test_computes_what_others_do(golden_of, project):
-    convolutions = ['1', '4', '7', *(f'{n}.layers.{c}' for n in (10, 11, 12) for c in (1, 5))]
-    convolutions += ['13', '16', '20']
-    if project == 'cyclegan':
-        golden = golden_of('cyclegan_resnet_generator')
-        names = [f'model.{name.replace("layers", "conv_block")}' for name in convolutions]
-    else:
-        golden = golden_of('mmagic_cyclegan_generator')
-        blocks = [f'{n}.block.{c}' for n in (3, 4, 5) for c in (0, 1)]
-        names = [f'model.{n}.conv' for n in (0, 1, 2, *blocks, 6, 7, 8)]
-    for ours, theirs in zip(convolutions, names, strict=True):
-        golden.take(f'layers.{ours}', theirs)
-    network = golden.load_into(ResNetTranslator(base_channels=6, num_blocks=3))
+def test_computes_what_the_authors_do(golden_of):
+    golden = golden_of('cyclegan_resnet_generator')
+    network = golden.made_by(translators.convert_translator)
+    golden.check(network(golden.io['source']), 'images')
+
+
+@torch.no_grad()
+def test_computes_what_mmagic_does(golden_of):
+    golden = golden_of('mmagic_cyclegan_generator')
+    network = golden.converted(mm_translation.resnet)
     golden.check(network(golden.io['source']), 'images')

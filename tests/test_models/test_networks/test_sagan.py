@@ -3,6 +3,7 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
+from mmgan_lite.checkpoints.foreign import mm_sngan
 from mmgan_lite.models import SAGANDiscriminator, SAGANGenerator
 from mmgan_lite.models.layers import SelfAttention
 
@@ -78,47 +79,16 @@ def test_bad_arguments_are_named():
         SAGANDiscriminator(channels=(1, 8), attention=1)
 
 
-def take_attention(golden, ours, theirs):
-    for layer in ('theta', 'phi', 'g', 'o'):
-        golden.take(f'{ours}.{layer}', f'{theirs}.{layer}.conv')
-    golden.take(ours, theirs)  # gamma
-
-
 @torch.no_grad()
 def test_generator_computes_what_mmagic_does(golden_of):
     golden = golden_of('mmagic_sagan_generator')
-    golden.take('first.0', 'noise2feat')
-    for block, there in enumerate((0, 1, 3)):
-        ours, theirs = f'blocks.{block}', f'conv_blocks.{there}'
-        for index in (1, 2):
-            golden.take(f'{ours}.conv{index}', f'{theirs}.conv_{index}.conv')
-            for here, name in (
-                ('norm', 'norm'),
-                ('gains', 'weight_embedding'),
-                ('biases', 'bias_embedding'),
-            ):
-                golden.take(f'{ours}.norm{index}.{here}', f'{theirs}.norm_{index}.{name}')
-        golden.take(f'{ours}.shortcut', f'{theirs}.shortcut.conv')
-    take_attention(golden, 'attention.2', 'conv_blocks.2')
-    golden.take('last.0', 'to_rgb.bn')
-    golden.take('last.2', 'to_rgb.conv')
-    network = golden.load_into(SAGANGenerator(16, (3, 32, 32), 16, num_classes=4))
+    network = golden.converted(mm_sngan.generator)
     golden.check(network(golden.io['latents'], golden.io['labels']), 'images')
 
 
 @torch.no_grad()
 def test_discriminator_computes_what_mmagic_does(golden_of):
     golden = golden_of('mmagic_sagan_discriminator')
-    for ours, theirs in (('residual.0', 'conv_1'), ('residual.2', 'conv_2')):
-        golden.take(f'blocks.0.{ours}', f'from_rgb.{theirs}.conv')
-    golden.take('blocks.0.shortcut.1', 'from_rgb.shortcut.conv')
-    take_attention(golden, 'blocks.1', 'conv_blocks.0')
-    for block in (1, 2, 3):
-        golden.take(f'blocks.{block + 1}.residual.1', f'conv_blocks.{block}.conv_1.conv')
-        golden.take(f'blocks.{block + 1}.residual.3', f'conv_blocks.{block}.conv_2.conv')
-    golden.take('blocks.2.shortcut.1', 'conv_blocks.1.shortcut.conv')
-    golden.take('head.linear', 'decision')
-    golden.take('head.embedding', 'proj_y')
-    network = golden.load_into(SAGANDiscriminator((3, 32, 32), (12,) * 4, num_classes=4))
+    network = golden.converted(mm_sngan.discriminator, (3, 32, 32))
     for images, logits in (('images', 'logits'), ('fake_images', 'fake_logits')):
         golden.check(network(golden.io[images], golden.io['labels']), logits)

@@ -1,11 +1,12 @@
 import json
-import re
 
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from mmgan_lite.checkpoints.foreign import Ledger, mm_stylegan2, stylegan2_ada
+from mmgan_lite.checkpoints.foreign.snapshots import drop_filters, transposed
 from mmgan_lite.models import (
     GAN,
     ExponentialMovingAverage,
@@ -47,93 +48,21 @@ def test_parameter_counts_of_the_papers(preset):
         assert count(StyleGAN2Discriminator(shape, **both, **discriminator)) == counts[1]
 
 
-# Names in stylegan2-ada-pytorch and in MMagic, from ours: a pattern and what it becomes.
-ADA_NAMES = [
-    (r'^mapping(?:_network)?\.embedding\.', 'mapping.embed.'),
-    (r'^mapping(?:_network)?\.layers\.(\d+)\.', r'mapping.fc\1.'),
-    (r'^synthesis_network\.blocks\.(\d+)\.', r'synthesis.b\1.'),
-    (r'^mapping_network\.w_avg', 'mapping.w_avg'),
-    (r'\.constant$', '.const'),
-    (r'\.(conv[01])\.conv\.', r'.\1.'),
-    (r'\.to_image\.conv\.', '.torgb.'),
-    (r'\.to_image\.', '.torgb.'),
-    (r'^blocks\.(\d+)\.conv1\.1\.', r'b\1.conv1.'),
-    (r'^blocks\.(\d+)\.skip\.1\.', r'b\1.skip.'),
-    (r'^blocks\.(\d+)\.', r'b\1.'),
-    (r'^from_image\.(\d+)\.', r'b\1.fromrgb.'),
-    (r'^conv\.', 'b4.conv.'),
-    (r'^linear\.', 'b4.fc.'),
-    (r'^out\.', 'b4.out.'),
-]
-
-
-def ada_name(name):
-    for pattern, theirs in ADA_NAMES:
-        name = re.sub(pattern, theirs, name)
-    return name
-
-
-def mmagic_name(name):
-    """Theirs count the convolutions and images from 8x8 on, ours name the sizes."""
-    if match := re.fullmatch(r'mapping_network\.layers\.(\d+)\.(weight|bias)', name):
-        return f'style_mapping.{int(match[1]) + 1}.{linear(match[2])}'
-    if name == 'synthesis_network.blocks.4.constant':
-        return 'constant_input.input'
-    if match := re.fullmatch(r'synthesis_network\.blocks\.(\d+)\.conv([01])\.(.*)', name):
-        index = 2 * (int(match[1]).bit_length() - 4) + int(match[2])
-        if match[3] == 'noise_const':
-            return f'injected_noise_{index + 1}'
-        return ('conv1' if index < 0 else f'convs.{index}') + '.' + STYLED[match[3]]
-    if match := re.fullmatch(r'synthesis_network\.blocks\.(\d+)\.to_image\.(.*)', name):
-        index = int(match[1]).bit_length() - 4
-        return ('to_rgb1' if index < 0 else f'to_rgbs.{index}') + '.' + TO_IMAGE[match[2]]
-    if match := re.fullmatch(r'from_image\.32\.(weight|bias)', name):
-        return f'convs.0.{CONV[match[1]].format(0, 1)}'
-    if match := re.fullmatch(r'blocks\.(\d+)\.(conv[01]|skip)\.(?:1\.)?(weight|bias)', name):
-        place = dict(conv0='conv1', conv1='conv2', skip='skip')[match[2]]
-        first = 0 if match[2] == 'conv0' else 1
-        inner = CONV[match[3]].format(first, first + 1)
-        return f'convs.{7 - int(match[1]).bit_length()}.{place}.{inner}'
-    kind, _, last = name.partition('.')
-    return {
-        'conv': f'final_conv.{CONV.get(last, "").format(0, 1)}',
-        'linear': f'final_linear.0.{linear(last)}',
-        'out': f'final_linear.1.{linear(last)}',
-    }[kind]
-
-
-def linear(last):
-    return 'linear.weight_orig' if last == 'weight' else last
-
-
-CONV = dict(weight='{0}.conv.weight_orig', bias='{1}.bias')
-TO_IMAGE = {
-    'conv.weight': 'conv.weight_orig',
-    'conv.affine.weight': 'conv.style_modulation.linear.weight_orig',
-    'conv.affine.bias': 'conv.style_modulation.bias',
-    'bias': 'bias',
-}
-STYLED = TO_IMAGE | {'bias': 'activate.bias', 'noise_strength': 'noise_injector.weight'}
-
-
-def load_golden(repo, file, name_there, build):
-    """A network with the weights of the other project, and its inputs and outputs there."""
+def load_golden(repo, file, names, build):
+    """A network with the weights of the authors' code, and its inputs and outputs there."""
     path = repo / 'tests' / 'goldens' / f'{file}.safetensors'
     with safe_open(path, 'pt') as opened:
         network = build(json.loads(opened.metadata()['constructor']))
     tensors = load_file(path)
-    state = network.state_dict()
-    for name, ours in state.items():
-        if name == 'mapping_network.w_avg' and name_there is mmagic_name:
-            state[name] = tensors['io.truncation_latent'][0]
-            continue
-        theirs = tensors.pop(f'state.{name_there(name)}')
-        if name.endswith('embedding.weight'):
-            theirs = theirs.T  # of a linear layer there
-        state[name] = theirs.reshape(ours.shape)
-    left = {name for name in tensors if not name.startswith('io.')}
-    assert all(name.endswith(('resample_filter', '.kernel')) for name in left)  # constants here
-    network.load_state_dict(state)
+    state = {name[6:]: tensor for name, tensor in tensors.items() if name.startswith('state.')}
+    ledger = Ledger(state, file)
+    drop_filters(ledger, 'resample_filter')
+    ours = ledger.take_renamed(names)
+    for name in network.state_dict().keys() - ours:
+        assert name.endswith('embedding.weight')
+        ours[name] = transposed(ledger, 'mapping.embed.weight')
+    ledger.close()
+    network.load_state_dict(ours)
     return network, {name[3:]: t for name, t in tensors.items() if name.startswith('io.')}
 
 
@@ -171,7 +100,7 @@ def ada_discriminator_of(there):
 @pytest.fixture(params=['uncond', 'cond'])
 def ada_generator(request, repo):
     file = f'stylegan2_ada_generator_{request.param}'
-    return load_golden(repo, file, ada_name, ada_generator_of)
+    return load_golden(repo, file, stylegan2_ada.GENERATOR, ada_generator_of)
 
 
 @torch.no_grad()
@@ -210,7 +139,7 @@ def test_path_lengths_are_those_of_the_authors(ada_generator):
 def test_discriminator_computes_what_the_authors_do(repo, kind):
     """Logits, and R1 of each image: its squared slope, without gamma / 2."""
     file = f'stylegan2_ada_discriminator_{kind}'
-    network, io = load_golden(repo, file, ada_name, ada_discriminator_of)
+    network, io = load_golden(repo, file, stylegan2_ada.DISCRIMINATOR, ada_discriminator_of)
     images, labels = io['images'].requires_grad_(), io.get('labels')
     logits = network(images, labels)
     assert_like_golden(logits, io['logits'][:, 0])
@@ -223,30 +152,27 @@ def test_discriminator_computes_what_the_authors_do(repo, kind):
     assert_like_golden(two, io['logits_batch_of_2'][:, 0])
 
 
-MMAGIC = dict(image_shape=(3, 32, 32), channel_max=24)
-
-
 @torch.no_grad()
-def test_generator_computes_what_mmagic_does(repo):
-    def build(there):
-        return StyleGAN2Generator(32, style_dim=32, num_mapping_layers=4, **MMAGIC).eval()
-
-    network, io = load_golden(repo, 'mmagic_stylegan2_generator', mmagic_name, build)
+def test_generator_computes_what_mmagic_does(golden_of):
+    golden = golden_of('mmagic_stylegan2_generator')
+    network, io = golden.converted(mm_stylegan2.generator), golden.io
     ws = network.mapping(io['latents'])
-    assert_like_golden(ws[:, 0], io['ws'])
-    assert_like_golden(network.synthesis(ws), io['images'])
-    assert_like_golden(network.synthesis(network.truncate(ws, 0.7)), io['images_psi_0_7'])
+    golden.check(ws[:, 0], 'ws')
+    golden.check(network.synthesis(ws), 'images')
+    mean = network.mapping_network.w_avg
+    others = network.mapping(torch.randn(4096, 32))[:, 0]
+    assert ((mean - others.mean(0)).abs() < 5 * (2 / 4096) ** 0.5 * others.std(0)).all()
+    mean.copy_(io['truncation_latent'][0])
+    golden.check(network.synthesis(network.truncate(ws, 0.7)), 'images_psi_0_7')
     mixed = mix_styles(ws, ws.roll(1, 0), layer=3)
-    assert_like_golden(network.synthesis(mixed), io['images_mixed_from_3'])
+    golden.check(network.synthesis(mixed), 'images_mixed_from_3')
 
 
 @torch.no_grad()
-def test_discriminator_computes_what_mmagic_does(repo):
-    def build(there):
-        return StyleGAN2Discriminator(**MMAGIC)
-
-    network, io = load_golden(repo, 'mmagic_stylegan2_discriminator', mmagic_name, build)
-    assert_like_golden(network(io['images']), io['logits'][:, 0])
+def test_discriminator_computes_what_mmagic_does(golden_of):
+    golden = golden_of('mmagic_stylegan2_discriminator')
+    network = golden.converted(mm_stylegan2.discriminator, (3, 32, 32))
+    golden.check(network(golden.io['images']), 'logits')
 
 
 def small(**settings):

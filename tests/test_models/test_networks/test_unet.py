@@ -3,6 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from mmgan_lite.checkpoints.foreign import mm_translation, translators
 from mmgan_lite.models import UNetTranslator
 
 
@@ -99,35 +100,21 @@ def test_bad_arguments_are_named():
             UNetTranslator(**{name: value})
 
 
-@torch.no_grad()
-@pytest.mark.parametrize('project', ['pix2pix', 'mmagic_pix2pix'])
-def test_computes_what_others_do(golden_of, project):
+def check_both_statistics(golden, network):
     """By the running statistics of batch norm, and by those of the batch."""
-    golden = golden_of(dict(pix2pix='pix2pix_unet_generator').get(project, f'{project}_generator'))
-    place = 'model'
-    for level in range(6):
-        first, last = level == 0, level == 5
-        down, up = f'layers.downs.{level}', f'layers.ups.{5 - level}'
-        if project == 'pix2pix':
-            there = f'{place}.model'
-            conv, norm = (0, None) if first else (1, 2)
-            up_conv, up_norm = {0: (3, None), 5: (3, 4)}.get(level, (5, 6))
-            names = [f'{there}.{number}' for number in (conv, norm, up_conv, up_norm)]
-            place = f'{there}.{1 if first else 3}'
-        else:
-            up_number = 1 if last else 2
-            names = [f'{place}.model.{n}' for n in ('0.conv', '0.bn')]
-            names += [f'{place}.model.{up_number}.{n}' for n in ('conv', 'bn')]
-            place = f'{place}.model.1'
-        golden.take(f'{down}.{0 if first else 1}', names[0])
-        if not (first or last):
-            golden.take(f'{down}.2', names[1])
-        golden.take(f'{up}.1', names[2])
-        if not first:
-            golden.take(f'{up}.2', names[3])
-    channels = golden.ours['layers.downs.0.0.weight'].shape[0]
-    network = golden.load_into(UNetTranslator(levels=6, base_channels=channels, dropout=0))
     source = golden.io['source']
     running = golden.io['images_running_statistics']
     golden.check(network(source[: len(running)]), 'images_running_statistics')
     golden.check(network.train()(source), 'images_batch_statistics')
+
+
+@torch.no_grad()
+def test_computes_what_the_authors_do(golden_of):
+    golden = golden_of('pix2pix_unet_generator')
+    check_both_statistics(golden, golden.made_by(translators.convert_translator))
+
+
+@torch.no_grad()
+def test_computes_what_mmagic_does(golden_of):
+    golden = golden_of('mmagic_pix2pix_generator')
+    check_both_statistics(golden, golden.converted(mm_translation.unet))

@@ -7,14 +7,12 @@ in the comment at the end of the zip file, which ``torch.load`` ignores.
 import errno
 import functools
 import hashlib
-import importlib
 import io
 import logging
 import os
 import re
 import struct
 import time
-import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -148,7 +146,7 @@ def _refused(path: str | Path, error: Exception) -> ValueError:
         reason = text.rpartition('WeightsUnpickler error: ')[2].strip().partition('\n')[0]
         reason = f'{type(error).__name__}: {reason}'
         problem = f'is damaged, no file of torch, or holds what could run code ({reason})'
-        remedy = 'Take another.'
+        remedy = 'Take another; mmgan-lite convert-checkpoint reads those of other projects.'
     else:
         problem = 'must hold tensors and plain values only, but it names '
         problem += f'{unknown[1]}, which could run code'
@@ -176,15 +174,28 @@ def read_checkpoint(
         ValueError: If the file is missing, damaged, holds code, or is no checkpoint.
     """
     allow = either_name('allow_mmengine_types', allow_mmengine_types, old_checkpoint)
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f'checkpoint must be a file, but {str(path)!r} is none. Check the path.')
-    with reading(path, allow):
-        checkpoint = torch.load(path, map_location='cpu', weights_only=True)
+    checkpoint = load_safely(path, allow)
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get('state_dict'), Mapping):
         text = "has no 'state_dict'. Pass a file that training wrote."
         raise ValueError(f'checkpoint {str(path)!r} {text}')
     return checkpoint
+
+
+def load_safely(path: str | Path, allow_mmengine_types: bool = False) -> Any:
+    """What ``torch.save`` wrote to a file, on the CPU; no code in it runs.
+
+    Args:
+        path: The file.
+        allow_mmengine_types: As for :func:`no_code`.
+
+    Raises:
+        ValueError: If the file is missing, damaged, or holds code.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f'checkpoint must be a file, but {str(path)!r} is none. Check the path.')
+    with reading(path, allow_mmengine_types):
+        return torch.load(path, map_location='cpu', weights_only=True)
 
 
 def newest_checkpoint(folder: str | Path) -> Path | None:
@@ -342,12 +353,3 @@ def _digest(path: Path, seal: re.Match[bytes]) -> str:
             digest.update(file.read(min(_BLOCK, left - start)))
     digest.update(seal[2])
     return digest.hexdigest()
-
-
-def __getattr__(name: str) -> Any:
-    """Names that were here before."""
-    if name != 'use_safe_loader':
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    place = 'mmgan_lite.engine.mmengine_compat'
-    warnings.warn(f'use_safe_loader is in {place} now.', FutureWarning, stacklevel=2)
-    return importlib.import_module(place).use_safe_loader

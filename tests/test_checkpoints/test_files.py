@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import re
+import time
 import uuid
 import zipfile
 
@@ -29,7 +30,7 @@ from mmgan_lite.engine.mmengine_compat import use_safe_loader
 def write(tmp_path, monkeypatch):
     """Write a checkpoint of one number, a second after the one before."""
     clock = iter(range(1_000_000_000, 1_000_001_000))
-    monkeypatch.setattr(checkpoints.time, 'time', lambda: next(clock))
+    monkeypatch.setattr(time, 'time', lambda: next(clock))
 
     def write(name, value=1.0):
         path = tmp_path / name
@@ -205,7 +206,9 @@ def test_newest_passes_over_what_is_damaged(write, tmp_path, capture_log):
 @pytest.fixture
 def capture_log(monkeypatch):
     lines = []
-    monkeypatch.setattr(checkpoints, 'print_log', lambda text, **_: lines.append(text))
+    monkeypatch.setattr(
+        'mmgan_lite.checkpoints.files.print_log', lambda text, **_: lines.append(text)
+    )
     return lambda: '\n'.join(lines)
 
 
