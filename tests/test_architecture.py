@@ -6,6 +6,7 @@ import pytest
 
 # What each part of the package may import of it, besides itself and the registry.
 ALLOWED = {
+    'checkpoints': {'catalog', 'models.layers'},
     'datasets': set(),
     'models.losses': {'models.data_preprocessor'},
     'models.augmentation': set(),

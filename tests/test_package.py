@@ -16,6 +16,14 @@ from mmgan_lite import registry
 
 # Classes that several modules share and users do not need, by their face.
 INTERNAL = {
+    'mmgan_lite.checkpoints.foreign': {
+        'Family',
+        'Head',
+        'Network',
+        'Players',
+        'Source',
+        'Transfer',
+    },
     'mmgan_lite.config_validation': {'ConfigWalk', 'Part', 'Place'},
     'mmgan_lite.datasets': {
         'FolderFiles',

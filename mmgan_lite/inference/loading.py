@@ -24,7 +24,8 @@ class LoadedModel(NamedTuple):
     Attributes:
         model: Not moved to a device, nor put into eval mode.
         cfg: The config that it was built from; None for a model that was given.
-        info: ``iteration`` and ``name`` of the training; or the header of a published file.
+        info: ``iteration`` and ``name`` of the training, and ``origin`` of weights of another
+            project; or the header of a published file.
         classes: Names of the classes in the order of the labels, None if unknown.
     """
 

@@ -106,6 +106,8 @@ def load_model(
     run = str(meta.get('experiment_name') or Path(weights).parent.name or 'generator')
     # MMEngine appends the time of the start.
     info = dict(iteration=meta.get('iter'), name=re.sub(r'_\d{8}_\d{6}$', '', run))
+    if converted := meta.get('converted'):
+        info['origin'] = {key: converted[key] for key in ('source', 'file', 'sha256', 'license')}
     names = (meta.get('dataset_meta') or {}).get('classes')
     return LoadedModel(built, cfg, info, _class_names(names, built))
 

@@ -47,7 +47,8 @@ class PublishedGenerator(NamedTuple):
         model: A GAN that only draws, or a model that only translates: it has no discriminator and
             no average.
         info: The header: ``model`` (config of the drawing parts), ``weights`` ('ema' or 'last'),
-            ``iteration``, ``name``, ``classes``, ``image_range``, ``versions``.
+            ``iteration``, ``name``, ``classes``, ``image_range``, ``versions``; ``origin`` of
+            weights of another project.
     """
 
     model: GAN | TranslationModel
@@ -110,7 +111,8 @@ def publish_loaded(
         raise ValueError(f'{text} that is published. {remedy}')
     name, iteration = name or info['name'], info['iteration']
     parts = check_parts(cfg['model'], 'config', cfg.get('default_scope'))
-    return publish_generator(model, parts, out_dir, name, iteration, classes, use_ema)
+    origin = info.get('origin')
+    return publish_generator(model, parts, out_dir, name, iteration, classes, use_ema, origin)
 
 
 def has_average(model: GAN | TranslationModel) -> bool:
@@ -128,6 +130,7 @@ def publish_generator(
     iteration: int | None = None,
     classes: Sequence[str] | None = None,
     use_ema: bool = True,
+    origin: Mapping | None = None,
 ) -> Path:
     """Write only the generators of a trained model, and check that they give the same images.
 
@@ -139,6 +142,7 @@ def publish_generator(
         iteration: Iteration of the training, if known.
         classes: Names of the classes in the order of the labels, if known.
         use_ema: Whether to take the average of the weights, if there is one.
+        origin: File, hash and license of weights of another project.
 
     Returns:
         The file, ``<name>_iter-<iteration>-<hash>.safetensors``; the hash is the first 8
@@ -167,6 +171,8 @@ def publish_generator(
             mmgan_lite=__version__, mmengine=mmengine.__version__, torch=torch.__version__
         ),
     )
+    if origin is not None:
+        info['origin'] = dict(origin)
     # One key and sorted names: the same generator gives the same bytes and the same hash.
     content = save(state, {_KEY: _to_json({**info, 'digest': _digest(info, state)})})
     _check_same_images(model, content, use_ema)

@@ -118,6 +118,8 @@ class _Recording:
         self._inputs = [tensor for tensor in copies.tensors() if tensor is not None]
         self._optim_wrappers = wrappers
         counts = [wrapper.inner_count for wrapper in wrappers]
+        for wrapper in wrappers:
+            wrapper.zero_grad()  # the graph allocates its own gradients
         self._replay, outputs = _record(lambda: step(copies))
         # Recording runs the Python code, which counts, but trains nothing.
         self._counted = []

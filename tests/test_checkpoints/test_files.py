@@ -206,7 +206,9 @@ def test_newest_passes_over_what_is_damaged(write, tmp_path, capture_log):
 @pytest.fixture
 def capture_log(monkeypatch):
     lines = []
-    monkeypatch.setattr('mmgan_lite.checkpoints.files.print_log', lambda text, **_: lines.append(text))
+    monkeypatch.setattr(
+        'mmgan_lite.checkpoints.files.print_log', lambda text, **_: lines.append(text)
+    )
     return lambda: '\n'.join(lines)
 
 

@@ -1,12 +1,14 @@
 """Convert a file of another project to one of our checkpoints."""
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.logging import print_log
 from torch import Tensor
 
 from mmgan_lite.catalog import config_path, read_config
@@ -88,14 +90,21 @@ def read_any(
     """
     path = Path(path)
     if path.is_file() and is_pickle(path):
-        return _convert(ForeignFile(path, read_pickle(path), channel_order))
+        return _convert_and_log(ForeignFile(path, read_pickle(path), channel_order))
     content = load_safely(path, allow_mmengine_types)
     file = ForeignFile(path, content, channel_order)
     if not _is_ours(content) and any(source.recognizes(file) for source in SOURCES.values()):
-        return _convert(file)
+        return _convert_and_log(file)
     if not isinstance(content, dict) or not isinstance(content.get('state_dict'), Mapping):
         raise file.refuse("has no 'state_dict'", 'Pass a file that training wrote')
     return content
+
+
+def _convert_and_log(file: ForeignFile) -> dict[str, Any]:
+    checkpoint = _convert(file)
+    for note in checkpoint['meta']['converted']['notes']:
+        print_log(f'{file.path.name}: {note}', logger='current', level=logging.WARNING)
+    return checkpoint
 
 
 def _is_ours(content: Any) -> bool:
@@ -118,7 +127,17 @@ def _convert(file: ForeignFile, source: str = 'auto') -> dict[str, Any]:
             'Pass the checkpoint of a GAN of one of these',
         )
     name = found[0] if source == 'auto' else source
-    conversion = SOURCES[name].convert(file)
+    try:
+        conversion = SOURCES[name].convert(file)
+    except ValueError:
+        raise
+    # Of a network of other parts than those that are looked for.
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError) as error:
+        raise file.refuse(
+            f'is of an architecture of {name} that is not supported ({type(error).__name__}: '
+            f'{error})',
+            'Nothing was written',
+        ) from error
     conversion.ledger.close()
     return _as_checkpoint(conversion, file, name)
 
@@ -169,7 +188,10 @@ def _complete(conversion: Conversion, file: ForeignFile) -> tuple[dict[str, Tens
             f'{", ".join(wrong[:3])}',
             'It has another architecture, or not all of its tensors',
         )
-    state = {key: given.get(key, value).detach().clone() for key, value in expected.items()}
+    state = {
+        key: given.get(key, value).detach().to(value.dtype, copy=True)
+        for key, value in expected.items()
+    }
     for key in state:
         if key.endswith('_ema.steps') and key not in given:
             # At 0 the first update would copy the weights over the average.

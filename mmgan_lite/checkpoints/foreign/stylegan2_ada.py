@@ -18,7 +18,8 @@ from mmgan_lite.checkpoints.foreign.snapshots import (
 )
 from mmgan_lite.checkpoints.foreign.source import Conversion, ForeignFile
 
-_GENERATOR = {
+# Names there, and ours.
+GENERATOR = {
     r'mapping\.embed\.bias': r'mapping_network.embedding.bias',
     r'mapping\.fc(\d+)\.(weight|bias)': r'mapping_network.layers.\1.\2',
     r'mapping\.w_avg': r'mapping_network.w_avg',
@@ -35,7 +36,7 @@ _GENERATOR = {
     r'synthesis\.b(\d+)\.torgb\.bias': r'synthesis_network.blocks.\1.to_image.bias',
     r'synthesis\.b(\d+)\.skip\.weight': r'synthesis_network.blocks.\1.skip.0.weight',
 }
-_DISCRIMINATOR = {
+DISCRIMINATOR = {
     r'mapping\.embed\.bias': r'mapping.embedding.bias',
     r'mapping\.fc(\d+)\.(weight|bias)': r'mapping.layers.\1.\2',
     r'b(\d+)\.fromrgb\.(weight|bias)': r'from_image.\1.\2',
@@ -128,7 +129,7 @@ def _generator(
         noise=None if f'{last}.conv1.noise_strength' in ledger else 'none',
     )
     drop_filters(ledger, 'resample_filter')
-    state = ledger.take_renamed(_GENERATOR)
+    state = ledger.take_renamed(GENERATOR)
     if num_classes:
         embedding = transposed(ledger, 'mapping.embed.weight')
         state['mapping_network.embedding.weight'] = embedding
@@ -171,7 +172,7 @@ def _discriminator(
         config['num_classes'] = _num_classes(mapping, ledger)
         config['num_mapping_layers'] = _count_layers(mapping)
     drop_filters(ledger, 'resample_filter')
-    state = ledger.take_renamed(_DISCRIMINATOR)
+    state = ledger.take_renamed(DISCRIMINATOR)
     if mapping is not None:
         state['mapping.embedding.weight'] = transposed(ledger, 'mapping.embed.weight')
     return Network(config, state)

@@ -84,9 +84,9 @@ class ReferenceLoop:
             real_logits = discriminator(images, labels).float()
             fake_logits = discriminator(fakes, labels).float()
             loss = self.gan.loss.discriminator(real_logits, fake_logits)
+        self.opt_d.zero_grad()
         loss.backward()
         self.opt_d.step()
-        self.opt_d.zero_grad()
 
     def step_generator(self, images: Tensor, labels: Tensor | None) -> None:
         """Step through the frozen discriminator, and update the average."""
@@ -100,9 +100,9 @@ class ReferenceLoop:
                 with torch.no_grad():
                     logits.append(discriminator(images, labels).float())
             loss = self.gan.loss.generator(*logits)
+        self.opt_g.zero_grad()
         loss.backward()
         self.opt_g.step()
-        self.opt_g.zero_grad()
         for parameter in self.trained_d:
             parameter.requires_grad_(True)
         if self.ema is not None:

@@ -192,13 +192,12 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
         """Keep the state of the training until it goes on.
 
         Raises:
-            ValueError: If a training is resumed with another model than it began with, or none of
-                the weights that are loaded is of this model, or ``resume_lr='config'`` does not
-                fit the checkpoint.
+            ValueError: If a training is resumed with another model than it began with, or from a
+                checkpoint of another project; none of the weights that are loaded is of this
+                model; or ``resume_lr='config'`` does not fit the checkpoint.
         """
         training_state.fit_weights(runner, checkpoint.setdefault('state_dict', {}))
-        for note in (checkpoint.get('meta') or {}).get('converted', {}).get('notes', ()):
-            runner.logger.info(f'Converted checkpoint: {note}')
+        _log_conversion(runner, (checkpoint.get('meta') or {}).get('converted'))
         self._loaded = state = checkpoint.pop(_KEY, None)
         if compat.is_resumed(runner) and compat.train_loop(runner):
             untrue = tuple(training_state.untrue_warnings(runner, state) if state else ())
@@ -387,3 +386,16 @@ class GANCheckpointHook(compat.OrderedCheckpointHook):
             raise checkpoints.not_written(
                 caught, f'{self.out_dir}/best_*.pth', runner.work_dir
             ) from caught
+
+
+def _log_conversion(runner: Runner, converted: dict | None) -> None:
+    """Log what was not as in the checkpoint of another project; that is no state of a training."""
+    if converted is None:
+        return
+    if compat.is_resumed(runner):
+        raise ValueError(
+            f'resume must be a checkpoint of a training, got one that was converted from a file of '
+            f'{converted["source"]}, without optimizers. Pass it as load_from=... instead.'
+        )
+    for note in converted['notes']:
+        runner.logger.info(f'Converted checkpoint: {note}')

@@ -114,6 +114,20 @@ class GANOptimWrapper(CountedOptimWrapper):
     def _autocast(self) -> AbstractContextManager:
         return nullcontext() if self.dtype is None else torch.autocast(self.device.type, self.dtype)
 
+    def update_params(
+        self, loss: Tensor, step_kwargs: dict | None = None, zero_kwargs: dict | None = None
+    ) -> None:
+        """One backward pass, and a step where enough gradients are accumulated.
+
+        Unlike in MMEngine, gradients are freed before the next backward pass, not after the step:
+        a CPU then reuses their memory, rather than return it to the system and ask for it again.
+        """
+        if self._inner_count % self._accumulative_counts == 0:
+            self.zero_grad(**(zero_kwargs or {}))
+        self.backward(self.scale_loss(loss))
+        if self.should_update():
+            self.step(**(step_kwargs or {}))
+
     def backward(self, loss: Tensor, **kwargs: Any) -> None:
         """Back-propagate the loss, scaled where the gradients are float16."""
         if self.step_guard is not None:

@@ -16,7 +16,6 @@ from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmgan_lite import checkpoints
 from mmgan_lite.checkpoints import find_damage, read_checkpoint
 from mmgan_lite.engine.hooks import GANCheckpointHook
 from mmgan_lite.engine.resume.work_dir_lock import WorkDirLock

@@ -10,19 +10,12 @@ from mmgan_lite.registry import MODELS, build_part
 
 
 class Golden:
-    """Weights, inputs and outputs. ``take`` renames weights, ``load_into`` wants all of them."""
+    """Weights, inputs and outputs."""
 
     def __init__(self, path):
         tensors = load_file(path)
         self.theirs = {k[6:]: t for k, t in tensors.items() if k.startswith('state.')}
         self.io = {k[3:]: t for k, t in tensors.items() if k.startswith('io.')}
-        self.ours = {}
-
-    def take(self, ours, theirs):
-        """What is left of a module there becomes one of ours."""
-        names = [name for name in self.theirs if name.startswith(f'{theirs}.')]
-        found = {name.removeprefix(f'{theirs}.'): self.theirs.pop(name) for name in names}
-        self.ours |= {f'{ours}.{name}': t for name, t in found.items()}
 
     def converted(self, function, *args):
         """The network that a source of foreign checkpoints makes of all tensors."""
@@ -34,9 +27,13 @@ class Golden:
         assert (set(missing) <= {'stage', 'fade'}, unexpected) == (True, [])
         return network.eval()
 
-    def load_into(self, network):
-        assert self.theirs == {}
-        network.load_state_dict(self.ours)
+    def made_by(self, function):
+        """The same, of a source that gives config and tensors together."""
+        ledger = Ledger(self.theirs, 'golden')
+        config, state = function(ledger)
+        ledger.close()
+        network = build_part(MODELS, config, 'network')
+        network.load_state_dict(state)
         return network.eval()
 
     def check(self, found, name):

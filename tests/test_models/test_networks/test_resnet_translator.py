@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mmgan_lite.checkpoints.foreign import mm_translation
+from mmgan_lite.checkpoints.foreign import mm_translation, translators
 from mmgan_lite.models import ResNetTranslator
 
 CUT = dict(downsampling='blur', upsampling='resize')
@@ -146,10 +146,7 @@ def test_bad_arguments_are_named():
 @torch.no_grad()
 def test_computes_what_the_authors_do(golden_of):
     golden = golden_of('cyclegan_resnet_generator')
-    blocks = [f'{number}.layers.{conv}' for number in (10, 11, 12) for conv in (1, 5)]
-    for ours in ('1', '4', '7', *blocks, '13', '16', '20'):
-        golden.take(f'layers.{ours}', f'model.{ours.replace("layers", "conv_block")}')
-    network = golden.load_into(ResNetTranslator(base_channels=6, num_blocks=3))
+    network = golden.made_by(translators.convert_translator)
     golden.check(network(golden.io['source']), 'images')
 
 

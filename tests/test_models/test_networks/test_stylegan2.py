@@ -1,12 +1,12 @@
 import json
-import re
 
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from mmgan_lite.checkpoints.foreign import mm_stylegan2
+from mmgan_lite.checkpoints.foreign import Ledger, mm_stylegan2, stylegan2_ada
+from mmgan_lite.checkpoints.foreign.snapshots import drop_filters, transposed
 from mmgan_lite.models import (
     GAN,
     ExponentialMovingAverage,
@@ -48,47 +48,21 @@ def test_parameter_counts_of_the_papers(preset):
         assert count(StyleGAN2Discriminator(shape, **both, **discriminator)) == counts[1]
 
 
-# Names in stylegan2-ada-pytorch, from ours: a pattern and what it becomes.
-ADA_NAMES = [
-    (r'^mapping(?:_network)?\.embedding\.', 'mapping.embed.'),
-    (r'^mapping(?:_network)?\.layers\.(\d+)\.', r'mapping.fc\1.'),
-    (r'^synthesis_network\.blocks\.(\d+)\.', r'synthesis.b\1.'),
-    (r'^mapping_network\.w_avg', 'mapping.w_avg'),
-    (r'\.constant$', '.const'),
-    (r'\.(conv[01])\.conv\.', r'.\1.'),
-    (r'\.to_image\.conv\.', '.torgb.'),
-    (r'\.to_image\.', '.torgb.'),
-    (r'^blocks\.(\d+)\.conv1\.1\.', r'b\1.conv1.'),
-    (r'^blocks\.(\d+)\.skip\.1\.', r'b\1.skip.'),
-    (r'^blocks\.(\d+)\.', r'b\1.'),
-    (r'^from_image\.(\d+)\.', r'b\1.fromrgb.'),
-    (r'^conv\.', 'b4.conv.'),
-    (r'^linear\.', 'b4.fc.'),
-    (r'^out\.', 'b4.out.'),
-]
-
-
-def ada_name(name):
-    for pattern, theirs in ADA_NAMES:
-        name = re.sub(pattern, theirs, name)
-    return name
-
-
-def load_golden(repo, file, name_there, build):
-    """A network with the weights of the other project, and its inputs and outputs there."""
+def load_golden(repo, file, names, build):
+    """A network with the weights of the authors' code, and its inputs and outputs there."""
     path = repo / 'tests' / 'goldens' / f'{file}.safetensors'
     with safe_open(path, 'pt') as opened:
         network = build(json.loads(opened.metadata()['constructor']))
     tensors = load_file(path)
-    state = network.state_dict()
-    for name, ours in state.items():
-        theirs = tensors.pop(f'state.{name_there(name)}')
-        if name.endswith('embedding.weight'):
-            theirs = theirs.T  # of a linear layer there
-        state[name] = theirs.reshape(ours.shape)
-    left = {name for name in tensors if not name.startswith('io.')}
-    assert all(name.endswith(('resample_filter', '.kernel')) for name in left)  # constants here
-    network.load_state_dict(state)
+    state = {name[6:]: tensor for name, tensor in tensors.items() if name.startswith('state.')}
+    ledger = Ledger(state, file)
+    drop_filters(ledger, 'resample_filter')
+    ours = ledger.take_renamed(names)
+    for name in network.state_dict().keys() - ours:
+        assert name.endswith('embedding.weight')
+        ours[name] = transposed(ledger, 'mapping.embed.weight')
+    ledger.close()
+    network.load_state_dict(ours)
     return network, {name[3:]: t for name, t in tensors.items() if name.startswith('io.')}
 
 
@@ -126,7 +100,7 @@ def ada_discriminator_of(there):
 @pytest.fixture(params=['uncond', 'cond'])
 def ada_generator(request, repo):
     file = f'stylegan2_ada_generator_{request.param}'
-    return load_golden(repo, file, ada_name, ada_generator_of)
+    return load_golden(repo, file, stylegan2_ada.GENERATOR, ada_generator_of)
 
 
 @torch.no_grad()
@@ -165,7 +139,7 @@ def test_path_lengths_are_those_of_the_authors(ada_generator):
 def test_discriminator_computes_what_the_authors_do(repo, kind):
     """Logits, and R1 of each image: its squared slope, without gamma / 2."""
     file = f'stylegan2_ada_discriminator_{kind}'
-    network, io = load_golden(repo, file, ada_name, ada_discriminator_of)
+    network, io = load_golden(repo, file, stylegan2_ada.DISCRIMINATOR, ada_discriminator_of)
     images, labels = io['images'].requires_grad_(), io.get('labels')
     logits = network(images, labels)
     assert_like_golden(logits, io['logits'][:, 0])

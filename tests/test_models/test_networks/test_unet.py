@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mmgan_lite.checkpoints.foreign import mm_translation
+from mmgan_lite.checkpoints.foreign import mm_translation, translators
 from mmgan_lite.models import UNetTranslator
 
 
@@ -111,22 +111,7 @@ def check_both_statistics(golden, network):
 @torch.no_grad()
 def test_computes_what_the_authors_do(golden_of):
     golden = golden_of('pix2pix_unet_generator')
-    place = 'model'
-    for level in range(6):
-        first, last = level == 0, level == 5
-        down, up = f'layers.downs.{level}', f'layers.ups.{5 - level}'
-        there = f'{place}.model'
-        up_conv, up_norm = {0: (3, None), 5: (3, 4)}.get(level, (5, 6))
-        golden.take(f'{down}.{0 if first else 1}', f'{there}.{0 if first else 1}')
-        if not (first or last):
-            golden.take(f'{down}.2', f'{there}.2')
-        golden.take(f'{up}.1', f'{there}.{up_conv}')
-        if not first:
-            golden.take(f'{up}.2', f'{there}.{up_norm}')
-        place = f'{there}.{1 if first else 3}'
-    channels = golden.ours['layers.downs.0.0.weight'].shape[0]
-    network = golden.load_into(UNetTranslator(levels=6, base_channels=channels, dropout=0))
-    check_both_statistics(golden, network)
+    check_both_statistics(golden, golden.made_by(translators.convert_translator))
 
 
 @torch.no_grad()
