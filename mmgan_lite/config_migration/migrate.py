@@ -1,5 +1,6 @@
 """From a config of MMGeneration 0.x or MMagic 1.x to one of ours."""
 
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -110,6 +111,10 @@ def _migrate(config: Section) -> dict[str, Any]:
         settings['train_dataloader'] |= growing_batches(sizes, model['growth'], shape[1])
         # Later stages have no gradient yet.
         settings['model_wrapper_cfg'] = dict(find_unused_parameters=True)
+    seed = config.section('randomness').take('seed')
+    settings |= {} if seed is None else dict(randomness=dict(seed=seed))
+    config.section('randomness').ignore('diff_rank_seed')
+    config.leave('import your own modules by custom_imports of the new config', 'custom_imports')
     for key in ('load_from', 'resume_from', 'resume'):
         if config.table.get(key):
             config.leave('convert checkpoints by mmgan-lite convert-checkpoint', key)
@@ -161,7 +166,7 @@ def _lines(report: Report, path: Path) -> list[str]:
     """What was not migrated, by file and line; the config itself first."""
     entries = sorted(report.entries, key=lambda entry: (entry[0].file != path, *entry[0]))
     return [
-        f'{place.file.name}, line {place.line}: {setting}: {reason}'
+        f'{os.path.relpath(place.file, path.parent)}, line {place.line}: {setting}: {reason}'
         for place, setting, reason in entries
     ]
 

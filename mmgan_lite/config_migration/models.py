@@ -139,7 +139,9 @@ def _path_length(section: Section) -> Model:
 
 
 def _drift(section: Section) -> Model:
-    section.ignore('data_info', 'loss_name')
+    if 'fake' in str(section.take('data_info')):
+        section.list_('data_info', 'ours is of the real logits alone')
+    section.ignore('loss_name')
     return dict(type='DriftRegularizer', weight=section.take('loss_weight', 1.0))
 
 

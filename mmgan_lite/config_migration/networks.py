@@ -126,7 +126,8 @@ def _sngan_generator(section: Section) -> Network:
     side, spectral = _side(section, 'output_scale'), section.take('with_spectral_norm', False)
     attention = _attention(section)
     section.leave(_INITIALIZATION, 'init_cfg')
-    section.leave('ours adds 1e-5 to the variance', 'norm_eps')
+    if section.take('norm_eps', 1e-5) != 1e-5:
+        section.list_('norm_eps', 'ours adds 1e-5 to the variance')
     section.ignore('auto_sync_bn', 'act_cfg', 'attention_cfg', 'sn_style', 'input_scale', 'style')
     section.leave('blocks are as in the papers', 'blocks_cfg')
     network = dict(
@@ -168,10 +169,14 @@ def _projection_discriminator(section: Section) -> Network:
     given, halved = section.take('channels_cfg'), section.take('downsample_cfg')
     given = given.get(str(side)) if isinstance(given, Mapping) else given
     halved = halved.get(str(side)) if isinstance(halved, Mapping) else halved
+    widths, halvings = _PROJECTION.get(side, ([], 0))
     if given:
-        widths, halvings = [1, *given], 1 + sum(map(bool, halved or given))
-    else:
-        widths, halvings = _known(section, _PROJECTION, side)
+        # One that does not say which blocks halve the size has those of its size.
+        halvings = halvings if len(given) + 1 == len(widths) else len(given) + 1
+        widths = [1, *given]
+    elif not widths:
+        _known(section, _PROJECTION, side)
+    halvings = 1 + sum(map(bool, halved)) if halved else halvings
     section.leave(_INITIALIZATION, 'init_cfg')
     section.leave('blocks are as in the papers', 'blocks_cfg', 'from_rgb_cfg')
     section.ignore('act_cfg', 'attention_cfg', 'sn_style', 'style', 'auto_sync_bn')

@@ -146,7 +146,9 @@ class _Reader:
 
     def _set(self, target: ast.Subscript, value: ast.expr, place: Place) -> None:
         """``model['generator']['out_size'] = 256``."""
+        used = set(self._used)  # to change a setting is not to use its name in another
         owner = self._value(target.value, copied=False)
+        self._used = used
         key = self._value(target.slice)
         if isinstance(owner, Table) and isinstance(key, str):
             owner.put(key, self._value(value), place)
@@ -284,6 +286,6 @@ def as_plain(value: Any) -> Any:
     """A value with plain dicts."""
     if isinstance(value, Mapping):
         return {key: as_plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple) and not isinstance(value, Unknown):
         return type(value)(as_plain(entry) for entry in value)
     return value
