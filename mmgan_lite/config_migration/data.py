@@ -62,11 +62,14 @@ def _size(value: Any) -> int | tuple[int, int] | None:
     return width if width == height else (height, width)
 
 
-def _folder(section: Section, shape: tuple[int, int, int]) -> Settings:
+def _folder(section: Section, shape: tuple[int, int, int], labels: bool = False) -> Settings:
     pipeline = Pipeline(section)
     channels = shape[0] if shape[0] != 3 else pipeline.channels
     dataset: Settings = dict(
-        type='ImageFolderDataset', data_root=_root(section), image_size=pipeline.resize or shape[1]
+        type='ImageFolderDataset',
+        data_root=_root(section),
+        image_size=pipeline.resize or shape[1],
+        labels=labels,
     )
     dataset |= dict(channels=channels) if channels != 3 else {}
     steps = []
@@ -106,7 +109,7 @@ def _cifar(section: Section, shape: tuple[int, int, int]) -> Settings:
 
 def _classes(section: Section, shape: tuple[int, int, int]) -> Settings:
     section.leave('the folders are the classes', 'ann_file')
-    return _folder(section, shape) | dict(labels=True)
+    return _folder(section, shape, labels=True)
 
 
 def _paired(section: Section, _shape: tuple[int, int, int]) -> Settings:
