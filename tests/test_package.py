@@ -24,6 +24,15 @@ INTERNAL = {
         'Source',
         'Transfer',
     },
+    'mmgan_lite.config_migration': {
+        'Average',
+        'Pipeline',
+        'Place',
+        'Report',
+        'Section',
+        'Table',
+        'Unknown',
+    },
     'mmgan_lite.config_validation': {'ConfigWalk', 'Part', 'Place'},
     'mmgan_lite.datasets': {
         'FolderFiles',

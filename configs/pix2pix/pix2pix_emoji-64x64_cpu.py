@@ -6,7 +6,7 @@ model = dict(
     discriminator=dict(type='PatchDiscriminator', in_channels=6, base_channels=32),
     loss=dict(type='NonSaturatingGANLoss'),
 )
-train_cfg = dict(by_epoch=False, max_iters=2600, val_interval=650)
+train_cfg = dict(by_epoch=False, max_iters=5200, val_interval=1300)
 optim_wrapper = dict(
     constructor='MultiOptimWrapperConstructor',
     generator=dict(optimizer=dict(type='Adam', lr=4e-4, betas=(0.5, 0.999), fused=True)),
@@ -14,5 +14,5 @@ optim_wrapper = dict(
 )
 # For both networks: constant in the first half, then linear decay to 2 %.
 param_scheduler = [
-    dict(type='LinearLR', start_factor=1.0, end_factor=0.02, by_epoch=False, begin=1300, end=2600)
+    dict(type='LinearLR', start_factor=1.0, end_factor=0.02, by_epoch=False, begin=2600, end=5200)
 ]
