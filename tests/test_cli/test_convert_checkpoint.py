@@ -123,3 +123,26 @@ def test_a_converted_checkpoint_is_not_resumed(run, shared_file, pictures, tmp_p
     message = r'got one that was converted from a file of r3gan, .* Pass it as load_from=\.\.\.'
     with pytest.raises((SystemExit, ValueError), match=message):
         run('train', tmp_path / 'ours.py', '--data-root', pictures, *out)
+
+
+def test_colors_are_compared_with_the_data(run, shared_file, pictures, tmp_path):
+    foreign = shared_file('mmagic_dcgan.pth')
+    options = ('--channel-order', 'rgb', '--data-root', pictures)
+    text = run('convert-checkpoint', foreign, tmp_path / 'a.pth', *options)
+    assert 'The colors agree with the data, or do not tell.' in text
+    # Reddish samples in the order of the file, and images that are blue.
+    content = torch.load(foreign, weights_only=True)
+    for place in ('generator', 'generator_ema.module'):
+        content['state_dict'][f'{place}.output_layer.conv.bias'] += torch.tensor([1.0, 0.0, -1.0])
+    colored = tmp_path / 'colored.pth'
+    torch.save(content, colored)
+    for picture in pictures.iterdir():
+        Image.new('RGB', (16, 16), (30, 130, 230)).save(picture)
+    text = run('convert-checkpoint', colored, tmp_path / 'b.pth', *options)
+    assert 'warning: The samples are nearer to the data when red and blue are exchanged' in text
+    options = ('--channel-order', 'bgr', '--data-root', pictures)
+    text = run('convert-checkpoint', colored, tmp_path / 'c.pth', *options)
+    assert 'The colors agree with the data, or do not tell.' in text
+    translator = shared_file('mmagic_cyclegan.pth')
+    text = run('convert-checkpoint', translator, tmp_path / 'd.pth', *options)
+    assert 'Colors are compared of models that draw images from latents' in text
