@@ -23,6 +23,7 @@ ALLOWED = {
     },
     'engine.resume': {'engine.mmengine_compat'},
     'engine.optimizers': {'engine.mmengine_compat'},
+    'config_migration': set(),
     'visualization': {'version', 'utils'},
     'own_data': {
         'datasets',

@@ -1,8 +1,9 @@
 """From a config of MMGeneration 0.x or MMagic 1.x to one of ours."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from mmgan_lite.config_migration.data import (
     growing_batches,
@@ -33,7 +34,8 @@ _base_ = __import__('mmgan_lite').config_path('_base_/default_runtime.py')
 """
 
 
-class Migration(NamedTuple):
+@dataclass(frozen=True)
+class Migration:
     """A migrated config.
 
     Attributes:

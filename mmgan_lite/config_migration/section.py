@@ -82,7 +82,8 @@ class Section:
         value = self.table[key]
         text = f'{key} = {value.code if isinstance(value, Unknown) else repr(value)}'
         if isinstance(value, Table) and len(text) > _MAX_TEXT:
-            text = f'{key} = dict(type={value.get("type")!r}, ...)'
+            kind = f'type={value["type"]!r}, ' if 'type' in value else ''
+            text = f'{key} = dict({kind}...)'
         prefix = f'{self.path}.' if self.path else ''
         self.report.add(self.table.places[key], prefix + text[:120], reason)
 

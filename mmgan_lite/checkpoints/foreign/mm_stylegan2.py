@@ -70,8 +70,13 @@ def _move_mapping(transfer: Transfer, given: Mapping[str, Any]) -> dict[str, Any
         style_mixing=float(given.get('mix_prob', 0.9)),
         num_classes=num_classes,
     )
-    average = ledger.take('w_avg') if 'w_avg' in ledger else _mean_style(state, settings)
-    state['mapping_network.w_avg'] = average
+    if 'w_avg' in ledger:
+        state['mapping_network.w_avg'] = ledger.take('w_avg')
+    else:
+        state['mapping_network.w_avg'] = _mean_style(state, settings)
+        transfer.notes.append(
+            f'The file has no mean style: that of {_NUM_LATENTS:,} latents is taken for truncation.'
+        )
     return settings
 
 

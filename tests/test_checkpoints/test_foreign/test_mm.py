@@ -86,6 +86,13 @@ def test_average_is_taken_with_its_steps(goldens):
     )
 
 
+def test_mean_style_that_is_computed_is_said_once(goldens):
+    path = goldens / 'checkpoints' / 'mmgen_stylegan2.pth'
+    checkpoint = convert_checkpoint(path, channel_order='bgr')
+    text = 'The file has no mean style: that of 4,096 latents is taken for truncation.'
+    assert checkpoint['meta']['converted']['notes'] == [text]
+
+
 def test_file_without_the_generator_or_discriminator(write_mm):
     path = write_mm({'generator_ema.module': 'mmagic_dcgan_generator'})
     checkpoint = convert_checkpoint(path, channel_order='rgb')
