@@ -159,7 +159,14 @@ class _Reader:
         """Of an expression; :class:`Unknown` if it would have to run."""
         try:
             found = self._evaluated(node)
-        except (_WouldRunError, ArithmeticError, TypeError, ValueError, LookupError):
+        except (
+            _WouldRunError,
+            ArithmeticError,
+            LookupError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ):
             return Unknown(ast.unparse(node))
         return copy.deepcopy(found) if copied else found
 

@@ -105,6 +105,11 @@ def test_what_could_take_all_memory_or_fail_is_not_computed(old, value):
     assert found.code.replace(' ', '') == value.replace(' ', '')
 
 
+def test_deep_expressions_are_not_computed(old):
+    table, _ = read(old, f'model = dict(a={" + ".join("1" * 800)})')
+    assert isinstance(table['model']['a'], int | Unknown)
+
+
 def test_what_cannot_be_read_is_named(old):
     with pytest.raises(ValueError, match=r"one.py' cannot be read .*, which is a _base_ of '"):
         read(old, "_base_ = './one.py'")
