@@ -98,8 +98,14 @@ def test_one_iteration_by_hand(make_optim_wrapper):
 def test_gradients_of_one_step_do_not_leak_into_the_other(make_gan, make_batch, make_optim_wrapper):
     gan = make_gan()
     optim_wrapper = make_optim_wrapper(gan)
-    gan.train_step(make_batch(), optim_wrapper)
-    assert all(parameter.grad is None for parameter in gan.parameters())
+    own = []
+    optim_wrapper['discriminator'].optimizer.register_step_post_hook(
+        lambda *_: own.extend(p.grad.clone() for p in gan.discriminator.parameters())
+    )
+    gan.train_step(make_batch(), optim_wrapper)  # the generator steps last
+    assert all(gradient.any() for gradient in own)
+    for parameter, gradient in zip(gan.discriminator.parameters(), own, strict=True):
+        assert torch.equal(parameter.grad, gradient)
     assert all(parameter.requires_grad for parameter in gan.parameters())
 
 

@@ -122,7 +122,7 @@ class GANOptimWrapper(CountedOptimWrapper):
         Unlike in MMEngine, gradients are freed before the next backward pass, not after the step:
         a CPU then reuses their memory, rather than return it to the system and ask for it again.
         """
-        if self._inner_count % self._accumulative_counts == 0:
+        if self.inner_count % self.accumulative_counts == 0:
             self.zero_grad(**(zero_kwargs or {}))
         self.backward(self.scale_loss(loss))
         if self.should_update():

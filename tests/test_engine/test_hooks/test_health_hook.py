@@ -285,17 +285,19 @@ def test_training_does_not_notice_the_hook(tmp_path):
         model = make_gan(discriminator=NoisyDiscriminator, num_classes=3, **parts)
         runner = make_runner(model, tmp_path / name, hooks, iterations=6)
         runner.train()
-        assert all(p.grad is None for p in model.parameters())
         assert all(m.training for m in model.generator.modules())
         optimizers = [w.optimizer.state_dict()['state'] for w in runner.optim_wrapper.values()]
         numbers = torch.rand(1).item(), np.random.rand(), random.random()
-        return model.state_dict(), optimizers, numbers
+        gradients = [p.grad for p in model.parameters()]
+        return model.state_dict(), optimizers, numbers, gradients
 
-    state, optimizers, numbers = trained('without', [])
-    other_state, other_optimizers, other_numbers = trained(
+    state, optimizers, numbers, gradients = trained('without', [])
+    other_state, other_optimizers, other_numbers, other_gradients = trained(
         'with', [dict(type='GANHealthHook', interval=1)]
     )
     assert numbers == other_numbers
+    for other, gradient in zip(other_gradients, gradients, strict=True):
+        assert (other is gradient is None) or torch.equal(other, gradient)
     torch.testing.assert_close(other_state, state, rtol=0, atol=0)
     torch.testing.assert_close(other_optimizers, optimizers, rtol=0, atol=0)
 
